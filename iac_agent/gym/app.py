@@ -1,0 +1,366 @@
+"""The ARM endpoint: one Starlette app that authenticates, finds the operation a path means, and answers as ARM does.
+
+What no service claims is answered with 501 NotEmulated, never with an empty success.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from dataclasses import dataclass
+from urllib.parse import parse_qs
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from iac_agent.azure.ids import ResourceId
+from iac_agent.errors import UsageError
+from iac_agent.gym import activity, faults, identity
+from iac_agent.gym.cloud import Caller, Cloud, ResourceType
+from iac_agent.gym.faults import ArmFaultError
+from iac_agent.gym.services import Call, Services
+from iac_agent.gym.store import Body, Resource
+
+_PAGE = 1000
+_METHODS = ["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE"]
+
+
+@dataclass
+class Answer:
+    """Status, JSON body (dict, ready bytes or None) and extra headers."""
+
+    status: int
+    body: Body | bytes | None = None
+    headers: dict[str, str] | None = None
+
+    def response(self) -> Response:
+        content = (
+            self.body if isinstance(self.body, bytes) else b"" if self.body is None else json.dumps(self.body).encode()
+        )
+        headers = {"x-ms-request-id": str(uuid.uuid4()), **(self.headers or {})}
+        return Response(content, self.status, headers, media_type="application/json")
+
+
+class ArmApp:
+    """The application over one cloud. `key` signs tokens; `host` is `localhost:PORT`."""
+
+    def __init__(self, cloud: Cloud, services: Services, key: bytes, host: str) -> None:
+        self.cloud, self.services, self.key, self.host = cloud, services, key, host
+
+    def starlette(self) -> Starlette:
+        return Starlette(routes=[Route("/{path:path}", self.handle, methods=_METHODS)])
+
+    async def handle(self, request: Request) -> Response:
+        raw = await request.body()
+        try:
+            return self._answer(request, raw).response()
+        except ArmFaultError as fault:
+            return Answer(fault.status, fault.body, fault.headers).response()
+        except UsageError as problem:
+            return Answer(404, {"error": {"code": "InvalidResourceId", "message": problem.message}}).response()
+
+    def _answer(self, request: Request, raw: bytes) -> Answer:
+        path = "/" + request.path_params["path"].strip("/")
+        sign_in = self._sign_in(request, path, raw)
+        if sign_in is not None:
+            return sign_in
+        claims = identity.check(self.key, request.headers.get("authorization"))
+        query = {k.lower(): v[-1] for k, v in parse_qs(request.url.query, keep_blank_values=True).items()}
+        if path.startswith("/gym/"):
+            return self._gym(request.method, path, raw)
+        if "api-version" not in query:
+            raise faults.missing_api_version()
+        body = _json(raw) if request.method in ("PUT", "PATCH", "POST") and raw else {}
+        caller = Caller(
+            claims,
+            request.headers.get("user-agent", ""),
+            request.client.host if request.client else "",
+            request.headers.get("x-ms-correlation-request-id") or str(uuid.uuid4()),
+        )
+        call = Call(self.cloud, path, query, body, caller)
+        if _subscription(path) not in ("", identity.SUBSCRIPTION):
+            raise faults.subscription_not_found(_subscription(path))
+        return self._route(request, call)
+
+    # --- before signing in ---------------------------------------------------------------------------------------
+
+    def _sign_in(self, request: Request, path: str, raw: bytes) -> Answer | None:
+        base = f"https://{self.host}"
+        if path == "/metadata/endpoints":
+            return Answer(200, _metadata(base))
+        if path.lower().endswith("/.well-known/openid-configuration"):
+            tenant = path.split("/")[1]
+            return Answer(200, _openid(base, tenant))
+        if path.lower().endswith("/oauth2/v2.0/token") or path.lower().endswith("/oauth2/token"):
+            form = {k: v[-1] for k, v in parse_qs(raw.decode()).items()}
+            return Answer(*identity.token_for(self.key, form, base))
+        if path == "/msi/token":
+            if request.headers.get("metadata", "").lower() != "true":
+                return Answer(
+                    400, {"error": "invalid_request", "error_description": "Required metadata header not specified"}
+                )
+            return Answer(
+                200, {"access_token": identity.issue(self.key, base), "token_type": "Bearer", "expires_in": "86399"}
+            )
+        return None
+
+    def _gym(self, method: str, path: str, raw: bytes) -> Answer:
+        """What only the gym has: settings (`operation_seconds`, `clock_offset`, `quota`), its size, and forgetting everything."""
+        if path == "/gym/settings" and method == "PUT":
+            for name, value in _json(raw).items():
+                self.cloud.store.set_setting(name, value)
+            return Answer(200, {})
+        if path == "/gym/status":
+            return Answer(200, {"resources": self.cloud.store.count(), "endpoint": f"https://{self.host}"})
+        if path == "/gym/reset" and method == "POST":
+            self.cloud.store.reset()
+            return Answer(200, {})
+        raise faults.not_emulated(path)
+
+    # --- ARM -------------------------------------------------------------------------------------------------------
+
+    def _route(self, request: Request, call: Call) -> Answer:
+        method = request.method
+        special = self.services.find(method, call)
+        if special is not None:
+            status, body = special
+            if method == "POST":
+                self._log_action(call, status)
+            return Answer(status, body)
+        operation = re.search(r"/(?:operations|operationresults)/([0-9a-f-]{36})$", call.path, re.IGNORECASE)
+        if operation and method == "GET":
+            return self._operation(operation[1], call.path)
+        listing = self._listing(call) if method == "GET" else None
+        if listing is not None:
+            return listing
+        rid = ResourceId.parse(call.path)
+        match method:
+            case "GET" | "HEAD":
+                return self._get(rid, head=method == "HEAD")
+            case "PUT":
+                return self._put(rid, call, request)
+            case "PATCH":
+                return self._patch(rid, call, request)
+            case "DELETE":
+                return self._delete(rid, call, request)
+        raise faults.not_emulated(f"{method} {call.path}")
+
+    def _get(self, rid: ResourceId, *, head: bool) -> Answer:
+        self.cloud.kind(rid)
+        found = self.cloud.find(rid.text)
+        if found is None:
+            raise self._missing(rid)
+        if head:
+            return Answer(204)
+        if isinstance(found, Resource):
+            shown = self.cloud.shown(found)
+            return Answer(200, shown if shown is not None else self.cloud.store.rendered(found))
+        return Answer(200, found)
+
+    def _missing(self, rid: ResourceId) -> ArmFaultError:
+        if rid.types == ("resourceGroups",):
+            return faults.group_not_found(rid.name)
+        if rid.resource_group and self.cloud.store.get(rid.text.lower().split("/providers/")[0]) is None:
+            return faults.group_not_found(rid.resource_group)
+        return faults.resource_not_found(rid.text, rid.resource_group)
+
+    def _put(self, rid: ResourceId, call: Call, request: Request) -> Answer:
+        kind = self.cloud.kind(rid)
+        self._check_etag(rid, request)
+        self._check_names(rid, call.body)
+        try:
+            body, created = self.cloud.put(rid, call.body, call.caller)
+        except ArmFaultError as fault:
+            self._log(call, rid, "write", "Failed", "PUT", fault.status)
+            raise
+        status = kind.created if created else 200
+        self._log(call, rid, "write", "Succeeded", "PUT", status)
+        return Answer(status, body, self._long_running(call, rid, kind))
+
+    def _patch(self, rid: ResourceId, call: Call, request: Request) -> Answer:
+        found = self.cloud.find(rid.text)
+        if found is None:
+            raise self._missing(rid)
+        current = found.body if isinstance(found, Resource) else found
+        call.body = _merge(current, call.body)
+        answer = self._put(rid, call, request)
+        return Answer(200, answer.body, answer.headers)
+
+    def _delete(self, rid: ResourceId, call: Call, request: Request) -> Answer:
+        kind = self.cloud.kind(rid)
+        self._check_etag(rid, request)
+        try:
+            existed = self.cloud.delete(rid, call.caller)
+        except ArmFaultError as fault:
+            self._log(call, rid, "delete", "Failed", "DELETE", fault.status)
+            raise
+        if not existed:
+            return Answer(204)
+        self._log(call, rid, "delete", "Succeeded", "DELETE", 200)
+        headers = self._long_running(call, rid, kind)
+        return Answer(202 if headers else 200, None, headers)
+
+    @staticmethod
+    def _check_names(rid: ResourceId, body: Body) -> None:
+        name = body.get("name")
+        if isinstance(name, str) and name and name.lower() != rid.name.lower():
+            raise faults.bad_request(
+                "InvalidRequestContent",
+                f"The request has a resource name '{name}' that is not the one in its URL, '{rid.name}'.",
+            )
+
+    def _check_etag(self, rid: ResourceId, request: Request) -> None:
+        wanted, absent = request.headers.get("if-match"), request.headers.get("if-none-match")
+        if not wanted and not absent:
+            return
+        found = self.cloud.find(rid.text)
+        body = found.body if isinstance(found, Resource) else found
+        if absent == "*" and body is not None:
+            raise faults.precondition_failed(rid.text)
+        if wanted and wanted != "*" and (body is None or body.get("etag") != wanted):
+            raise faults.precondition_failed(rid.text)
+
+    # --- long-running operations -----------------------------------------------------------------------------------
+
+    def _long_running(self, call: Call, rid: ResourceId, kind: ResourceType) -> dict[str, str]:
+        if not kind.slow:
+            return {}
+        operation = str(uuid.uuid4())
+        seconds = float(self.cloud.store.setting("operation_seconds", 0))
+        started = self.cloud.now()
+        self.cloud.store.save_operation(
+            operation, {"start": started.timestamp(), "ready": started.timestamp() + seconds}
+        )
+        location = "westeurope"
+        base = f"https://{self.host}/subscriptions/{rid.subscription}/providers/{rid.namespace}/locations/{location}"
+        version = call.query["api-version"]
+        return {
+            "Azure-AsyncOperation": f"{base}/operations/{operation}?api-version={version}",
+            "Location": f"{base}/operationResults/{operation}?api-version={version}",
+            "Retry-After": "1",
+        }
+
+    def _operation(self, operation: str, path: str) -> Answer:
+        known = self.cloud.store.operation(operation)
+        if known is None:
+            raise ArmFaultError(404, "OperationNotFound", f"The operation '{operation}' was not found.")
+        done = self.cloud.now().timestamp() >= known["ready"]
+        if "operationresults" in path.lower():
+            return Answer(200 if done else 202, None if not done else {}, None if done else {"Retry-After": "1"})
+        body = {"name": operation, "status": "Succeeded" if done else "InProgress", "startTime": _iso(known["start"])}
+        if done:
+            body["endTime"] = _iso(known["ready"])
+        return Answer(200, body, None if done else {"Retry-After": "1"})
+
+    # --- lists -----------------------------------------------------------------------------------------------------
+
+    def _listing(self, call: Call) -> Answer | None:
+        """Answer a path that names a collection; None when it names a resource."""
+        found = self._collection(call)
+        if found is None:
+            return None
+        start = int(call.query.get("$skiptoken", 0) or 0)
+        size = min(int(call.query.get("$top", _PAGE) or _PAGE), _PAGE)
+        page = found[start : start + size]
+        body: Body = {"value": page}
+        if start + size < len(found):
+            rest = "&".join(f"{k}={v}" for k, v in call.query.items() if k not in ("$skiptoken",))
+            body["nextLink"] = f"https://{self.host}{call.path}?{rest}&$skiptoken={start + size}"
+        return Answer(200, body)
+
+    def _collection(self, call: Call) -> list[Body] | None:
+        scope, separator, tail = call.path.rpartition("/providers/")
+        parts = tail.split("/")
+        if not separator or len(parts) % 2 == 1:
+            return None
+        name = "/".join([parts[0], *parts[1::2]])
+        kind = self.cloud.types.get(name.lower())
+        if kind is None:
+            raise faults.not_emulated(f"the list of {name}")
+        if kind.held_in or len(parts) > 2:
+            return self._children(call.path, kind)
+        prefix = scope.lower() + "/"
+        below = [r for r in self.cloud.store.of_type(kind.name) if r.id.lower().startswith(prefix)]
+        return [self.cloud.shown(r) or r.body for r in below]
+
+    def _children(self, path: str, kind: ResourceType) -> list[Body]:
+        owner = path.rsplit("/", 1)[0]
+        if not kind.held_in:
+            return [r.body for r in self.cloud.store.below(path)]
+        parent = self.cloud.store.get(owner)
+        if parent is None:
+            raise self._missing(ResourceId.parse(owner))
+        return list(parent.properties.get(kind.held_in) or [])
+
+    # --- activity log ------------------------------------------------------------------------------------------------
+
+    def _log(self, call: Call, rid: ResourceId, action: str, status: str, method: str, code: int) -> None:
+        self.cloud.store.record(activity.event(self.cloud, rid, action, status, call.caller, method, code))
+
+    def _log_action(self, call: Call, status: int) -> None:
+        owner, _, verb = call.path.rpartition("/")
+        try:
+            rid = ResourceId.parse(owner)
+        except UsageError:
+            return
+        outcome = "Succeeded" if status < 400 else "Failed"
+        self._log(call, rid, f"{verb}/action", outcome, "POST", status)
+
+
+def _json(raw: bytes) -> Body:
+    try:
+        body = json.loads(raw)
+    except ValueError as problem:
+        raise faults.invalid_content(str(problem)) from problem
+    if not isinstance(body, dict):
+        raise faults.invalid_content("a JSON object is expected")
+    return body
+
+
+def _merge(current: Body, patch: Body) -> Body:
+    """JSON merge patch (RFC 7396), except that tags are replaced whole, as ARM does."""
+    out = dict(current)
+    for key, value in patch.items():
+        if value is None:
+            out.pop(key, None)
+        elif key != "tags" and isinstance(value, dict) and isinstance(out.get(key), dict):
+            out[key] = _merge(out[key], value)
+        else:
+            out[key] = value
+    return out
+
+
+def _iso(timestamp: float) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(timestamp, UTC).isoformat().replace("+00:00", "Z")
+
+
+def _subscription(path: str) -> str:
+    match = re.match(r"/subscriptions/([^/]+)", path, re.IGNORECASE)
+    return match[1].lower() if match else ""
+
+
+def _metadata(base: str) -> Body:
+    """The document clients ask first. Which fields they need: azurerm refuses any other tenant and identityProvider."""
+    return {
+        "name": "CloudGym",
+        "portal": base,
+        "resourceManager": f"{base}/",
+        "microsoftGraphResourceId": f"{base}/",
+        "authentication": {"loginEndpoint": base, "audiences": [base], "tenant": "common", "identityProvider": "AAD"},
+        "suffixes": {"storage": "storage.localhost", "keyVaultDns": "vault.localhost"},
+    }
+
+
+def _openid(base: str, tenant: str) -> Body:
+    return {
+        "issuer": f"{base}/{tenant}/v2.0",
+        "token_endpoint": f"{base}/{tenant}/oauth2/v2.0/token",
+        "authorization_endpoint": f"{base}/{tenant}/oauth2/v2.0/authorize",
+        "device_authorization_endpoint": f"{base}/{tenant}/oauth2/v2.0/devicecode",
+        "jwks_uri": f"{base}/{tenant}/discovery/v2.0/keys",
+    }

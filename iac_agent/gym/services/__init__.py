@@ -1,0 +1,66 @@
+"""The emulated services. Each module has the same parts: TYPES (its resource types) and ROUTES (its other operations)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from iac_agent.gym.cloud import Caller, Cloud, ResourceType
+from iac_agent.gym.store import Body
+
+Outcome = tuple[int, Body | None]
+
+
+@dataclass
+class Call:
+    """One request to ARM after authentication. `query` keys are lower case."""
+
+    cloud: Cloud
+    path: str
+    query: dict[str, str]
+    body: Body
+    caller: Caller
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation that is not plain create, read, update, delete: method, path pattern (`{name}` matches one segment)."""
+
+    method: str
+    pattern: str
+    run: Callable[[Call, dict[str, str]], Outcome]
+
+
+class Services:
+    """All operations of all services."""
+
+    def __init__(self, operations: list[Operation]) -> None:
+        self._compiled = [(o.method, _compile(o.pattern), o.run) for o in operations]
+
+    def find(self, method: str, call: Call) -> Outcome | None:
+        """Run the operation that claims this path; None when none does."""
+        for wanted, pattern, run in self._compiled:
+            if wanted == method and (match := pattern.fullmatch(call.path)):
+                return run(call, match.groupdict())
+        return None
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    out = ""
+    for piece in re.split(r"(\{\w+\*?\})", pattern):
+        if piece.startswith("{"):
+            name = piece.strip("{}*")
+            out += f"(?P<{name}>{'.+' if piece.endswith('*}') else '[^/]+'})"
+        else:
+            out += re.escape(piece)
+    return re.compile(out, re.IGNORECASE)
+
+
+def registry() -> tuple[dict[str, ResourceType], Services]:
+    """Every emulated type by lower-case name, and every operation."""
+    from iac_agent.gym.services import authorization, compute, insights, keyvault, network, resources, storage
+
+    modules = (resources, compute, network, storage, keyvault, authorization, insights)
+    types = {kind.key: kind for module in modules for kind in module.TYPES}
+    return types, Services([operation for module in modules for operation in module.ROUTES])

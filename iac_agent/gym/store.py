@@ -1,0 +1,173 @@
+"""What the gym knows: resources, operations and the activity log, in memory for reads and in SQLite so that they survive a kill."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+Body = dict[str, Any]
+
+_TABLES = """
+create table if not exists resources (key text primary key, id text not null, body text not null, hidden text not null);
+create table if not exists events (number integer primary key autoincrement, body text not null);
+create table if not exists settings (name text primary key, value text not null);
+create table if not exists operations (id text primary key, body text not null);
+"""
+
+
+@dataclass
+class Resource:
+    """One live resource. `body` is what clients see; `hidden` what the cloud keeps to itself (power state, secrets)."""
+
+    id: str
+    body: Body
+    hidden: Body = field(default_factory=dict)
+
+    @property
+    def type(self) -> str:
+        return str(self.body.get("type", ""))
+
+    @property
+    def properties(self) -> Body:
+        found: Body = self.body.setdefault("properties", {})
+        return found
+
+
+def references(value: Any) -> Iterator[str]:
+    """Every ARM id that a body refers to, lower case."""
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from references(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from references(inner)
+    elif isinstance(value, str) and value.startswith("/subscriptions/"):
+        yield value.lower()
+
+
+class Store:
+    """All state of one gym. Thread-safe; every write is committed before it returns."""
+
+    def __init__(self, file: Path) -> None:
+        self._lock = threading.RLock()
+        self._database = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
+        self._database.executescript("pragma journal_mode=wal; pragma synchronous=normal;" + _TABLES)
+        self._resources: dict[str, Resource] = {}
+        self._rendered: dict[str, bytes] = {}
+        self._refers: dict[str, set[str]] = {}
+        self._referred: dict[str, set[str]] = {}
+        for key, resource_id, body, hidden in self._database.execute("select key, id, body, hidden from resources"):
+            self._resources[key] = Resource(resource_id, json.loads(body), json.loads(hidden))
+            self._index(key)
+
+    # --- resources -------------------------------------------------------------------------------------------------
+
+    def get(self, resource_id: str) -> Resource | None:
+        return self._resources.get(resource_id.lower())
+
+    def rendered(self, resource: Resource) -> bytes:
+        """The JSON of a resource, kept until its next write."""
+        key = resource.id.lower()
+        found = self._rendered.get(key)
+        if found is None:
+            found = self._rendered[key] = json.dumps(resource.body, separators=(",", ":")).encode()
+        return found
+
+    def save(self, resource: Resource) -> None:
+        key = resource.id.lower()
+        with self._lock:
+            self._resources[key] = resource
+            self._rendered.pop(key, None)
+            self._index(key)
+            row = (key, resource.id, json.dumps(resource.body), json.dumps(resource.hidden))
+            self._database.execute("insert or replace into resources values (?, ?, ?, ?)", row)
+
+    def remove(self, resource_id: str) -> None:
+        key = resource_id.lower()
+        with self._lock:
+            self._resources.pop(key, None)
+            self._rendered.pop(key, None)
+            self._unindex(key)
+            self._database.execute("delete from resources where key = ?", (key,))
+
+    def below(self, prefix: str) -> list[Resource]:
+        """Resources whose id starts with `prefix` + "/", in id order."""
+        start = prefix.lower().rstrip("/") + "/"
+        return [self._resources[k] for k in sorted(self._resources) if k.startswith(start)]
+
+    def of_type(self, kind: str) -> list[Resource]:
+        wanted = kind.lower()
+        return [r for k, r in sorted(self._resources.items()) if r.type.lower() == wanted]
+
+    def referrers(self, resource_id: str) -> list[Resource]:
+        """Other resources whose body refers to this id or to something below it."""
+        key = resource_id.lower()
+        keys = set(self._referred.get(key, ()))
+        for target, holders in self._referred.items():
+            if target.startswith(key + "/"):
+                keys |= holders
+        return [
+            self._resources[k]
+            for k in sorted(keys)
+            if k != key and not k.startswith(key + "/") and k in self._resources
+        ]
+
+    def _index(self, key: str) -> None:
+        self._unindex(key)
+        resource = self._resources[key]
+        targets = {t for t in references(resource.body.get("properties")) if t != key and not t.startswith(key + "/")}
+        self._refers[key] = targets
+        for target in targets:
+            self._referred.setdefault(target, set()).add(key)
+
+    def _unindex(self, key: str) -> None:
+        for target in self._refers.pop(key, ()):
+            holders = self._referred.get(target)
+            if holders:
+                holders.discard(key)
+                if not holders:
+                    del self._referred[target]
+
+    # --- events, operations, settings ------------------------------------------------------------------------------
+
+    def record(self, event: Body) -> None:
+        with self._lock:
+            self._database.execute("insert into events (body) values (?)", (json.dumps(event),))
+
+    def events(self) -> list[Body]:
+        with self._lock:
+            rows = self._database.execute("select body from events order by number").fetchall()
+        return [json.loads(body) for (body,) in rows]
+
+    def save_operation(self, operation_id: str, body: Body) -> None:
+        with self._lock:
+            self._database.execute("insert or replace into operations values (?, ?)", (operation_id, json.dumps(body)))
+
+    def operation(self, operation_id: str) -> Body | None:
+        with self._lock:
+            row = self._database.execute("select body from operations where id = ?", (operation_id,)).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def setting(self, name: str, default: Any = None) -> Any:
+        with self._lock:
+            row = self._database.execute("select value from settings where name = ?", (name,)).fetchone()
+        return json.loads(row[0]) if row else default
+
+    def set_setting(self, name: str, value: Any) -> None:
+        with self._lock:
+            self._database.execute("insert or replace into settings values (?, ?)", (name, json.dumps(value)))
+
+    def reset(self) -> None:
+        """Forget every resource, event and operation."""
+        with self._lock:
+            self._database.executescript("delete from resources; delete from events; delete from operations;")
+            for held in (self._resources, self._rendered, self._refers, self._referred):
+                held.clear()
+
+    def count(self) -> int:
+        return len(self._resources)

@@ -1,0 +1,135 @@
+"""Apply a list of edits to a root module in memory: new bytes per file, each edit proven before the next one.
+
+Nothing is written to disk here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from iac_agent.errors import EditRejected, HclSyntaxError, ValueElsewhere
+from iac_agent.hcl import edits as e
+from iac_agent.hcl import surgery, verify
+from iac_agent.hcl.document import Block, Document
+from iac_agent.hcl.layout import Splice, splice
+from iac_agent.hcl.module import Module, RootModule
+
+
+@dataclass
+class FileChange:
+    """One file before and after; `before` is None for a new file."""
+
+    path: Path
+    before: bytes | None
+    after: bytes
+
+
+@dataclass
+class Outcome:
+    """What a list of edits does: changed files in the order of their first edit, and references left dangling."""
+
+    files: dict[Path, FileChange] = field(default_factory=dict)
+    dangling: list[str] = field(default_factory=list)
+
+
+def apply_edits(directory: Path, edits: list[e.Edit]) -> Outcome:
+    """Apply `edits` in order to the configuration in `directory`.
+
+    Raises an HclError and applies nothing when any edit does not fit or does not prove to be exactly itself.
+    """
+    outcome = Outcome()
+    contents: dict[Path, bytes] = {}
+    for edit in edits:
+        root = RootModule(directory, overrides=dict(contents))
+        path, before, after = _apply_one(root, edit)
+        contents[path] = after
+        change = outcome.files.get(path)
+        outcome.files[path] = FileChange(path, change.before if change else before, after)
+        if isinstance(edit, e.RemoveResource):
+            outcome.dangling += RootModule(directory, overrides=dict(contents)).dangling(edit.address)
+    outcome.files = {p: c for p, c in outcome.files.items() if c.before != c.after}
+    return outcome
+
+
+def _apply_one(root: RootModule, edit: e.Edit) -> tuple[Path, bytes | None, bytes]:
+    if isinstance(edit, e.AddTopLevel):
+        return _add_top_level(root, edit)
+    module, block = root.locate(edit.address)
+    try:
+        changed = _operate(block, edit)
+    except ValueElsewhere as problem:
+        raise _with_origin(root, module, block, problem, edit) from None
+    except HclSyntaxError as problem:
+        raise EditRejected(f"{block.where}: the edit would not parse: {edit.describe()}") from problem
+    document = block.document
+    before, after = verify.parse_values(document.raw, document.path), verify.parse_values(changed.raw, document.path)
+    verify.check(document.path, before, after, block, edit)
+    return root.file_of(document), document.raw, changed.raw
+
+
+def _operate(block: Block, edit: e.Edit) -> Document:
+    match edit:
+        case e.SetAttribute():
+            return surgery.set_attribute(block, edit.path, edit.value, edit.after)
+        case e.RemoveAttribute():
+            return surgery.remove_attribute(block, edit.path)
+        case e.AppendItem():
+            return surgery.append_item(block, edit.path, edit.value)
+        case e.RemoveItem():
+            return surgery.remove_item(block, edit.path, edit.value)
+        case e.PutKey():
+            return surgery.put_key(block, edit.path, edit.key, edit.value)
+        case e.RenameKey():
+            return surgery.rename_key(block, edit.path, edit.key, edit.to)
+        case e.DropKey():
+            return surgery.drop_key(block, edit.path, edit.key)
+        case e.AddBlock():
+            return surgery.add_block(block, edit.path, edit.arguments)
+        case e.RemoveBlock():
+            return surgery.remove_block(block, edit.path)
+        case e.RemoveResource():
+            return surgery.remove_node(block.document, block.node)
+    raise EditRejected(f"{edit.address}: no such edit as {type(edit).__name__}")
+
+
+def _with_origin(
+    root: RootModule, module: Module, block: Block, problem: ValueElsewhere, edit: e.Edit
+) -> ValueElsewhere:
+    inner, steps = surgery.descend(
+        block, surgery.parse_path(problem.target.split(".")[0] if _is_key(edit) else problem.target)
+    )
+    attribute = inner.attributes.get(str(steps[0])) if steps else None
+    origin = root.origin(module, block, attribute.value) if attribute else []
+    return ValueElsewhere(problem.where, f"{edit.address} {problem.target}", problem.expression, origin)
+
+
+def _is_key(edit: e.Edit) -> bool:
+    return isinstance(edit, e.PutKey | e.RenameKey | e.DropKey)
+
+
+def _add_top_level(root: RootModule, edit: e.AddTopLevel) -> tuple[Path, bytes | None, bytes]:
+    """Put a block behind its kin: same resource type first, else at the end of the file named in the edit."""
+    module = root.modules[0]
+    new = Document("the new block", edit.source.encode()).blocks[0]
+    if root.modules[0].index.get(edit.address):
+        raise EditRejected(f"{edit.address} is already there: {module.index[edit.address][0].where}")
+    kin = [b for d in module.documents for b in d.blocks if b.type == new.type and b.labels[:1] == new.labels[:1]]
+    if kin:
+        document, at = kin[-1].document, kin[-1].node.end_byte
+        at = surgery.content_end(document, at)
+    else:
+        path = root.directory / edit.file
+        raw = root.read(path) if path.exists() or path in root.overrides else b""
+        document = Document(root.shown(path), raw)
+        at = len(document.data.rstrip())
+        at = surgery.content_end(document, at) if at else 0
+    nl = document.newline
+    text = edit.source.strip().encode().replace(b"\r\n", b"\n").replace(b"\n", nl)
+    lead = nl + nl if at else b""
+    tail = nl if at >= len(document.data.rstrip()) and not document.data[at:].strip(b" \t") else b""
+    changed = Document(document.path, document.bom + splice(document.data, [Splice(at, at, lead + text + tail)]))
+    before = verify.parse_values(document.raw, document.path) if document.data.strip() else {}
+    verify.check(document.path, before, verify.parse_values(changed.raw, document.path), None, edit)
+    path = root.file_of(document)
+    return path, (document.raw if path.exists() else None), changed.raw

@@ -1,0 +1,147 @@
+"""The edits a ChangeSet is made of: what to change, by address. How it is done in bytes is in `surgery`.
+
+`address` names a block (`azurerm_linux_virtual_machine.vm`, `module.web`, `variable.size`, `local.tags`, `provider.azurerm`);
+`path` names a value inside it (`os_disk.disk_size_gb`); `value` is HCL source, see `document.literal`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Base of all edits."""
+
+    address: str
+
+    def describe(self) -> str:
+        """One line for people."""
+        raise NotImplementedError
+
+    def as_json(self) -> dict[str, Any]:
+        return {"edit": type(self).__name__, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class SetAttribute(Edit):
+    """Set `path` to `value`; a new argument goes behind the argument named `after`, else behind the last one."""
+
+    path: str
+    value: str
+    after: str = ""
+
+    def describe(self) -> str:
+        return f"set {self.path} = {self.value}"
+
+
+@dataclass(frozen=True)
+class RemoveAttribute(Edit):
+    """Remove the argument at `path`."""
+
+    path: str
+
+    def describe(self) -> str:
+        return f"remove {self.path}"
+
+
+@dataclass(frozen=True)
+class AppendItem(Edit):
+    """Append `value` to the list at `path`."""
+
+    path: str
+    value: str
+
+    def describe(self) -> str:
+        return f"append {self.value} to {self.path}"
+
+
+@dataclass(frozen=True)
+class RemoveItem(Edit):
+    """Remove the item whose source is `value` from the list at `path`."""
+
+    path: str
+    value: str
+
+    def describe(self) -> str:
+        return f"remove {self.value} from {self.path}"
+
+
+@dataclass(frozen=True)
+class PutKey(Edit):
+    """Set `key` of the map at `path` to `value`, adding it when it is missing. The map itself is created when it is missing."""
+
+    path: str
+    key: str
+    value: str
+
+    def describe(self) -> str:
+        return f"set {self.path}.{self.key} = {self.value}"
+
+
+@dataclass(frozen=True)
+class RenameKey(Edit):
+    """Rename `key` of the map at `path` to `to`."""
+
+    path: str
+    key: str
+    to: str
+
+    def describe(self) -> str:
+        return f"rename {self.path}.{self.key} to {self.to}"
+
+
+@dataclass(frozen=True)
+class DropKey(Edit):
+    """Remove `key` from the map at `path`."""
+
+    path: str
+    key: str
+
+    def describe(self) -> str:
+        return f"remove {self.path}.{self.key}"
+
+
+@dataclass(frozen=True)
+class AddBlock(Edit):
+    """Add a nested block at `path` (its type, last step) with arguments as (name, HCL source) pairs."""
+
+    path: str
+    arguments: tuple[tuple[str, str], ...] = ()
+
+    def describe(self) -> str:
+        inner = ", ".join(f"{k} = {v}" for k, v in self.arguments)
+        return f"add block {self.path} {{ {inner} }}" if inner else f"add block {self.path} {{}}"
+
+
+@dataclass(frozen=True)
+class RemoveBlock(Edit):
+    """Remove the nested block at `path` (`security_rule[1]`)."""
+
+    path: str
+
+    def describe(self) -> str:
+        return f"remove block {self.path}"
+
+
+@dataclass(frozen=True)
+class AddTopLevel(Edit):
+    """Add a whole top-level block, given as source, in the root module directory of the module in `address`.
+
+    It goes behind the last block of the same type and resource type (its kin), else at the end of `file`.
+    """
+
+    source: str
+    file: str = "main.tf"
+
+    def describe(self) -> str:
+        return f"add {self.address}"
+
+
+@dataclass(frozen=True)
+class RemoveResource(Edit):
+    """Remove the whole block. What still refers to it is reported by the ChangeSet, not removed."""
+
+    def describe(self) -> str:
+        return f"remove {self.address}"

@@ -1,0 +1,144 @@
+"""Keeps the lines around an edit as `terraform fmt` would leave them, and only those lines.
+
+`terraform fmt` aligns the equals signs of consecutive single-line arguments, and the comments behind consecutive lines. Where
+the run around an edit was aligned before, it is aligned afterwards; where the author did not care, neither do we.
+
+Source: the rules of `format.go` in https://github.com/hashicorp/hcl (hclwrite).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tree_sitter import Node
+
+from iac_agent.hcl.document import Document, walk
+
+_OPENING = {"{", "[", "(", "${", "%{", "${~", "%{~"}
+_CLOSING = {"}", "]", ")", "~}"}
+
+
+@dataclass
+class Splice:
+    """Replace bytes [start, end) by `text`."""
+
+    start: int
+    end: int
+    text: bytes
+
+
+def splice(data: bytes, splices: list[Splice]) -> bytes:
+    """Apply non-overlapping splices."""
+    out = bytearray(data)
+    for part in sorted(splices, key=lambda s: s.start, reverse=True):
+        out[part.start : part.end] = part.text
+    return bytes(out)
+
+
+@dataclass
+class _Line:
+    """What alignment needs of one line: byte offsets of the end of the name, of `=`, of the end of code and of the comment."""
+
+    start: int
+    name_end: int = -1
+    equals: int = -1
+    code_end: int = -1
+    comment: int = -1
+
+
+def _width(data: bytes) -> int:
+    text = data.decode("utf-8", "replace")
+    return sum(0 if unicodedata.combining(c) else 1 for c in text)
+
+
+def _lines(document: Document) -> dict[int, _Line]:
+    """The lines that have code or a trailing comment, by 0-based number."""
+    lines: dict[int, _Line] = {}
+    balance: dict[int, int] = {}
+    for node in walk(document.tree.root_node):
+        if node.child_count and node.type not in ("string_lit", "quoted_template", "heredoc_template"):
+            continue
+        row, last = node.start_point[0], node.end_point[0]
+        if node.start_byte == node.end_byte:
+            continue
+        line = lines.setdefault(row, _Line(document.line_start(node.start_byte)))
+        if node.type == "comment":
+            if line.code_end >= 0 and row == last:
+                line.comment = node.start_byte
+            continue
+        line.comment = -1
+        if node.type == "=" and line.equals < 0 and _is_assignment(node):
+            line.equals, line.name_end = node.start_byte, line.code_end
+            balance[row] = 0
+        elif row in balance:
+            balance[row] += (node.type in _OPENING) - (node.type in _CLOSING)
+        line.code_end = node.end_byte
+        if last > row:
+            tail = lines.setdefault(last, _Line(document.line_start(node.end_byte)))
+            tail.code_end = node.end_byte
+    for row, net in balance.items():
+        if net:
+            lines[row].equals = -1
+    return lines
+
+
+def _is_assignment(node: Node) -> bool:
+    return node.parent is not None and node.parent.type in ("attribute", "object_elem")
+
+
+def _run(lines: dict[int, _Line], row: int, member: Callable[[_Line], bool]) -> list[_Line]:
+    """The unbroken run of lines around `row` that satisfy `member`; empty when `row` does not."""
+    if row not in lines or not member(lines[row]):
+        return []
+    first = last = row
+    while first - 1 in lines and member(lines[first - 1]):
+        first -= 1
+    while last + 1 in lines and member(lines[last + 1]):
+        last += 1
+    return [lines[r] for r in range(first, last + 1)]
+
+
+def _has_equals(line: _Line) -> bool:
+    return line.equals >= 0
+
+
+def _has_comment(line: _Line) -> bool:
+    return line.comment >= 0
+
+
+def _equals_splices(document: Document, run: list[_Line]) -> list[Splice]:
+    target = max((_width(document.data[ln.start : ln.name_end]) for ln in run), default=0)
+    fixes = []
+    for line in run:
+        pad = target - _width(document.data[line.start : line.name_end]) + 1
+        if document.data[line.name_end : line.equals] != b" " * pad:
+            fixes.append(Splice(line.name_end, line.equals, b" " * pad))
+    return fixes
+
+
+def _comment_splices(document: Document, run: list[_Line]) -> list[Splice]:
+    target = max((_width(document.data[ln.start : ln.code_end]) for ln in run), default=0)
+    fixes = []
+    for line in run:
+        pad = target - _width(document.data[line.start : line.code_end]) + 1
+        if document.data[line.code_end : line.comment] != b" " * pad:
+            fixes.append(Splice(line.code_end, line.comment, b" " * pad))
+    return fixes
+
+
+def tidy(old: Document, old_row: int, new: Document, new_row: int) -> Document:
+    """`new` with the run around `new_row` aligned, if the run around `old_row` of `old` was aligned. Rows are 0-based."""
+    for member, misaligned in ((_has_equals, _equals_splices), (_has_comment, _comment_splices)):
+        before = _run(_lines(old), old_row, member)
+        if not before or misaligned(old, before):
+            continue
+        lines = _lines(new)
+        fixes: dict[int, Splice] = {}
+        for row in (new_row, new_row - 1, new_row + 1):
+            for fix in misaligned(new, _run(lines, row, member)):
+                fixes[fix.start] = fix
+        if fixes:
+            new = Document(new.path, new.bom + splice(new.data, list(fixes.values())))
+    return new

@@ -1,0 +1,294 @@
+"""The root module on disk with its local child modules: which file holds which address, and where a value comes from."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tree_sitter import Node
+
+from iac_agent.errors import AmbiguousAddress, NotEditable, UnknownAddress, UsageError
+from iac_agent.hcl.address import Address
+from iac_agent.hcl.document import Attribute, Block, Document, is_literal, references, unwrap
+
+_NAMED = re.compile(
+    r"(?:(?P<modules>(?:module\.[\w-]+\.)*))(?P<kind>variable|output|local|module|provider)\.(?P<name>[\w-]+)$"
+)
+
+
+@dataclass(frozen=True)
+class Module:
+    """One directory of configuration: the path of module calls that leads to it, and its documents."""
+
+    path: tuple[str, ...]
+    directory: Path
+    documents: tuple[Document, ...]
+    json_files: tuple[tuple[Path, Mapping[str, object]], ...]
+    call: Block | None = None
+
+    @functools.cached_property
+    def index(self) -> dict[str, list[Block]]:
+        """Blocks by their local address: `azurerm_subnet.app`, `data.x.y`, `variable.v`, `module.m`, `provider.p`, `output.o`."""
+        found: dict[str, list[Block]] = {}
+        for document in self.documents:
+            for block in document.blocks:
+                key = _local_address(block)
+                if key:
+                    found.setdefault(key, []).append(block)
+        return found
+
+    def local_value(self, name: str) -> tuple[Block, Attribute] | None:
+        for document in self.documents:
+            for block in document.blocks:
+                if block.type == "locals" and name in block.attributes:
+                    return block, block.attributes[name]
+        return None
+
+    @property
+    def prefix(self) -> str:
+        return "".join(f"module.{name}." for name in self.path)
+
+
+def _local_address(block: Block) -> str:
+    if block.type == "resource" and len(block.labels) == 2:
+        return ".".join(block.labels)
+    if block.type == "data" and len(block.labels) == 2:
+        return "data." + ".".join(block.labels)
+    if block.type in ("variable", "output", "module", "provider") and len(block.labels) == 1:
+        return f"{block.type}.{block.labels[0]}"
+    return ""
+
+
+@dataclass
+class RootModule:
+    """The configuration of a root module. `overrides` replaces file contents by absolute path (edits not yet written)."""
+
+    directory: Path
+    overrides: dict[Path, bytes] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.directory = self.directory.resolve()
+
+    def read(self, path: Path) -> bytes:
+        return self.overrides[path] if path in self.overrides else path.read_bytes()
+
+    def shown(self, path: Path) -> Path:
+        """The path as messages show it: relative to the root module where that is shorter."""
+        try:
+            return path.relative_to(self.directory)
+        except ValueError:
+            return (
+                Path("..") / path.relative_to(self.directory.parent)
+                if path.is_relative_to(self.directory.parent)
+                else path
+            )
+
+    @functools.cached_property
+    def modules(self) -> list[Module]:
+        """The root module first, then every local child module it calls, depth first."""
+        return list(self._walk((), self.directory, None, frozenset()))
+
+    def _walk(
+        self, path: tuple[str, ...], directory: Path, call: Block | None, above: frozenset[Path]
+    ) -> Iterator[Module]:
+        module = self._load(path, directory, call)
+        yield module
+        for document in module.documents:
+            for block in document.blocks:
+                child = _local_source(block, directory)
+                if child and child not in above and child.is_dir():
+                    yield from self._walk((*path, block.labels[0]), child, block, above | {directory})
+
+    def _load(self, path: tuple[str, ...], directory: Path, call: Block | None) -> Module:
+        names = {p.name for p in directory.iterdir() if p.is_file() or p.is_symlink()}
+        names |= {p.name for p in self.overrides if p.parent == directory}
+        documents, json_files = [], []
+        for name in sorted(n for n in names if not n.startswith((".", "#")) and not n.endswith("~")):
+            file = directory / name
+            if name.endswith(".tf"):
+                documents.append(self._parse(file))
+            elif name.endswith(".tf.json"):
+                json_files.append((file, json.loads(self.read(file))))
+        return Module(path, directory, tuple(documents), tuple(json_files), call)
+
+    def _parse(self, file: Path) -> Document:
+        return Document(self.shown(file), self.read(file))
+
+    def file_of(self, document: Document) -> Path:
+        return (self.directory / document.path).resolve()
+
+    # --- locating ----------------------------------------------------------------------------------------------
+
+    def locate(self, address: str) -> tuple[Module, Block]:
+        """The block an address names. For `local.x` it is the locals block that holds x.
+
+        Raises UnknownAddress with the nearest matches, AmbiguousAddress when two blocks share the address, NotEditable for
+        `.tf.json` and for modules that are not in this repository.
+        """
+        modules, local = self._split(address)
+        module = self._module(modules, address)
+        if local.startswith("local."):
+            found_local = module.local_value(local[len("local.") :])
+            if found_local:
+                return module, found_local[0]
+        found = module.index.get(local, [])
+        if len(found) > 1 and not local.startswith("provider."):
+            raise AmbiguousAddress(address, [b.where for b in found])
+        if found:
+            return module, found[0]
+        for file, content in module.json_files:
+            if _json_has(content, local):
+                raise NotEditable(f"{address} is written in {self.shown(file)}: JSON syntax is read, not edited")
+        raise UnknownAddress(address, self._nearest(address))
+
+    @staticmethod
+    def _split(address: str) -> tuple[tuple[str, ...], str]:
+        named = _NAMED.fullmatch(address)
+        if named:
+            modules = tuple(part.split(".")[1] for part in re.findall(r"module\.[\w-]+\.", named["modules"]))
+            return modules, f"{named['kind']}.{named['name']}"
+        parsed = Address.parse(address)
+        local = Address(parsed.type, parsed.name, mode=parsed.mode)
+        return tuple(name for name, _ in parsed.modules), str(local)
+
+    def _module(self, path: tuple[str, ...], address: str) -> Module:
+        for module in self.modules:
+            if module.path == path:
+                return module
+        for depth in range(len(path), 0, -1):
+            parent = next((m for m in self.modules if m.path == path[: depth - 1]), None)
+            call = parent.index.get(f"module.{path[depth - 1]}", [None])[0] if parent else None
+            if call is not None:
+                source = call.attributes.get("source")
+                text = call.document.text(source.value) if source else "no source"
+                raise NotEditable(f"{address}: {call.where} calls {text}, which is not in this repository")
+        raise UnknownAddress(address, self._nearest(address))
+
+    def addresses(self, *, managed_only: bool = False) -> list[str]:
+        """Every address of the configuration, modules prefixed."""
+        found = [m.prefix + local for m in self.modules for local in m.index]
+        return [a for a in found if _is_resource(a)] if managed_only else found
+
+    def _nearest(self, address: str) -> list[str]:
+        known = self.addresses()
+        close = difflib.get_close_matches(address, known, n=4, cutoff=0.5)
+        kin = [a for a in known if a.rsplit(".", 1)[0] == address.rsplit(".", 1)[0] and a not in close]
+        return (close + kin)[:5]
+
+    # --- where a value comes from --------------------------------------------------------------------------------
+
+    def origin(self, module: Module, block: Block, node: Node, depth: int = 0) -> list[str]:
+        """The places an expression takes its value from, innermost first: variable defaults, tfvars, locals, module arguments."""
+        places: list[str] = []
+        if depth > 8:
+            return places
+        for reference in references(block.document, node):
+            head, _, rest = reference.partition(".")
+            name = rest.split(".")[0]
+            if head == "var":
+                places += self._variable_origin(module, name, depth)
+            elif head == "local":
+                found = module.local_value(name)
+                if found:
+                    owner, attribute = found
+                    places.append(f"{owner.document.path}:{attribute.node.start_point[0] + 1} (local.{name})")
+                    places += self.origin(module, owner, attribute.value, depth + 1)
+            elif head in ("each", "count"):
+                source = block.attributes.get("for_each") or block.attributes.get("count")
+                if source:
+                    places.append(
+                        f"{block.document.path}:{source.node.start_point[0] + 1} ({source.name} of this block)"
+                    )
+                    if not is_literal(source.value):
+                        places += self.origin(module, block, source.value, depth + 1)
+            else:
+                places.append(reference)
+        return list(dict.fromkeys(places))
+
+    def _variable_origin(self, module: Module, name: str, depth: int) -> list[str]:
+        places = []
+        if module.call is not None and name in module.call.attributes:
+            argument = module.call.attributes[name]
+            line = argument.node.start_point[0] + 1
+            places.append(f"{module.call.document.path}:{line} (argument {name} of module.{module.path[-1]})")
+            parent = next(m for m in self.modules if m.path == module.path[:-1])
+            places += self.origin(parent, module.call, argument.value, depth + 1)
+        elif not module.path:
+            places += [f"{path}:{line}" for path, line in self._tfvars(name)]
+        declared = module.index.get(f"variable.{name}", [])
+        for block in declared:
+            default = block.attributes.get("default")
+            line = (default.node.start_point[0] + 1) if default else block.line
+            places.append(f"{block.document.path}:{line} (variable {name}{'' if default else ', no default'})")
+        return places
+
+    def _tfvars(self, name: str) -> list[tuple[Path, int]]:
+        """Where the tfvars files that Terraform loads by itself set a variable, in reverse load order (the last one wins)."""
+        files = [self.directory / "terraform.tfvars", *sorted(self.directory.glob("*.auto.tfvars"))]
+        found = []
+        for file in files:
+            if file.is_file():
+                document = self._parse(file)
+                attribute = document.attributes_of(document.body).get(name)
+                if attribute:
+                    found.append((self.shown(file), attribute.node.start_point[0] + 1))
+        return found[::-1]
+
+    def dangling(self, address: str) -> list[str]:
+        """Where the configuration refers to a resource: `file:line`, for the report after a removal."""
+        modules, local = self._split(address)
+        module = self._module(modules, address)
+        places = []
+        for document in module.documents:
+            for block in document.blocks:
+                if _local_address(block) == local:
+                    continue
+                lines = {
+                    node.start_point[0] + 1
+                    for node in _expressions(block.node)
+                    if any(r == local or r.startswith(local + ".") for r in references(document, node))
+                }
+                places += [f"{document.path}:{line}" for line in sorted(lines)]
+        return places
+
+
+def _expressions(node: Node) -> Iterator[Node]:
+    for child in node.children:
+        if child.type == "expression":
+            yield child
+        else:
+            yield from _expressions(child)
+
+
+def _is_resource(address: str) -> bool:
+    try:
+        return Address.parse(address).mode == "managed" and not _NAMED.fullmatch(address)
+    except UsageError:
+        return False
+
+
+def _local_source(block: Block, directory: Path) -> Path | None:
+    """The directory a module call points to, when it is a local path."""
+    if block.type != "module" or "source" not in block.attributes:
+        return None
+    text = block.document.text(unwrap(block.attributes["source"].value)).strip('"')
+    return (directory / text).resolve() if text.startswith(("./", "../")) else None
+
+
+def _json_has(content: Mapping[str, object], local: str) -> bool:
+    parts = local.split(".")
+    parts = (
+        parts if parts[0] in ("data", "variable", "output", "module", "provider", "locals") else ["resource", *parts]
+    )
+    node: object = content
+    for part in parts:
+        candidates = node if isinstance(node, list) else [node]
+        node = next((c[part] for c in candidates if isinstance(c, Mapping) and part in c), None)
+        if node is None:
+            return False
+    return True

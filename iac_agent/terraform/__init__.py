@@ -1,0 +1,1 @@
+"""Running Terraform or OpenTofu, and models of what they print."""
