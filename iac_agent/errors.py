@@ -74,9 +74,7 @@ class HclSyntaxError(HclError):
     """A file does not parse. `path` and `line` (1-based) say where."""
 
     def __init__(self, path: Path | str, line: int, detail: str) -> None:
-        super().__init__(
-            f"{path}:{line}: {detail}", hint="Run `terraform fmt` or `terraform validate` to see the mistake."
-        )
+        super().__init__(f"{path}:{line}: {detail}", hint="Run `terraform fmt` or `terraform validate` to see the mistake.")
         self.path, self.line = path, line
 
 

@@ -11,9 +11,7 @@ from urllib.parse import urlencode, urlsplit
 from iac_agent.gym import identity
 
 
-def ask(
-    endpoint: str, authority: Path, path: str, method: str = "GET", body: object = None
-) -> dict[str, object] | None:
+def ask(endpoint: str, authority: Path, path: str, method: str = "GET", body: object = None) -> dict[str, object] | None:
     """The JSON answer of the gym, signed in as its service principal; None when it does not answer."""
     place = urlsplit(endpoint)
     try:

@@ -37,9 +37,7 @@ class Answer:
     headers: dict[str, str] | None = None
 
     def response(self) -> Response:
-        content = (
-            self.body if isinstance(self.body, bytes) else b"" if self.body is None else json.dumps(self.body).encode()
-        )
+        content = self.body if isinstance(self.body, bytes) else b"" if self.body is None else json.dumps(self.body).encode()
         headers = {"x-ms-request-id": str(uuid.uuid4()), **(self.headers or {})}
         return Response(content, self.status, headers, media_type="application/json")
 
@@ -99,12 +97,8 @@ class ArmApp:
             return Answer(*identity.token_for(self.key, form, base))
         if path == "/msi/token":
             if request.headers.get("metadata", "").lower() != "true":
-                return Answer(
-                    400, {"error": "invalid_request", "error_description": "Required metadata header not specified"}
-                )
-            return Answer(
-                200, {"access_token": identity.issue(self.key, base), "token_type": "Bearer", "expires_in": "86399"}
-            )
+                return Answer(400, {"error": "invalid_request", "error_description": "Required metadata header not specified"})
+            return Answer(200, {"access_token": identity.issue(self.key, base), "token_type": "Bearer", "expires_in": "86399"})
         return None
 
     def _gym(self, method: str, path: str, raw: bytes) -> Answer:
@@ -231,9 +225,7 @@ class ArmApp:
         operation = str(uuid.uuid4())
         seconds = float(self.cloud.store.setting("operation_seconds", 0))
         started = self.cloud.now()
-        self.cloud.store.save_operation(
-            operation, {"start": started.timestamp(), "ready": started.timestamp() + seconds}
-        )
+        self.cloud.store.save_operation(operation, {"start": started.timestamp(), "ready": started.timestamp() + seconds})
         location = "westeurope"
         base = f"https://{self.host}/subscriptions/{rid.subscription}/providers/{rid.namespace}/locations/{location}"
         version = call.query["api-version"]

@@ -16,7 +16,43 @@ from iac_agent.azure.ids import ResourceId, group_id
 from iac_agent.gym import faults
 from iac_agent.gym.store import Body, Resource, Store
 
-LOCATIONS = ["westeurope", "northeurope", "eastus", "eastus2", "westus", "westus2", "westus3", "centralus", "northcentralus", "southcentralus", "canadacentral", "uksouth", "ukwest", "francecentral", "germanywestcentral", "switzerlandnorth", "swedencentral", "norwayeast", "polandcentral", "italynorth", "spaincentral", "eastasia", "southeastasia", "japaneast", "japanwest", "koreacentral", "australiaeast", "australiasoutheast", "centralindia", "southindia", "brazilsouth", "southafricanorth", "uaenorth", "qatarcentral", "israelcentral"]
+LOCATIONS = [
+    "westeurope",
+    "northeurope",
+    "eastus",
+    "eastus2",
+    "westus",
+    "westus2",
+    "westus3",
+    "centralus",
+    "northcentralus",
+    "southcentralus",
+    "canadacentral",
+    "uksouth",
+    "ukwest",
+    "francecentral",
+    "germanywestcentral",
+    "switzerlandnorth",
+    "swedencentral",
+    "norwayeast",
+    "polandcentral",
+    "italynorth",
+    "spaincentral",
+    "eastasia",
+    "southeastasia",
+    "japaneast",
+    "japanwest",
+    "koreacentral",
+    "australiaeast",
+    "australiasoutheast",
+    "centralindia",
+    "southindia",
+    "brazilsouth",
+    "southafricanorth",
+    "uaenorth",
+    "qatarcentral",
+    "israelcentral",
+]
 
 
 @dataclass(frozen=True)
@@ -180,9 +216,7 @@ class Cloud:
         if kind.held_in:
             return self._put_element(rid, kind, body, caller)
         before = self.store.get(rid.text)
-        write = Write(
-            self, rid, copy.deepcopy(body), copy.deepcopy(before), dict(before.hidden) if before else {}, caller
-        )
+        write = Write(self, rid, copy.deepcopy(body), copy.deepcopy(before), dict(before.hidden) if before else {}, caller)
         self._check_place(rid, kind, write.body, before)
         self._finish(write, kind)
         return write.body, before is None
@@ -286,9 +320,7 @@ class Cloud:
         kept = [e for e in array if e["name"].lower() != rid.name.lower()]
         _set_property(changed["properties"], kind.held_in, kept)
         parent_id = ResourceId.parse(parent.id)
-        self._finish(
-            Write(self, parent_id, changed, copy.deepcopy(parent), dict(parent.hidden), caller), self.kind(parent_id)
-        )
+        self._finish(Write(self, parent_id, changed, copy.deepcopy(parent), dict(parent.hidden), caller), self.kind(parent_id))
 
     def shown(self, resource: Resource) -> Body | None:
         """The body with what only shows on reading; None when the stored body is all there is."""

@@ -72,9 +72,7 @@ class Gym:
             (self.folder / ".write-test").write_text("")
             (self.folder / ".write-test").unlink()
         except OSError as problem:
-            raise GymError(
-                f"cannot write to {self.folder}: {problem}", hint="Choose another folder with --dir."
-            ) from problem
+            raise GymError(f"cannot write to {self.folder}: {problem}", hint="Choose another folder with --dir.") from problem
         if len(str(self.folder)) > _LONGEST_SOCKET - len("/azurerm-5.sock"):
             raise GymError(f"{self.folder} is too long for a Unix socket", hint="Choose a shorter folder with --dir.")
 

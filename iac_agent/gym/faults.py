@@ -50,8 +50,7 @@ def parent_not_found(parent: str, child: str) -> ArmFaultError:
     return ArmFaultError(
         404,
         "ParentResourceNotFound",
-        f"Failed to perform 'write' on resource(s) of type '{child}', because the parent resource "
-        f"'{parent}' could not be found.",
+        f"Failed to perform 'write' on resource(s) of type '{child}', because the parent resource '{parent}' could not be found.",
     )
 
 

@@ -111,11 +111,7 @@ class Store:
         for target, holders in self._referred.items():
             if target.startswith(key + "/"):
                 keys |= holders
-        return [
-            self._resources[k]
-            for k in sorted(keys)
-            if k != key and not k.startswith(key + "/") and k in self._resources
-        ]
+        return [self._resources[k] for k in sorted(keys) if k != key and not k.startswith(key + "/") and k in self._resources]
 
     def _index(self, key: str) -> None:
         self._unindex(key)

@@ -13,9 +13,7 @@ from iac_agent.errors import UsageError
 Step = str | int
 _INDEX = r'\[(?:(?P<{0}int>\d+)|"(?P<{0}str>(?:[^"\\]|\\.)*)")\]'
 _MODULE = re.compile(r"module\.(?P<name>[^.\[\]]+)(?:" + _INDEX.format("i") + r")?\.?")
-_RESOURCE = re.compile(
-    r"(?P<data>data\.)?(?P<type>[A-Za-z_][\w-]*)\.(?P<name>[A-Za-z_][\w-]*)(?:" + _INDEX.format("i") + r")?$"
-)
+_RESOURCE = re.compile(r"(?P<data>data\.)?(?P<type>[A-Za-z_][\w-]*)\.(?P<name>[A-Za-z_][\w-]*)(?:" + _INDEX.format("i") + r")?$")
 _PATH_STEP = re.compile(r'([A-Za-z_][\w-]*)|\[(\d+)\]|\["([^"]*)"\]')
 
 
@@ -55,9 +53,7 @@ class Address:
             rest = rest[match.end() :]
         match = _RESOURCE.match(rest)
         if not match:
-            raise UsageError(
-                f"{text!r} is not a resource address", hint="For example azurerm_linux_virtual_machine.web[0]."
-            )
+            raise UsageError(f"{text!r} is not a resource address", hint="For example azurerm_linux_virtual_machine.web[0].")
         return cls(match["type"], match["name"], _index(match), tuple(modules), "data" if match["data"] else "managed")
 
     @property

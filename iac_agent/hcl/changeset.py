@@ -93,12 +93,8 @@ def _operate(block: Block, edit: e.Edit) -> Document:
     raise EditRejected(f"{edit.address}: no such edit as {type(edit).__name__}")
 
 
-def _with_origin(
-    root: RootModule, module: Module, block: Block, problem: ValueElsewhere, edit: e.Edit
-) -> ValueElsewhere:
-    inner, steps = surgery.descend(
-        block, surgery.parse_path(problem.target.split(".")[0] if _is_key(edit) else problem.target)
-    )
+def _with_origin(root: RootModule, module: Module, block: Block, problem: ValueElsewhere, edit: e.Edit) -> ValueElsewhere:
+    inner, steps = surgery.descend(block, surgery.parse_path(problem.target.split(".")[0] if _is_key(edit) else problem.target))
     attribute = inner.attributes.get(str(steps[0])) if steps else None
     origin = root.origin(module, block, attribute.value) if attribute else []
     return ValueElsewhere(problem.where, f"{edit.address} {problem.target}", problem.expression, origin)

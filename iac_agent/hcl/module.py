@@ -16,9 +16,7 @@ from iac_agent.errors import AmbiguousAddress, NotEditable, UnknownAddress, Usag
 from iac_agent.hcl.address import Address
 from iac_agent.hcl.document import Attribute, Block, Document, is_literal, references, unwrap
 
-_NAMED = re.compile(
-    r"(?:(?P<modules>(?:module\.[\w-]+\.)*))(?P<kind>variable|output|local|module|provider)\.(?P<name>[\w-]+)$"
-)
+_NAMED = re.compile(r"(?:(?P<modules>(?:module\.[\w-]+\.)*))(?P<kind>variable|output|local|module|provider)\.(?P<name>[\w-]+)$")
 
 
 @dataclass(frozen=True)
@@ -82,20 +80,14 @@ class RootModule:
         try:
             return path.relative_to(self.directory)
         except ValueError:
-            return (
-                Path("..") / path.relative_to(self.directory.parent)
-                if path.is_relative_to(self.directory.parent)
-                else path
-            )
+            return Path("..") / path.relative_to(self.directory.parent) if path.is_relative_to(self.directory.parent) else path
 
     @functools.cached_property
     def modules(self) -> list[Module]:
         """The root module first, then every local child module it calls, depth first."""
         return list(self._walk((), self.directory, None, frozenset()))
 
-    def _walk(
-        self, path: tuple[str, ...], directory: Path, call: Block | None, above: frozenset[Path]
-    ) -> Iterator[Module]:
+    def _walk(self, path: tuple[str, ...], directory: Path, call: Block | None, above: frozenset[Path]) -> Iterator[Module]:
         module = self._load(path, directory, call)
         yield module
         for document in module.documents:
@@ -201,9 +193,7 @@ class RootModule:
             elif head in ("each", "count"):
                 source = block.attributes.get("for_each") or block.attributes.get("count")
                 if source:
-                    places.append(
-                        f"{block.document.path}:{source.node.start_point[0] + 1} ({source.name} of this block)"
-                    )
+                    places.append(f"{block.document.path}:{source.node.start_point[0] + 1} ({source.name} of this block)")
                     if not is_literal(source.value):
                         places += self.origin(module, block, source.value, depth + 1)
             else:
@@ -282,9 +272,7 @@ def _local_source(block: Block, directory: Path) -> Path | None:
 
 def _json_has(content: Mapping[str, object], local: str) -> bool:
     parts = local.split(".")
-    parts = (
-        parts if parts[0] in ("data", "variable", "output", "module", "provider", "locals") else ["resource", *parts]
-    )
+    parts = parts if parts[0] in ("data", "variable", "output", "module", "provider", "locals") else ["resource", *parts]
     node: object = content
     for part in parts:
         candidates = node if isinstance(node, list) else [node]

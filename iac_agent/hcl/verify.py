@@ -27,9 +27,7 @@ def parse_values(raw: bytes, path: object) -> Tree:
         tree: Tree = hcl2.loads(text if text.endswith("\n") else text + "\n", serialization_options=_OPTIONS)
     except (LarkError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as problem:
         first = str(problem).strip().splitlines()[:1]
-        raise EditRejected(
-            f"{path}: python-hcl2 cannot read this file, so edits cannot be checked: {first}"
-        ) from problem
+        raise EditRejected(f"{path}: python-hcl2 cannot read this file, so edits cannot be checked: {first}") from problem
     return tree
 
 

@@ -48,9 +48,7 @@ def init(*, upgrade: bool = False) -> list[str]:
     return _build("init", input=False, no_color=_FLAG, upgrade=True if upgrade else None)
 
 
-def plan(
-    inputs: Inputs, out: Path, *, targets: tuple[str, ...] = (), refresh: bool = True, destroy: bool = False
-) -> list[str]:
+def plan(inputs: Inputs, out: Path, *, targets: tuple[str, ...] = (), refresh: bool = True, destroy: bool = False) -> list[str]:
     return _build(
         "plan",
         input=False,
@@ -76,9 +74,7 @@ def show(plan_file: Path | None = None) -> list[str]:
 
 
 def import_resource(address: str, resource_id: str, inputs: Inputs) -> list[str]:
-    return _build(
-        "import", address, resource_id, input=False, no_color=_FLAG, **{**inputs.options(), "parallelism": None}
-    )
+    return _build("import", address, resource_id, input=False, no_color=_FLAG, **{**inputs.options(), "parallelism": None})
 
 
 def version() -> list[str]:

@@ -10,9 +10,7 @@ from iac_agent.errors import AlreadyExists, Diagnostic, NotInitialised, StalePla
 
 _BOX = re.compile(r"^[│╷╵|]\s?", re.MULTILINE)
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
-_HEAD = re.compile(
-    r"^(?:Error|Warning): (?P<summary>.+?)\n(?P<rest>.*?)(?=^(?:Error|Warning): |\Z)", re.MULTILINE | re.DOTALL
-)
+_HEAD = re.compile(r"^(?:Error|Warning): (?P<summary>.+?)\n(?P<rest>.*?)(?=^(?:Error|Warning): |\Z)", re.MULTILINE | re.DOTALL)
 _PLACE = re.compile(r"\bon (?P<file>\S+) line (?P<line>\d+)")
 _WITH = re.compile(r"^\s*with (?P<address>[^,\n]+)", re.MULTILINE)
 _KINDS: tuple[tuple[type[TerraformFailed], re.Pattern[str]], ...] = (
@@ -56,9 +54,7 @@ def from_text(text: str) -> list[Diagnostic]:
             continue
         rest = match["rest"]
         place, address = _PLACE.search(rest), _WITH.search(rest)
-        paragraphs = [
-            p.strip() for p in rest.split("\n\n") if p.strip() and not _PLACE.search(p) and not _WITH.search(p)
-        ]
+        paragraphs = [p.strip() for p in rest.split("\n\n") if p.strip() and not _PLACE.search(p) and not _WITH.search(p)]
         found.append(
             Diagnostic(
                 "error",

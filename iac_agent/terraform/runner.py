@@ -82,9 +82,7 @@ class Terraform:
     def show_plan(self, plan_file: Path) -> Plan:
         return Plan.model_validate(json.loads(self._run("show", argv.show(plan_file)).text))
 
-    def apply(
-        self, plan_file: Path, log: Path, on_line: OnLine = _ignore, started: Callable[[int], None] | None = None
-    ) -> None:
+    def apply(self, plan_file: Path, log: Path, on_line: OnLine = _ignore, started: Callable[[int], None] | None = None) -> None:
         """Apply exactly this plan file. The output goes to `log`, so that Terraform finishes even if we are killed.
 
         `started` gets the process id. Raises TerraformFailed (StalePlan, AlreadyExists, ...) or Interrupted.
@@ -118,9 +116,7 @@ class Terraform:
             raise failure(name, result.returncode, result.lines, result.errors)
         return result
 
-    def _execute(
-        self, arguments: list[str], on_line: OnLine, log: Path | None, started: Callable[[int], None] | None
-    ) -> Result:
+    def _execute(self, arguments: list[str], on_line: OnLine, log: Path | None, started: Callable[[int], None] | None) -> Result:
         command = [*self.binary.command, *arguments]
         environment = {**self.environment, "TF_IN_AUTOMATION": self.environment.get("TF_IN_AUTOMATION", "1")}
         sink = log.open("wb") if log else None

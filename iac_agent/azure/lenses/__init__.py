@@ -24,6 +24,7 @@ _MODULES = (
     "alerts",
     "monitor",
     "networks",
+    "placement",
     "private_dns",
     "scale_sets",
     "security",

@@ -43,9 +43,7 @@ def read(lens: Lens, arm: Arm, resource_id: str, known: Values, major: int) -> V
 
 def _kept(from_id: Values, known: Values) -> Values:
     """Values taken from the id, in the spelling they had before (ARM may answer another case)."""
-    return {
-        k: known[k] if isinstance(known.get(k), str) and same_id(str(v), known[k]) else v for k, v in from_id.items()
-    }
+    return {k: known[k] if isinstance(known.get(k), str) and same_id(str(v), known[k]) else v for k, v in from_id.items()}
 
 
 def live_body(lens: Lens, arm: Arm, resource_id: str, major: int) -> Body | None:
@@ -154,9 +152,7 @@ def _attach(lens: Lens, arm: Arm, values: Values, strategy: DataDisk, major: int
     element = expand(lens, values, major)
     element["name"] = disk["name"]
     element["managedDisk"] = {"id": disk_id, "storageAccountType": get_path(disk, "sku.name")}
-    disks = [
-        d for d in get_path(owner, strategy.array) or [] if not same_id(str(get_path(d, "managedDisk.id")), disk_id)
-    ]
+    disks = [d for d in get_path(owner, strategy.array) or [] if not same_id(str(get_path(d, "managedDisk.id")), disk_id)]
     put_path(owner, strategy.array, [*disks, element])
     arm.put(owner_id, _writable_vm(owner), lens.api[major])
     return f"{owner_id}/dataDisks/{disk['name']}"

@@ -27,7 +27,19 @@ _BASIC_GONE = (
     "affects `allocation_method` set to `Dynamic`, as it is only available with the `Basic` SKU. For more information, see "
     "https://azure.microsoft.com/updates/upgrade-to-standard-sku-public-ip-addresses-in-azure-by-30-september-2025-basic-sku-will-be-retired/"
 )
-_BASIC_FIXED = ["name", "resource_group_name", "location", "allocation_method", "edge_zone", "ip_version", "sku", "sku_tier", "public_ip_prefix_id", "ip_tags", "zones"]
+_BASIC_FIXED = [
+    "name",
+    "resource_group_name",
+    "location",
+    "allocation_method",
+    "edge_zone",
+    "ip_version",
+    "sku",
+    "sku_tier",
+    "public_ip_prefix_id",
+    "ip_tags",
+    "zones",
+]
 
 
 def _plan_public_ip(prior: Values | None, planned: Values, major: int) -> list[Problem]:  # noqa: ARG001
@@ -71,9 +83,7 @@ PUBLIC_IP = Lens(
             choices=("IPv4", "IPv6"),
             send="always",
         ),
-        Attr(
-            "sku", "sku.name", default="Standard", new=True, choices=("Basic", "Standard", "StandardV2"), send="always"
-        ),
+        Attr("sku", "sku.name", default="Standard", new=True, choices=("Basic", "Standard", "StandardV2"), send="always"),
         Attr("sku_tier", "sku.tier", default="Regional", new=True, choices=("Global", "Regional"), send="always"),
         Attr("idle_timeout_in_minutes", "properties.idleTimeoutInMinutes", default=4, between=(4, 30), send="always"),
         Attr("domain_name_label", "properties.dnsSettings.domainNameLabel"),

@@ -47,9 +47,7 @@ def _flatten_alert(values: Values, live: Body, known: Values, major: int) -> Non
         matching = [c for c in found.get("allOf") or [] if c.get("criterionType", _STATIC) == kind]
         before = known.get(name) or []
         values[name] = [
-            flatten_fields(
-                _block(name).fields, c, before[i] if i < len(before) else {}, child_schema(schema, name), major
-            )
+            flatten_fields(_block(name).fields, c, before[i] if i < len(before) else {}, child_schema(schema, name), major)
             for i, c in enumerate(matching)
         ]
     is_test = found.get("odata.type") == _WEB_TEST
@@ -157,12 +155,7 @@ MONITOR_METRIC_ALERT = Lens(
             (
                 Attr("metric_namespace", "metricNamespace", send="always"),
                 Attr("metric_name", "metricName", send="always"),
-                Attr(
-                    "aggregation",
-                    "timeAggregation",
-                    choices=("Average", "Count", "Minimum", "Maximum", "Total"),
-                    send="always",
-                ),
+                Attr("aggregation", "timeAggregation", choices=("Average", "Count", "Minimum", "Maximum", "Total"), send="always"),
                 Attr(
                     "operator",
                     "operator",
@@ -190,12 +183,7 @@ MONITOR_METRIC_ALERT = Lens(
             (
                 Attr("metric_namespace", "metricNamespace", send="always"),
                 Attr("metric_name", "metricName", send="always"),
-                Attr(
-                    "aggregation",
-                    "timeAggregation",
-                    choices=("Average", "Count", "Minimum", "Maximum", "Total"),
-                    send="always",
-                ),
+                Attr("aggregation", "timeAggregation", choices=("Average", "Count", "Minimum", "Maximum", "Total"), send="always"),
                 Attr("operator", "operator", choices=("LessThan", "GreaterThan", "GreaterOrLessThan"), send="always"),
                 Attr("skip_metric_validation", "skipMetricValidation", send="always"),
                 Nested(
@@ -210,11 +198,7 @@ MONITOR_METRIC_ALERT = Lens(
                 ),
                 Attr("alert_sensitivity", "alertSensitivity", choices=("Low", "Medium", "High"), send="always"),
                 Attr(
-                    "evaluation_total_count",
-                    "failingPeriods.numberOfEvaluationPeriods",
-                    default=4,
-                    between=(1, INF),
-                    send="always",
+                    "evaluation_total_count", "failingPeriods.numberOfEvaluationPeriods", default=4, between=(1, INF), send="always"
                 ),
                 Attr(
                     "evaluation_failure_count",
@@ -303,9 +287,7 @@ MONITOR_ACTIVITY_LOG_ALERT = Lens(
                 Attr("operation_name", None),
                 Attr("caller", None),
                 Attr("level", None, choices=("Verbose", "Informational", "Warning", "Error", "Critical")),
-                Attr(
-                    "levels", None, choices=("Verbose", "Informational", "Warning", "Error", "Critical"), read="present"
-                ),
+                Attr("levels", None, choices=("Verbose", "Informational", "Warning", "Error", "Critical"), read="present"),
                 Attr("resource_provider", None),
                 Attr("resource_providers", None, read="present"),
                 Attr("resource_type", None),
@@ -329,15 +311,8 @@ MONITOR_ACTIVITY_LOG_ALERT = Lens(
                     "resource_health",
                     None,
                     (
-                        Attr(
-                            "current", None, choices=("Available", "Degraded", "Unavailable", "Unknown"), read="present"
-                        ),
-                        Attr(
-                            "previous",
-                            None,
-                            choices=("Available", "Degraded", "Unavailable", "Unknown"),
-                            read="present",
-                        ),
+                        Attr("current", None, choices=("Available", "Degraded", "Unavailable", "Unknown"), read="present"),
+                        Attr("previous", None, choices=("Available", "Degraded", "Unavailable", "Unknown"), read="present"),
                         Attr("reason", None, choices=("PlatformInitiated", "UserInitiated", "Unknown"), read="present"),
                     ),
                     single=True,

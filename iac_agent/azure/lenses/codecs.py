@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,19 +64,39 @@ FIRST_PRIVATE = Codec(_same, lambda v: next(iter(_privates(v)), ""))
 ALL_PRIVATE = Codec(_same, _privates)
 LAST_SEGMENT = Codec(_same, lambda v: str(_id_of(v)).rsplit("/", 1)[-1])
 FIRST_ID = Codec(lambda v: {"id": v[0]}, lambda v: [_id_of(v)], ids=True)
-IP_TAGS = Codec(
-    lambda v: [{"ipTagType": k, "tag": t} for k, t in v.items()], lambda v: {t["ipTagType"]: t["tag"] for t in v}
-)
+IP_TAGS = Codec(lambda v: [{"ipTagType": k, "tag": t} for k, t in v.items()], lambda v: {t["ipTagType"]: t["tag"] for t in v})
 ENDPOINTS = Codec(lambda v: [{"service": s} for s in _set_order("")(v)], lambda v: [e["service"] for e in v])
 
 
 def _joined(separator: str) -> Codec:
     """A set of words that ARM keeps as one text."""
-    return Codec(
-        lambda v: separator.join(v), lambda v: [w for w in str(v).replace(" ", "").split(separator.strip()) if w]
-    )
+    return Codec(lambda v: separator.join(v), lambda v: [w for w in str(v).replace(" ", "").split(separator.strip()) if w])
 
 
+def _json_text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def same_json(one: Any, other: Any) -> bool:
+    """Whether two JSON texts mean the same."""
+    try:
+        return bool(json.loads(one) == json.loads(other))
+    except (TypeError, ValueError):
+        return False
+
+
+def _user_of(path: Any) -> str:
+    return str(path).removeprefix("/home/").removesuffix("/.ssh/authorized_keys")
+
+
+JSON = Codec(json.loads, _json_text)
+SSH_USER = Codec(lambda v: f"/home/{v}/.ssh/authorized_keys", _user_of)
+NICS = Codec(
+    lambda v: [{"id": i, "properties": {"primary": n == 0}} for n, i in enumerate(v)],
+    lambda v: [_id_of(n) for n in v],
+    ids=True,
+)
+TRUSTED_LAUNCH = Codec(lambda v: "TrustedLaunch" if v else None, lambda v: v == "TrustedLaunch")
 COMMAS = _joined(", ")
 SEMICOLONS = _joined(";")
 HOST = Codec(_same, lambda v: urlsplit(str(v)).netloc)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from iac_agent.azure.lenses.codecs import NOT, set_order
+from iac_agent.azure.lenses.codecs import JSON, NOT, same_json, set_order
 from iac_agent.azure.lenses.table import Attr, Body, Field, Lens, Nested, Values, get_path, put_path
 from iac_agent.azure.schemas import AttributeSchema, BlockSchema, provider_schema
 
@@ -25,9 +25,7 @@ def child_schema(schema: BlockSchema, name: str) -> BlockSchema:
     if nesting == "object":
         nesting, inner = "single", ["object", inner]
     attributes = {
-        k: AttributeSchema(
-            k, t, required=False, optional=True, computed=False, sensitive=False, write_only=False, deprecated=False
-        )
+        k: AttributeSchema(k, t, required=False, optional=True, computed=False, sensitive=False, write_only=False, deprecated=False)
         for k, t in inner[1].items()
     }
     return BlockSchema(attributes, {}, nesting)
@@ -50,9 +48,7 @@ def expand(lens: Lens, values: Values, major: int) -> Body:
     return body
 
 
-def expand_fields(
-    fields: tuple[Field, ...], values: Mapping[str, Any], schema: BlockSchema, body: Body, major: int
-) -> None:
+def expand_fields(fields: tuple[Field, ...], values: Mapping[str, Any], schema: BlockSchema, body: Body, major: int) -> None:
     for field in fields:
         if field.send == "never" or field.arm is None or field.major not in (None, major):
             continue
@@ -84,8 +80,10 @@ def _expand_attr(field: Attr, value: Any, schema: BlockSchema, body: Body) -> No
         if value is None:
             if get_path(body, field.arm) is not None:
                 return
-            value = schema.attributes[field.name].zero
+            value = schema.attributes[field.name].zero if field.unset is None else field.unset
         put_path(body, field.arm, field.codec.to_arm(value))
+    elif value == field.unset and value is not None:
+        return
     elif not is_empty(value) or (value is False and field.default):
         put_path(body, field.arm, field.codec.to_arm(value))
 
@@ -101,22 +99,14 @@ def flatten(lens: Lens, live: Body, known: Values, major: int) -> Values:
     return values
 
 
-def flatten_fields(
-    fields: tuple[Field, ...], live: Any, known: Mapping[str, Any], schema: BlockSchema, major: int
-) -> Values:
+def flatten_fields(fields: tuple[Field, ...], live: Any, known: Mapping[str, Any], schema: BlockSchema, major: int) -> Values:
     values: Values = {}
     for field in fields:
-        if field.major not in (None, major) or (
-            field.name not in schema.attributes and field.name not in schema.blocks
-        ):
+        if field.major not in (None, major) or (field.name not in schema.attributes and field.name not in schema.blocks):
             continue
         if field.read == "never" or field.arm is None:
             kept = known.get(field.name)
-            zero = (
-                schema.attributes[field.name].zero
-                if field.read == "value" and field.name in schema.attributes
-                else None
-            )
+            zero = schema.attributes[field.name].zero if field.read == "value" and field.name in schema.attributes else None
             values[field.name] = zero if kept is None else kept
             continue
         found = get_path(live, field.arm)
@@ -131,10 +121,13 @@ def _flatten_attr(field: Attr, found: Any, known: Mapping[str, Any], schema: Blo
     declared = schema.attributes[field.name]
     if found is None:
         absent = field.codec.from_arm(False) if field.codec is NOT else declared.zero
+        absent = absent if field.unset is None else field.unset
         return absent if field.read == "value" else None
     value = field.codec.from_arm(found)
     before = known.get(field.name)
     if field.codec.ids and _same_ids(value, before):
+        return before
+    if field.codec is JSON and same_json(value, before):
         return before
     if (
         isinstance(value, list)
@@ -165,9 +158,7 @@ def _flatten_nested(field: Nested, found: Any, known: Mapping[str, Any], schema:
     return _in_known_order(out, matched, before)
 
 
-def match_elements(
-    items: list[Any], before: list[Values], field: Nested, schema: BlockSchema, major: int
-) -> list[Values]:
+def match_elements(items: list[Any], before: list[Values], field: Nested, schema: BlockSchema, major: int) -> list[Values]:
     """For each live element the element before that it continues: by name where elements have names, else by position."""
     by_name = {str(b.get("name")): b for b in before if isinstance(b, dict) and b.get("name")}
     named = any(f.name == "name" for f in field.fields)
@@ -196,9 +187,7 @@ def _same_ids(value: Any, before: Any) -> bool:
     if isinstance(value, str) and isinstance(before, str):
         return bool(value) and value.lower() == before.lower()
     if isinstance(value, list) and isinstance(before, list):
-        return len(value) == len(before) and sorted(str(v).lower() for v in value) == sorted(
-            str(v).lower() for v in before
-        )
+        return len(value) == len(before) and sorted(str(v).lower() for v in value) == sorted(str(v).lower() for v in before)
     return False
 
 

@@ -49,9 +49,7 @@ def _replace_workspace(prior: Values, planned: Values, major: int) -> list[tuple
 
 def _expand_group(body: Body, values: Values, major: int) -> None:  # noqa: ARG001
     """A webhook says whether it signs in with Entra ID only when it does."""
-    for hook, receiver in zip(
-        body["properties"]["webhookReceivers"], values.get("webhook_receiver") or [], strict=False
-    ):
+    for hook, receiver in zip(body["properties"]["webhookReceivers"], values.get("webhook_receiver") or [], strict=False):
         for sign_in in receiver.get("aad_auth") or []:
             hook["useAadAuth"] = True
             hook["objectId"] = sign_in["object_id"]
@@ -75,10 +73,7 @@ def _expand_setting(body: Body, values: Values, major: int) -> None:
         logs.append({key: log.get("category") or log.get("category_group"), "enabled": True, **_retention(log)})
     metrics = [{"category": m["category"], "enabled": True} for m in values.get("enabled_metric") or []]
     if major == 4 and values.get("metric") and not metrics:
-        metrics = [
-            {"category": m["category"], "enabled": m.get("enabled") is not False, **_retention(m)}
-            for m in values["metric"]
-        ]
+        metrics = [{"category": m["category"], "enabled": m.get("enabled") is not False, **_retention(m)} for m in values["metric"]]
     body.setdefault("properties", {}).update(logs=logs or None, metrics=metrics or None)
 
 
@@ -97,17 +92,12 @@ def _flatten_setting(values: Values, live: Body, known: Values, major: int) -> N
     logs = [entry for entry in properties.get("logs") or [] if entry.get("enabled")]
     metrics = [entry for entry in properties.get("metrics") or []]
     values["enabled_log"] = [
-        {
-            "category": e.get("category") or "",
-            "category_group": e.get("categoryGroup") or "",
-            "retention_policy": _retained(e),
-        }
+        {"category": e.get("category") or "", "category_group": e.get("categoryGroup") or "", "retention_policy": _retained(e)}
         for e in logs
     ]
     values["enabled_metric"] = [{"category": e["category"]} for e in metrics if e.get("enabled")]
     values["metric"] = [
-        {"category": e["category"], "enabled": bool(e.get("enabled")), "retention_policy": _retained(e)}
-        for e in metrics
+        {"category": e["category"], "enabled": bool(e.get("enabled")), "retention_policy": _retained(e)} for e in metrics
     ]
 
 
@@ -131,16 +121,7 @@ LOG_ANALYTICS_WORKSPACE = Lens(
         Attr(
             "sku",
             "properties.sku.name",
-            choices=(
-                "PerGB2018",
-                "PerNode",
-                "Premium",
-                "Standalone",
-                "Standard",
-                "CapacityReservation",
-                "LACluster",
-                "Unlimited",
-            ),
+            choices=("PerGB2018", "PerNode", "Premium", "Standalone", "Standard", "CapacityReservation", "LACluster", "Unlimited"),
             send="always",
         ),
         Attr("retention_in_days", "properties.retentionInDays", between=(30, 730), send="always"),
@@ -169,14 +150,7 @@ LOG_ANALYTICS_WORKSPACE = Lens(
             read="present",
             major=5,
         ),
-        Attr(
-            "local_authentication_enabled",
-            "properties.features.disableLocalAuth",
-            NOT,
-            default=True,
-            send="always",
-            major=4,
-        ),
+        Attr("local_authentication_enabled", "properties.features.disableLocalAuth", NOT, default=True, send="always", major=4),
         Attr("local_authentication_disabled", "properties.features.disableLocalAuth", major=4),
         Attr(
             "internet_ingestion_enabled",
@@ -186,14 +160,7 @@ LOG_ANALYTICS_WORKSPACE = Lens(
             send="always",
             major=4,
         ),
-        Attr(
-            "internet_query_enabled",
-            "properties.publicNetworkAccessForQuery",
-            ENABLED,
-            default=True,
-            send="always",
-            major=4,
-        ),
+        Attr("internet_query_enabled", "properties.publicNetworkAccessForQuery", ENABLED, default=True, send="always", major=4),
         Attr(
             "internet_ingestion_access_type",
             "properties.publicNetworkAccessForIngestion",
@@ -373,11 +340,7 @@ MONITOR_DIAGNOSTIC_SETTING = Lens(
         Attr("log_analytics_workspace_id", "properties.workspaceId", PLAIN_ID),
         Attr("storage_account_id", "properties.storageAccountId", PLAIN_ID, read="present"),
         Attr("partner_solution_id", "properties.marketplacePartnerId", PLAIN_ID, read="present"),
-        Attr(
-            "log_analytics_destination_type",
-            "properties.logAnalyticsDestinationType",
-            choices=("Dedicated", "AzureDiagnostics"),
-        ),
+        Attr("log_analytics_destination_type", "properties.logAnalyticsDestinationType", choices=("Dedicated", "AzureDiagnostics")),
         Nested(
             "enabled_log",
             None,
@@ -399,14 +362,7 @@ MONITOR_DIAGNOSTIC_SETTING = Lens(
             send="always",
         ),
         Nested("enabled_metric", None, (Attr("category", "category", send="always"),), send="always", major=5),
-        Nested(
-            "enabled_metric",
-            None,
-            (Attr("category", "category", send="always"),),
-            computed=True,
-            send="always",
-            major=4,
-        ),
+        Nested("enabled_metric", None, (Attr("category", "category", send="always"),), computed=True, send="always", major=4),
         Nested(
             "metric",
             None,
@@ -533,12 +489,7 @@ MONITOR_AUTOSCALE_SETTING = Lens(
                                 Attr(
                                     "type",
                                     "type",
-                                    choices=(
-                                        "ChangeCount",
-                                        "ExactCount",
-                                        "PercentChangeCount",
-                                        "ServiceAllowedNextValue",
-                                    ),
+                                    choices=("ChangeCount", "ExactCount", "PercentChangeCount", "ServiceAllowedNextValue"),
                                     send="always",
                                 ),
                                 Attr("value", "value", STRING, between=(0, INF), send="always"),
@@ -589,12 +540,7 @@ MONITOR_AUTOSCALE_SETTING = Lens(
                     "email",
                     "email",
                     (
-                        Attr(
-                            "send_to_subscription_administrator",
-                            "sendToSubscriptionAdministrator",
-                            default=False,
-                            send="always",
-                        ),
+                        Attr("send_to_subscription_administrator", "sendToSubscriptionAdministrator", default=False, send="always"),
                         Attr(
                             "send_to_subscription_co_administrator",
                             "sendToSubscriptionCoAdministrators",

@@ -214,9 +214,7 @@ VIRTUAL_NETWORK = Lens(
                 Attr("name", "name", send="always"),
                 Attr("id", "id", send="never"),
                 Attr("address_prefixes", "properties.addressPrefixes", send="always"),
-                Attr(
-                    "default_outbound_access_enabled", "properties.defaultOutboundAccess", default=True, send="always"
-                ),
+                Attr("default_outbound_access_enabled", "properties.defaultOutboundAccess", default=True, send="always"),
                 Nested(
                     "delegation",
                     "properties.delegations",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from iac_agent.azure.lenses.codecs import JSON, LOCATION, same_json
 from iac_agent.azure.lenses.convert import block_schema, child_schema, is_empty
 from iac_agent.azure.lenses.table import Attr, Field, Lens, Nested, Problem, Values
 from iac_agent.azure.schemas import BlockSchema
@@ -82,8 +83,6 @@ def _plan_block(
 
 
 def _normalised(row: Attr, value: str) -> str:
-    from iac_agent.azure.lenses.codecs import LOCATION
-
     return str(row.codec.to_arm(value)) if row.codec is LOCATION else value
 
 
@@ -94,6 +93,8 @@ def _steady(row: Field | None, before: Any, value: Any, create: bool) -> Any:
     if is_empty(before) and is_empty(value) and not isinstance(row, Nested):
         return before
     if isinstance(row, Attr) and row.codec.ids and _equal(before, value, ids=True):
+        return before
+    if isinstance(row, Attr) and row.codec is JSON and same_json(before, value):
         return before
     return value
 
@@ -199,9 +200,7 @@ def _check(fields: tuple[Field, ...], config: Mapping[str, Any], at: Path) -> li
         for one in value if isinstance(value, list) else [value]:
             if row.choices and one is not UNKNOWN and one not in row.choices:
                 allowed = " ".join(f'"{c}"' if isinstance(c, str) else str(c) for c in row.choices)
-                problems.append(
-                    Problem(f"expected {_dotted(at, row.name)} to be one of [{allowed}], got {one}", (*at, row.name))
-                )
+                problems.append(Problem(f"expected {_dotted(at, row.name)} to be one of [{allowed}], got {one}", (*at, row.name)))
         if row.between and isinstance(value, int | float) and not row.between[0] <= value <= row.between[1]:
             low, high = (format(b, "g") for b in row.between)
             problems.append(

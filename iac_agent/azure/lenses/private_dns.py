@@ -51,9 +51,7 @@ def _write_soa(arm: Arm, resource_id: str, values: Values, major: int) -> None: 
 def _zone_id(arm: Arm, values: Values, subscription: str) -> None:  # noqa: ARG001
     if not values.get("private_dns_zone_id"):
         group = group_id(subscription, str(values["resource_group_name"]))
-        values["private_dns_zone_id"] = (
-            f"{group}/providers/Microsoft.Network/privateDnsZones/{values['private_dns_zone_name']}"
-        )
+        values["private_dns_zone_id"] = f"{group}/providers/Microsoft.Network/privateDnsZones/{values['private_dns_zone_name']}"
 
 
 def _zone_name(arm: Arm, live: Body, values: Values) -> None:  # noqa: ARG001

@@ -25,9 +25,7 @@ NETWORK_SECURITY_GROUP = Lens(
             (
                 Attr("name", "name", send="always"),
                 Attr("description", "properties.description"),
-                Attr(
-                    "protocol", "properties.protocol", choices=("*", "Tcp", "Udp", "Icmp", "Ah", "Esp"), send="always"
-                ),
+                Attr("protocol", "properties.protocol", choices=("*", "Tcp", "Udp", "Icmp", "Ah", "Esp"), send="always"),
                 Attr("source_port_range", "properties.sourcePortRange", send="always"),
                 Attr("destination_port_range", "properties.destinationPortRange", send="always"),
                 Attr("source_address_prefix", "properties.sourceAddressPrefix", send="always"),
@@ -37,9 +35,7 @@ NETWORK_SECURITY_GROUP = Lens(
                 Attr("source_address_prefixes", "properties.sourceAddressPrefixes", HASHED),
                 Attr("destination_address_prefixes", "properties.destinationAddressPrefixes", HASHED),
                 Attr("source_application_security_group_ids", "properties.sourceApplicationSecurityGroups", IDS),
-                Attr(
-                    "destination_application_security_group_ids", "properties.destinationApplicationSecurityGroups", IDS
-                ),
+                Attr("destination_application_security_group_ids", "properties.destinationApplicationSecurityGroups", IDS),
                 Attr("access", "properties.access", choices=("Allow", "Deny"), send="always"),
                 Attr("priority", "properties.priority", between=(100, 4096), send="always"),
                 Attr("direction", "properties.direction", choices=("Inbound", "Outbound"), send="always"),
@@ -125,9 +121,7 @@ ROUTE_TABLE = Lens(
             computed=True,
             send="always",
         ),
-        Attr(
-            "bgp_route_propagation_enabled", "properties.disableBgpRoutePropagation", NOT, default=True, send="always"
-        ),
+        Attr("bgp_route_propagation_enabled", "properties.disableBgpRoutePropagation", NOT, default=True, send="always"),
         Attr("subnets", "properties.subnets", IDS, send="never"),
     ),
 )

@@ -37,13 +37,7 @@ from iac_agent.azure.lenses.table import (
 
 INF = float("inf")
 _API = "2025-08-01"
-_OPEN = {
-    "bypass": "AzureServices",
-    "defaultAction": "Allow",
-    "ipRules": [],
-    "resourceAccessRules": [],
-    "virtualNetworkRules": [],
-}
+_OPEN = {"bypass": "AzureServices", "defaultAction": "Allow", "ipRules": [], "resourceAccessRules": [], "virtualNetworkRules": []}
 _ZONAL = {"ZRS", "GZRS", "RAGZRS"}
 _WITH_TIER = ("BlobStorage", "FileStorage", "StorageV2")
 
@@ -132,12 +126,7 @@ def _read_services(arm: Arm, live: Body, values: Values) -> None:
     for name, service in _SERVICES.items():
         found = arm.get(f"{values['id']}/{service}/default", _API) or {}
         properties = dict(found.get("properties") or {})
-        for policy in (
-            "containerDeleteRetentionPolicy",
-            "deleteRetentionPolicy",
-            "restorePolicy",
-            "shareDeleteRetentionPolicy",
-        ):
+        for policy in ("containerDeleteRetentionPolicy", "deleteRetentionPolicy", "restorePolicy", "shareDeleteRetentionPolicy"):
             if not (properties.get(policy) or {}).get("enabled"):
                 properties.pop(policy, None)
         schema = child_schema(block_schema(STORAGE_ACCOUNT, 5), name)
@@ -155,11 +144,7 @@ def _read_keys(arm: Arm, live: Body, values: Values) -> None:
         values[f"{which}_connection_string"] = (
             f"DefaultEndpointsProtocol=https;AccountName={name};AccountKey={key};EndpointSuffix={suffix}"
         )
-        held = (
-            blob
-            if which == "primary"
-            else str(((live.get("properties") or {}).get("secondaryEndpoints") or {}).get("blob", ""))
-        )
+        held = blob if which == "primary" else str(((live.get("properties") or {}).get("secondaryEndpoints") or {}).get("blob", ""))
         values[f"{which}_blob_connection_string"] = (
             f"DefaultEndpointsProtocol=https;BlobEndpoint={held};AccountName={name};AccountKey={key}" if held else ""
         )
@@ -229,18 +214,9 @@ STORAGE_ACCOUNT = Lens(
         Attr("account_replication_type", None, choices=("LRS", "ZRS", "GRS", "RAGRS", "GZRS", "RAGZRS"), send="always"),
         Attr("provisioned_billing_model_version", None, new=True, choices=("V2",)),
         Attr("access_tier", "properties.accessTier", choices=("Cold", "Cool", "Hot", "Premium"), send="always"),
-        Attr(
-            "cross_tenant_replication_enabled", "properties.allowCrossTenantReplication", default=False, send="always"
-        ),
+        Attr("cross_tenant_replication_enabled", "properties.allowCrossTenantReplication", default=False, send="always"),
         Attr("https_traffic_only_enabled", "properties.supportsHttpsTrafficOnly", default=True, send="always"),
-        Attr(
-            "min_tls_version",
-            "properties.minimumTlsVersion",
-            default="TLS1_2",
-            choices=("TLS1_2",),
-            send="always",
-            major=5,
-        ),
+        Attr("min_tls_version", "properties.minimumTlsVersion", default="TLS1_2", choices=("TLS1_2",), send="always", major=5),
         Attr(
             "min_tls_version",
             "properties.minimumTlsVersion",
@@ -249,12 +225,8 @@ STORAGE_ACCOUNT = Lens(
             send="always",
             major=4,
         ),
-        Attr(
-            "allow_nested_items_to_be_public", "properties.allowBlobPublicAccess", default=False, send="always", major=5
-        ),
-        Attr(
-            "allow_nested_items_to_be_public", "properties.allowBlobPublicAccess", default=True, send="always", major=4
-        ),
+        Attr("allow_nested_items_to_be_public", "properties.allowBlobPublicAccess", default=False, send="always", major=5),
+        Attr("allow_nested_items_to_be_public", "properties.allowBlobPublicAccess", default=True, send="always", major=4),
         Attr("shared_access_key_enabled", "properties.allowSharedKeyAccess", default=True, send="always"),
         Attr("public_network_access_enabled", "properties.publicNetworkAccess", ENABLED, default=True, send="always"),
         Attr(
@@ -265,20 +237,13 @@ STORAGE_ACCOUNT = Lens(
             choices=("Standard", "AzureDnsZone"),
             send="always",
         ),
-        Attr(
-            "default_to_oauth_authentication", "properties.defaultToOAuthAuthentication", default=False, send="always"
-        ),
+        Attr("default_to_oauth_authentication", "properties.defaultToOAuthAuthentication", default=False, send="always"),
         Attr("is_hns_enabled", "properties.isHnsEnabled", default=False, new=True, send="always"),
         Attr("nfsv3_enabled", "properties.isNfsV3Enabled", default=False, new=True, send="always"),
         Attr("sftp_enabled", "properties.isSftpEnabled", default=False, send="always"),
         Attr("local_user_enabled", "properties.isLocalUserEnabled", default=True, send="always"),
         Attr("large_file_share_enabled", "properties.largeFileSharesState", ENABLED_WHEN_TRUE),
-        Attr(
-            "infrastructure_encryption_enabled",
-            "properties.encryption.requireInfrastructureEncryption",
-            default=False,
-            new=True,
-        ),
+        Attr("infrastructure_encryption_enabled", "properties.encryption.requireInfrastructureEncryption", default=False, new=True),
         Attr(
             "queue_encryption_key_type",
             "properties.encryption.services.queue.keyType",
@@ -421,12 +386,7 @@ STORAGE_ACCOUNT = Lens(
                 Attr("change_feed_enabled", "properties.changeFeed.enabled", default=False, send="always"),
                 Attr("change_feed_retention_in_days", "properties.changeFeed.retentionInDays", between=(1, 146000)),
                 Attr("versioning_enabled", "properties.isVersioningEnabled", default=False, send="always"),
-                Attr(
-                    "last_access_time_enabled",
-                    "properties.lastAccessTimeTrackingPolicy.enable",
-                    default=False,
-                    send="always",
-                ),
+                Attr("last_access_time_enabled", "properties.lastAccessTimeTrackingPolicy.enable", default=False, send="always"),
                 Attr("default_service_version", "properties.defaultServiceVersion"),
                 Nested(
                     "container_delete_retention_policy",
@@ -530,9 +490,7 @@ STORAGE_ACCOUNT = Lens(
                             choices=("AES-256", "RC4-HMAC"),
                             send="always",
                         ),
-                        Attr(
-                            "versions", "versions", SEMICOLONS, choices=("SMB2.1", "SMB3.0", "SMB3.1.1"), send="always"
-                        ),
+                        Attr("versions", "versions", SEMICOLONS, choices=("SMB2.1", "SMB3.0", "SMB3.1.1"), send="always"),
                         Attr("multichannel_enabled", "multichannel.enabled", default=False, send="always"),
                     ),
                     single=True,
@@ -543,14 +501,7 @@ STORAGE_ACCOUNT = Lens(
             single=True,
             computed=True,
         ),
-        Nested(
-            "static_website",
-            None,
-            (Attr("error_404_document"), Attr("index_document")),
-            computed=True,
-            read="never",
-            major=4,
-        ),
+        Nested("static_website", None, (Attr("error_404_document"), Attr("index_document")), computed=True, read="never", major=4),
         Nested("queue_properties", None, _QUEUE_FIELDS, computed=True, read="never", major=4),
         Attr("primary_location", "properties.primaryLocation", send="never"),
         Attr("secondary_location", "properties.secondaryLocation", send="never"),
@@ -594,9 +545,7 @@ STORAGE_CONTAINER = Lens(
             send="always",
         ),
         Attr("default_encryption_scope", "properties.defaultEncryptionScope", new=True),
-        Attr(
-            "encryption_scope_override_enabled", "properties.denyEncryptionScopeOverride", NOT, default=True, new=True
-        ),
+        Attr("encryption_scope_override_enabled", "properties.denyEncryptionScopeOverride", NOT, default=True, new=True),
         Attr("metadata", "properties.metadata", send="always"),
         Attr("has_immutability_policy", "properties.hasImmutabilityPolicy", send="never"),
         Attr("has_legal_hold", "properties.hasLegalHold", send="never"),

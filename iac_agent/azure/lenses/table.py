@@ -27,6 +27,7 @@ class Attr:
 
     `send`: in the PUT body always (zero value when unset), only when set, or never. `read`: always (zero value when ARM lacks
     it), only when present, or never (kept from configuration). `major`: the azurerm major it holds for, None for both.
+    `unset`: what absence means, where that is not the zero value.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Attr:
     send: Send = "set"
     read: Read = "value"
     major: int | None = None
+    unset: Any = None
 
 
 @dataclass(frozen=True)

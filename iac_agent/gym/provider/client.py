@@ -64,9 +64,7 @@ class ArmHttp:
         try:
             answer = self._pool.request(method, url, body=None if body is None else json.dumps(body), headers=headers)
         except urllib3.exceptions.HTTPError as problem:
-            raise AzureError(
-                f"{method} {path}: {problem}", hint="Is the gym up? Try `iacagent gym status`."
-            ) from problem
+            raise AzureError(f"{method} {path}: {problem}", hint="Is the gym up? Try `iacagent gym status`.") from problem
         if answer.status == 401:
             self._token = ""
         return answer
@@ -77,9 +75,7 @@ class ArmHttp:
         deadline = time.monotonic() + _PATIENCE
         while url:
             parts = urlsplit(url)
-            state = self._send(
-                "GET", f"{parts.path}?{_without_version(parts.query)}".rstrip("?"), _version(parts.query)
-            )
+            state = self._send("GET", f"{parts.path}?{_without_version(parts.query)}".rstrip("?"), _version(parts.query))
             if state.status >= 400:
                 raise error_for(state.status, state.data, target)
             status = state.json().get("status")

@@ -33,13 +33,9 @@ def _parents(config: Values, subscription: str) -> Values:
     group = f"/subscriptions/{subscription}/resourceGroups/{config.get('resource_group_name') or ''}"
     found: Values = {}
     if config.get("private_dns_zone_name"):
-        found["private_dns_zone_id"] = (
-            f"{group}/providers/Microsoft.Network/privateDnsZones/{config['private_dns_zone_name']}"
-        )
+        found["private_dns_zone_id"] = f"{group}/providers/Microsoft.Network/privateDnsZones/{config['private_dns_zone_name']}"
     if config.get("storage_account_name"):
-        found["storage_account_id"] = (
-            f"{group}/providers/Microsoft.Storage/storageAccounts/{config['storage_account_name']}"
-        )
+        found["storage_account_id"] = f"{group}/providers/Microsoft.Storage/storageAccounts/{config['storage_account_name']}"
     if config.get("virtual_network_id"):
         found["virtual_network_name"] = str(config["virtual_network_id"]).rsplit("/", 1)[1]
         found["resource_group_name"] = str(config["virtual_network_id"]).split("/")[4]
@@ -95,15 +91,9 @@ def _shaped(block: BlockSchema, config: Values, values: Values) -> Values:
     for name, attribute in block.attributes.items():
         given = config.get(name)
         value = given if given is not None else values.get(name)
-        out[name] = (
-            _fitting(value, attribute.type) if value is not None else (attribute.zero if attribute.computed else None)
-        )
+        out[name] = _fitting(value, attribute.type) if value is not None else (attribute.zero if attribute.computed else None)
     for name, inner in block.blocks.items():
-        out[name] = (
-            config.get(name)
-            if name == "timeouts"
-            else (values.get(name) or ([] if inner.nesting != "single" else None))
-        )
+        out[name] = config.get(name) if name == "timeouts" else (values.get(name) or ([] if inner.nesting != "single" else None))
     return out
 
 

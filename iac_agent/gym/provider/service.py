@@ -105,9 +105,7 @@ class SandboxProvider(rpc.ProviderServicer):
         lens = lens_for(request.type_name)
         prior, proposed, config = (decode(v) for v in (request.prior_state, request.proposed_new_state, request.config))
         if proposed is None:
-            return pb.PlanResourceChange.Response(
-                planned_state=request.proposed_new_state, planned_private=request.prior_private
-            )
+            return pb.PlanResourceChange.Response(planned_state=request.proposed_new_state, planned_private=request.prior_private)
         planned = plan(lens, prior, proposed, config, self.major)
         found = lens.hooks.plan_check(prior, planned, self.major) if lens.hooks.plan_check else []
         paths = replacements(lens, prior, planned, self.major) if prior else []
@@ -128,12 +126,8 @@ class SandboxProvider(rpc.ProviderServicer):
             state = self._apply(lens, prior, planned, config)
         except IacAgentError as problem:
             failed = self._failed(verb, lens, planned or prior, problem)
-            return pb.ApplyResourceChange.Response(
-                new_state=request.prior_state, diagnostics=[failed], legacy_type_system=True
-            )
-        return pb.ApplyResourceChange.Response(
-            new_state=encode(state), private=request.planned_private, legacy_type_system=True
-        )
+            return pb.ApplyResourceChange.Response(new_state=request.prior_state, diagnostics=[failed], legacy_type_system=True)
+        return pb.ApplyResourceChange.Response(new_state=encode(state), private=request.planned_private, legacy_type_system=True)
 
     def _apply(self, lens: Lens, prior: Values | None, planned: Values | None, config: Values) -> Values | None:
         values = {**(planned or prior or {}), **self._write_only(lens, config)}
@@ -176,9 +170,7 @@ class SandboxProvider(rpc.ProviderServicer):
     def ImportResourceState(self, request: Any, context: Any) -> Any:  # noqa: ARG002
         lens = lens_for(request.type_name)
         if not lens.parse_id(request.id):
-            wrong = diagnostic(
-                f"parsing {request.id!r}: this is not the id of an {lens.type}", f"It looks like {lens.id}"
-            )
+            wrong = diagnostic(f"parsing {request.id!r}: this is not the id of an {lens.type}", f"It looks like {lens.id}")
             return pb.ImportResourceState.Response(diagnostics=[wrong])
         block = self._block(request.type_name)
         state: Values = dict.fromkeys(block.attributes)

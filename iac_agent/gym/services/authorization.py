@@ -105,9 +105,7 @@ def _fill_assignment(write: Write) -> None:
     properties = write.properties
     role = str(properties.get("roleDefinitionId", "")).rsplit("/", 1)[-1].lower()
     if role not in _ROLES.values():
-        raise faults.bad_request(
-            "RoleDefinitionDoesNotExist", f"The specified role definition with ID '{role}' does not exist."
-        )
+        raise faults.bad_request("RoleDefinitionDoesNotExist", f"The specified role definition with ID '{role}' does not exist.")
     scope = write.id.scope or f"/subscriptions/{write.id.subscription}"
     for other in write.cloud.store.of_type("Microsoft.Authorization/roleAssignments"):
         held = other.properties

@@ -32,18 +32,14 @@ def _fill_vm(write: Write) -> None:
         -1,
         -1.0,
     ):
-        raise faults.conflict(
-            "OperationNotAllowed", "Operation 'Max price' is not supported for VMs with Regular priority."
-        )
+        raise faults.conflict("OperationNotAllowed", "Operation 'Max price' is not supported for VMs with Regular priority.")
     if properties.get("priority") == "Spot" and not properties.get("evictionPolicy"):
         properties["evictionPolicy"] = "Deallocate"
     for reference in (properties.get("networkProfile") or {}).get("networkInterfaces") or []:
         nic = write.require(reference["id"])
         holder = (nic.properties.get("virtualMachine") or {}).get("id") if isinstance(nic, Resource) else None
         if holder and holder.lower() != write.id.text.lower():
-            raise faults.conflict(
-                "NicInUse", f"Network Interface {reference['id']} is used by existing resource {holder}."
-            )
+            raise faults.conflict("NicInUse", f"Network Interface {reference['id']} is used by existing resource {holder}.")
     for key in ("availabilitySet", "proximityPlacementGroup"):
         target = (properties.get(key) or {}).get("id")
         if target:
@@ -103,20 +99,14 @@ def _fill_os_disk(write: Write) -> None:
     storage = write.properties.setdefault("storageProfile", {})
     disk = storage.setdefault("osDisk", {})
     old = (write.old.get("storageProfile") or {}).get("osDisk") or {}
-    name = (
-        disk.get("name")
-        or old.get("name")
-        or f"{write.id.name}_OsDisk_1_{stable_guid(write.id.text, 'os').replace('-', '')}"
-    )
+    name = disk.get("name") or old.get("name") or f"{write.id.name}_OsDisk_1_{stable_guid(write.id.text, 'os').replace('-', '')}"
     disk["name"] = name
     managed = disk.setdefault("managedDisk", {})
     group = write.id.text.split("/providers/")[0]
     managed.setdefault("id", (old.get("managedDisk") or {}).get("id") or f"{group}/providers/{_DISK}/{name}")
     held = write.cloud.store.get(managed["id"])
     size = int(
-        disk.get("diskSizeGB")
-        or (held.properties.get("diskSizeGB", 0) if held else 0)
-        or _OS_DISK_GB[disk.get("osType", "Linux")]
+        disk.get("diskSizeGB") or (held.properties.get("diskSizeGB", 0) if held else 0) or _OS_DISK_GB[disk.get("osType", "Linux")]
     )
     if held and size < int(held.properties["diskSizeGB"]):
         raise _shrink(name, int(held.properties["diskSizeGB"]), size)
@@ -210,9 +200,7 @@ def _own(cloud: Cloud, disk: Resource, owner: str | None) -> None:
 
 
 def _link_nics(write: Write) -> None:
-    wanted = {
-        str(n["id"]).lower() for n in (write.properties.get("networkProfile") or {}).get("networkInterfaces") or []
-    }
+    wanted = {str(n["id"]).lower() for n in (write.properties.get("networkProfile") or {}).get("networkInterfaces") or []}
     before = {str(n["id"]).lower() for n in (write.old.get("networkProfile") or {}).get("networkInterfaces") or []}
     for nic_id in wanted | before:
         nic = write.cloud.store.get(nic_id)
@@ -255,9 +243,7 @@ def _fill_disk(write: Write) -> None:
     properties = write.properties
     creation = properties.get("creationData") or {}
     if write.before is None and not creation.get("createOption"):
-        raise faults.bad_request(
-            "InvalidParameter", "Required parameter 'creationData.createOption' is missing (null)."
-        )
+        raise faults.bad_request("InvalidParameter", "Required parameter 'creationData.createOption' is missing (null).")
     source = creation.get("sourceResourceId")
     origin = write.require(source) if source else None
     if not properties.get("diskSizeGB"):
@@ -293,9 +279,7 @@ def _fill_snapshot(write: Write) -> None:
         origin = write.require(source)
         if isinstance(origin, Resource):
             write.hidden["size"] = origin.properties.get("diskSizeGB")
-            write.properties.setdefault("osType", origin.properties.get("osType")) if origin.properties.get(
-                "osType"
-            ) else None
+            write.properties.setdefault("osType", origin.properties.get("osType")) if origin.properties.get("osType") else None
     write.body.setdefault("sku", {"name": "Standard_LRS", "tier": "Standard"})
     write.properties["timeCreated"] = write.old.get("timeCreated") or write.cloud.now().isoformat()
     write.properties["uniqueId"] = stable_guid(write.id.text)
@@ -304,16 +288,12 @@ def _fill_snapshot(write: Write) -> None:
 def _fill_set(write: Write) -> None:
     domains = write.properties.get("platformFaultDomainCount", 2)
     if not 1 <= int(domains) <= 3:
-        raise faults.bad_request(
-            "InvalidParameter", f"The specified fault domain count {domains} must fall in the range 1 to 3."
-        )
+        raise faults.bad_request("InvalidParameter", f"The specified fault domain count {domains} must fall in the range 1 to 3.")
     write.properties.setdefault("virtualMachines", [])
 
 
 def _members(cloud: Cloud, resource: Resource) -> list[Resource]:
-    return [
-        r for r in cloud.store.referrers(resource.id) if r.type in (_VM, "Microsoft.Compute/virtualMachineScaleSets")
-    ]
+    return [r for r in cloud.store.referrers(resource.id) if r.type in (_VM, "Microsoft.Compute/virtualMachineScaleSets")]
 
 
 def _removing_set(cloud: Cloud, resource: Resource) -> None:
@@ -341,9 +321,7 @@ def _fill_scale_set(write: Write) -> None:
     (profile.get("osProfile") or {}).pop("customData", None)
     was, now = _dig(write.old, "virtualMachineProfile.priority"), profile.get("priority")
     if was is not None and now is not None and was != now:
-        raise faults.conflict(
-            "PropertyChangeNotAllowed", "Changing property 'virtualMachineProfile.priority' is not allowed."
-        )
+        raise faults.conflict("PropertyChangeNotAllowed", "Changing property 'virtualMachineProfile.priority' is not allowed.")
     for nic in (profile.get("networkProfile") or {}).get("networkInterfaceConfigurations") or []:
         for configuration in nic["properties"].get("ipConfigurations") or []:
             subnet = (configuration["properties"].get("subnet") or {}).get("id")
@@ -368,9 +346,7 @@ TYPES = [
     ResourceType(f"{_VM}/extensions", slow=True, fill=_fill_extension),
     ResourceType(_DISK, created=200, slow=True, fill=_fill_disk, removing=_removing_disk),
     ResourceType("Microsoft.Compute/snapshots", created=200, slow=True, fill=_fill_snapshot),
-    ResourceType(
-        "Microsoft.Compute/availabilitySets", created=200, fill=_fill_set, removing=_removing_set, show=_show_set
-    ),
+    ResourceType("Microsoft.Compute/availabilitySets", created=200, fill=_fill_set, removing=_removing_set, show=_show_set),
     ResourceType("Microsoft.Compute/proximityPlacementGroups", removing=_removing_set),
     ResourceType("Microsoft.Compute/virtualMachineScaleSets", slow=True, fill=_fill_scale_set),
 ]

@@ -26,8 +26,7 @@ def _fill_metric_alert(write: Write) -> None:
 def _fill_setting(write: Write) -> None:
     properties = write.properties
     targets = [
-        properties.get(k)
-        for k in ("workspaceId", "storageAccountId", "eventHubAuthorizationRuleId", "marketplacePartnerId")
+        properties.get(k) for k in ("workspaceId", "storageAccountId", "eventHubAuthorizationRuleId", "marketplacePartnerId")
     ]
     if not any(targets):
         raise faults.bad_request("BadRequest", "At least one data sink needs to be specified.")
@@ -82,7 +81,5 @@ TYPES = [
 _GROUP = "/subscriptions/{subscription}/resourceGroups/{group}/providers"
 ROUTES = [
     Operation("POST", f"{_GROUP}/{_WORKSPACE}/{{name}}/sharedKeys", _shared_keys),
-    Operation(
-        "GET", "/subscriptions/{subscription}/providers/Microsoft.Insights/eventtypes/management/values", _activity_log
-    ),
+    Operation("GET", "/subscriptions/{subscription}/providers/Microsoft.Insights/eventtypes/management/values", _activity_log),
 ]

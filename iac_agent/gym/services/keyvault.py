@@ -70,9 +70,7 @@ def _removing_vault(cloud: Cloud, vault: Resource) -> None:
 def _one_deleted(call: Call, parts: dict[str, str]) -> Outcome:
     found = _deleted(call.cloud).get(parts["vault"].lower())
     if found is None:
-        raise faults.ArmFaultError(
-            404, "DeletedVaultNotFound", f"The specified deleted vault '{parts['vault']}' does not exist."
-        )
+        raise faults.ArmFaultError(404, "DeletedVaultNotFound", f"The specified deleted vault '{parts['vault']}' does not exist.")
     return 200, {
         "id": call.path,
         "name": parts["vault"],
@@ -89,9 +87,7 @@ def _purge(call: Call, parts: dict[str, str]) -> Outcome:
     gone = _deleted(call.cloud)
     found = gone.get(parts["vault"].lower())
     if found is None:
-        raise faults.ArmFaultError(
-            404, "DeletedVaultNotFound", f"The specified deleted vault '{parts['vault']}' does not exist."
-        )
+        raise faults.ArmFaultError(404, "DeletedVaultNotFound", f"The specified deleted vault '{parts['vault']}' does not exist.")
     if found["protected"]:
         raise faults.bad_request(
             "DeletedVaultPurge", 'Operation "purge" is not allowed because purge protection is enabled for this vault.'

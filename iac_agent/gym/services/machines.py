@@ -32,9 +32,7 @@ def instance_view(call: Call, machine: Resource) -> Body:
     view: Body = {
         "computerName": (machine.properties.get("osProfile") or {}).get("computerName"),
         "hyperVGeneration": "V2",
-        "disks": [
-            {"name": name, "statuses": [_status("ProvisioningState/succeeded", "Provisioning succeeded", stamp)]}
-        ],
+        "disks": [{"name": name, "statuses": [_status("ProvisioningState/succeeded", "Provisioning succeeded", stamp)]}],
         "statuses": [
             _status("ProvisioningState/succeeded", "Provisioning succeeded", stamp),
             {"code": f"PowerState/{power}", "level": "Info", "displayStatus": _SHOWN[power]},
@@ -82,9 +80,7 @@ def _power(state: str) -> Callable[[Call, dict[str, str]], Outcome]:
 def _restart(call: Call, parts: dict[str, str]) -> Outcome:
     machine = _machine(call, parts)
     if machine.hidden.get("power") == "deallocated":
-        raise faults.conflict(
-            "OperationNotAllowed", f"Cannot restart VM '{machine.body['name']}' as it is deallocated."
-        )
+        raise faults.conflict("OperationNotAllowed", f"Cannot restart VM '{machine.body['name']}' as it is deallocated.")
     machine.hidden["power"] = "running"
     call.cloud.store.save(machine)
     return 200, None

@@ -24,16 +24,12 @@ def _networks(prefixes: list[str], path: str) -> list[Network]:
     try:
         return [ipaddress.ip_network(p) for p in prefixes]
     except ValueError as problem:
-        raise faults.bad_request(
-            "InvalidCIDRNotation", f"The address prefix in {path} is not valid: {problem}."
-        ) from problem
+        raise faults.bad_request("InvalidCIDRNotation", f"The address prefix in {path} is not valid: {problem}.") from problem
 
 
 def _prefixes(subnet: Body) -> list[str]:
     properties = subnet.get("properties", {})
-    return list(
-        properties.get("addressPrefixes") or ([properties["addressPrefix"]] if properties.get("addressPrefix") else [])
-    )
+    return list(properties.get("addressPrefixes") or ([properties["addressPrefix"]] if properties.get("addressPrefix") else []))
 
 
 def _fill_vnet(write: Write) -> None:
@@ -117,9 +113,7 @@ def _refuse_in_use(code: str, what: str) -> Any:
     def removing(cloud: Cloud, resource: Resource) -> None:
         holders = cloud.store.referrers(resource.id)
         if holders:
-            raise faults.bad_request(
-                code, f"{what} {resource.id} cannot be deleted because it is in use by: {holders[0].id}."
-            )
+            raise faults.bad_request(code, f"{what} {resource.id} cannot be deleted because it is in use by: {holders[0].id}.")
 
     return removing
 
@@ -184,9 +178,7 @@ def _free_address(ranges: list[Network], taken: set[str], subnet_id: str) -> str
 def _fill_nic(write: Write) -> None:
     properties = write.properties
     if not properties.get("ipConfigurations"):
-        raise faults.bad_request(
-            "NetworkInterfaceMustHaveIpConfiguration", f"{write.id.text} must have an IP configuration."
-        )
+        raise faults.bad_request("NetworkInterfaceMustHaveIpConfiguration", f"{write.id.text} must have an IP configuration.")
     if (properties.get("networkSecurityGroup") or {}).get("id"):
         write.require(properties["networkSecurityGroup"]["id"])
     old = {c["name"]: c.get("properties", {}) for c in write.old.get("ipConfigurations") or []}
@@ -363,8 +355,7 @@ def _fill_peering(write: Write) -> None:
     assert isinstance(other, Resource)
     back = [p for p in other.properties.get("virtualNetworkPeerings") or []]
     mutual = any(
-        str((p["properties"].get("remoteVirtualNetwork") or {}).get("id", "")).lower() == write.id.parent.lower()
-        for p in back
+        str((p["properties"].get("remoteVirtualNetwork") or {}).get("id", "")).lower() == write.id.parent.lower() for p in back
     )
     write.properties["peeringState"] = "Connected" if mutual else "Initiated"
     write.properties["remoteAddressSpace"] = other.properties.get("addressSpace", {})
@@ -432,9 +423,7 @@ def _default_soa() -> Body:
 
 def _usages(call: Call, parts: dict[str, str]) -> Outcome:
     def usage(kind: str, name: str, limit: int) -> Body:
-        used = sum(
-            r.body.get("location") == parts["location"] for r in call.cloud.store.of_type(f"Microsoft.Network/{kind}")
-        )
+        used = sum(r.body.get("location") == parts["location"] for r in call.cloud.store.of_type(f"Microsoft.Network/{kind}"))
         label = {"value": name, "localizedValue": name}
         return {"id": f"{call.path}/{name}", "name": label, "currentValue": used, "limit": limit, "unit": "Count"}
 
@@ -449,16 +438,10 @@ def _usages(call: Call, parts: dict[str, str]) -> Outcome:
 _N = "Microsoft.Network"
 TYPES = [
     ResourceType(f"{_N}/virtualNetworks", slow=True, fill=_fill_vnet, removing=_removing_vnet),
-    ResourceType(
-        f"{_N}/virtualNetworks/subnets", held_in="subnets", slow=True, fill=_fill_subnet, removing=_removing_subnet
-    ),
-    ResourceType(
-        f"{_N}/virtualNetworks/virtualNetworkPeerings", held_in="virtualNetworkPeerings", slow=True, fill=_fill_peering
-    ),
+    ResourceType(f"{_N}/virtualNetworks/subnets", held_in="subnets", slow=True, fill=_fill_subnet, removing=_removing_subnet),
+    ResourceType(f"{_N}/virtualNetworks/virtualNetworkPeerings", held_in="virtualNetworkPeerings", slow=True, fill=_fill_peering),
     ResourceType(f"{_N}/networkInterfaces", slow=True, fill=_fill_nic, removing=_removing_nic),
-    ResourceType(
-        f"{_N}/publicIPAddresses", slow=True, fill=_fill_public_ip, removing=_removing_public_ip, show=_show_public_ip
-    ),
+    ResourceType(f"{_N}/publicIPAddresses", slow=True, fill=_fill_public_ip, removing=_removing_public_ip, show=_show_public_ip),
     ResourceType(
         f"{_N}/publicIPPrefixes",
         slow=True,
@@ -471,9 +454,7 @@ TYPES = [
         fill=_fill_nsg,
         removing=_refuse_in_use("InUseNetworkSecurityGroupCannotBeDeleted", "Network security group"),
     ),
-    ResourceType(
-        f"{_N}/networkSecurityGroups/securityRules", held_in="securityRules", slow=True, fill=_fill_security_rule
-    ),
+    ResourceType(f"{_N}/networkSecurityGroups/securityRules", held_in="securityRules", slow=True, fill=_fill_security_rule),
     ResourceType(
         f"{_N}/applicationSecurityGroups",
         slow=True,

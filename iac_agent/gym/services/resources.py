@@ -13,7 +13,17 @@ from iac_agent.gym.cloud import LOCATIONS, Cloud, ResourceType, Write
 from iac_agent.gym.services import Call, Operation, Outcome
 from iac_agent.gym.store import Body, Resource
 
-NAMESPACES = ["Microsoft.Authorization", "Microsoft.Compute", "Microsoft.Insights", "Microsoft.KeyVault", "Microsoft.ManagedIdentity", "Microsoft.Network", "Microsoft.OperationalInsights", "Microsoft.Resources", "Microsoft.Storage"]
+NAMESPACES = [
+    "Microsoft.Authorization",
+    "Microsoft.Compute",
+    "Microsoft.Insights",
+    "Microsoft.KeyVault",
+    "Microsoft.ManagedIdentity",
+    "Microsoft.Network",
+    "Microsoft.OperationalInsights",
+    "Microsoft.Resources",
+    "Microsoft.Storage",
+]
 _FILTER = re.compile(r"(resourceType|name|location|resourceGroup|tagName|tagValue)\s+eq\s+'([^']*)'", re.IGNORECASE)
 
 
@@ -42,9 +52,7 @@ def _removing_group(cloud: Cloud, group: Resource) -> None:
 
 
 TYPES = [
-    ResourceType(
-        "Microsoft.Resources/resourceGroups", located=False, slow=False, fill=_fill_group, removing=_removing_group
-    ),
+    ResourceType("Microsoft.Resources/resourceGroups", located=False, slow=False, fill=_fill_group, removing=_removing_group),
 ]
 
 
@@ -141,11 +149,7 @@ def _listed(resource: Resource) -> Body:
 
 def _resources(call: Call, parts: dict[str, str]) -> Outcome:
     """The generic list: top-level resources, filtered by `$filter` comparisons joined with `and`."""
-    scope = (
-        group_id(parts["subscription"], parts["group"])
-        if "group" in parts
-        else f"/subscriptions/{parts['subscription']}"
-    )
+    scope = group_id(parts["subscription"], parts["group"]) if "group" in parts else f"/subscriptions/{parts['subscription']}"
     if "group" in parts:
         call.cloud.require_group(parts["subscription"], parts["group"])
     clauses = {k.lower(): v for k, v in _FILTER.findall(call.query.get("$filter", ""))}

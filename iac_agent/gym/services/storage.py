@@ -134,16 +134,12 @@ def _name_available(call: Call, _: dict[str, str]) -> Outcome:
 
 TYPES = [
     ResourceType(_ACCOUNT, created=200, slow=True, fill=_fill_account, removing=_removing_account),
-    ResourceType(
-        f"{_ACCOUNT}/blobServices/containers", created=201, located=False, implicit_parent=True, fill=_fill_container
-    ),
+    ResourceType(f"{_ACCOUNT}/blobServices/containers", created=201, located=False, implicit_parent=True, fill=_fill_container),
 ]
 _ONE = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Storage/storageAccounts/{account}"
 ROUTES = [
     Operation("POST", f"{_ONE}/listKeys", _keys),
     Operation("GET", f"{_ONE}/{{service}}/default", _service),
     Operation("PUT", f"{_ONE}/{{service}}/default", _service),
-    Operation(
-        "POST", "/subscriptions/{subscription}/providers/Microsoft.Storage/checkNameAvailability", _name_available
-    ),
+    Operation("POST", "/subscriptions/{subscription}/providers/Microsoft.Storage/checkNameAvailability", _name_available),
 ]

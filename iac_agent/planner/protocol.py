@@ -1,0 +1,69 @@
+"""What a planner takes and gives: the same for the built-in one and for one that asks a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from iac_agent.hcl.edits import Edit
+from iac_agent.hcl.module import RootModule
+from iac_agent.terraform.models import State
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a planner may look at: the configuration, the state (without refresh), and the azurerm major it is for."""
+
+    root: RootModule
+    state: State
+    major: int
+    answer: str = ""
+
+    @property
+    def directory(self) -> Path:
+        return self.root.directory
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What must be true of the live resource afterwards: the value at a dotted attribute path of a block's instances."""
+
+    address: str
+    path: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class ChangeSet:
+    """Edits in the order they apply, the reason in a sentence, and what they should bring about."""
+
+    reason: str
+    edits: tuple[Edit, ...]
+    expects: tuple[Expectation, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Question:
+    """The request is ambiguous; each candidate is an answer that settles it (address → what it is)."""
+
+    text: str
+    candidates: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Outside the planner's reach, or already so; says what it can do."""
+
+    reason: str
+
+
+Answer = ChangeSet | Question | Refusal
+
+
+class Planner(Protocol):
+    """Turns a request into an answer. Has no side effects."""
+
+    def plan(self, request: str, context: Context) -> Answer: ...

@@ -1,0 +1,1 @@
+"""What outlives a run: the audit trail. SQLite by default, PostgreSQL by URL."""
