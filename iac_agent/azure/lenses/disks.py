@@ -13,6 +13,7 @@ from iac_agent.azure.lenses.table import (
     NAME,
     NAMED,
     TAGS,
+    Arm,
     Attr,
     Body,
     DataDisk,
@@ -38,6 +39,11 @@ def _expand_disk(body: Body, values: Values, major: int) -> None:  # noqa: ARG00
 def _flatten_disk(values: Values, live: Body, known: Values, major: int) -> None:  # noqa: ARG001
     kind = ((live.get("properties") or {}).get("securityProfile") or {}).get("securityType", "")
     values["security_type"] = kind if kind.startswith("ConfidentialVM") else ""
+
+
+def _name_attachment(arm: Arm, values: Values, subscription: str) -> None:  # noqa: ARG001
+    """An attachment is called after its disk."""
+    values["name"] = str(values["managed_disk_id"]).rsplit("/", 1)[-1]
 
 
 def _expand_snapshot(body: Body, values: Values, major: int) -> None:  # noqa: ARG001
@@ -227,6 +233,7 @@ VIRTUAL_MACHINE_DATA_DISK_ATTACHMENT = Lens(
         Attr("write_accelerator_enabled", "writeAcceleratorEnabled", default=False, send="always"),
     ),
     strategy=DataDisk(),
+    hooks=Hooks(prepare=_name_attachment),
 )
 
 

@@ -46,7 +46,8 @@ def _plan(
         value, configured = proposed.get(name), config.get(name)
         before = prior.get(name) if prior else None
         if isinstance(row, Nested) and configured and configured is not UNKNOWN:
-            value = [_plan(row.fields, None, v, v, child_schema(schema, name), False) for v in configured]
+            planned_elements = [_plan(row.fields, None, v, v, child_schema(schema, name), False) for v in configured]
+            value = [_continued(v, before if isinstance(before, list) else []) for v in planned_elements]
         elif isinstance(row, Attr) and configured is None and row.default is not None:
             value = row.default
         elif configured is None and attribute.computed:
@@ -78,8 +79,24 @@ def _plan_block(
         matched = before[position] if position < len(before) and block.nesting == "list" else None
         configured = configs[position] if position < len(configs) else {}
         fresh = create or matched is None
-        out.append(_plan(row.fields, matched, item, configured if configured is not UNKNOWN else {}, block, fresh))
+        element = _plan(row.fields, matched, item, configured if configured is not UNKNOWN else {}, block, fresh)
+        out.append(_continued(element, before) if block.nesting == "set" else element)
     return out
+
+
+def _continued(element: Values, before: list[Any]) -> Values:
+    """The element of `before` that this one equals but for empty against null; else the element itself."""
+    return next((b for b in before if isinstance(b, dict) and _alike(b, element)), element)
+
+
+def _alike(one: Any, other: Any) -> bool:
+    if isinstance(one, dict) and isinstance(other, dict):
+        return all(_alike(one.get(k), other.get(k)) for k in one.keys() | other.keys())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and (
+            all(_alike(a, b) for a, b in zip(one, other, strict=True)) or sorted(map(repr, one)) == sorted(map(repr, other))
+        )
+    return bool(one == other) or (is_empty(one) and is_empty(other))
 
 
 def _normalised(row: Attr, value: str) -> str:
