@@ -38,7 +38,9 @@ class Item:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a plan means. `intended` follows from the request; `unrelated` would be there without it."""
+    """What a plan means. `intended` follows from the request; `unrelated` would be there without it and is in the plan; `left_out`
+    are unrelated changes that the plan does not hold. `unknown` are types without a lens.
+    """
 
     intended: tuple[Item, ...]
     unrelated: tuple[Item, ...] = ()
@@ -46,6 +48,7 @@ class Verdict:
     unknown: tuple[str, ...] = ()
     digest: str = ""
     file_hash: str = ""
+    left_out: tuple[Item, ...] = ()
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -67,6 +70,7 @@ class Verdict:
         return {
             "intended": [i.as_json() for i in self.intended],
             "unrelated": [i.as_json() for i in self.unrelated],
+            "left_out": [i.as_json() for i in self.left_out],
             "entangled": list(self.entangled),
             "unknown": list(self.unknown),
             "plan_digest": self.digest,

@@ -99,7 +99,7 @@ def _fill_os_disk(write: Write) -> None:
     storage = write.properties.setdefault("storageProfile", {})
     disk = storage.setdefault("osDisk", {})
     old = (write.old.get("storageProfile") or {}).get("osDisk") or {}
-    name = disk.get("name") or old.get("name") or f"{write.id.name}_OsDisk_1_{stable_guid(write.id.text, 'os').replace('-', '')}"
+    name = disk.get("name") or old.get("name") or _free_disk_name(write)
     disk["name"] = name
     managed = disk.setdefault("managedDisk", {})
     group = write.id.text.split("/providers/")[0]
@@ -123,6 +123,13 @@ def _fill_os_disk(write: Write) -> None:
     body["properties"]["diskState"] = "Attached"
     body["managedBy"] = write.id.text
     write.cloud.store.save(Resource(managed["id"], body, held.hidden if held else {}))
+
+
+def _free_disk_name(write: Write) -> str:
+    group = write.id.text.split("/providers/")[0]
+    name = f"{write.id.name}_OsDisk_1"
+    taken = write.cloud.store.get(f"{group}/providers/{_DISK}/{name}")
+    return f"{name}_{stable_guid(write.id.text, write.cloud.now().isoformat()).replace('-', '')}" if taken else name
 
 
 def _os_disk_body(write: Write, disk_id: str, name: str, os_type: str) -> Body:

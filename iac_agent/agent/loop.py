@@ -1,0 +1,317 @@
+"""The loop: understand → edit in a shadow → plan → judge → approve → write → apply → prove → record.
+
+Read it from `Agent.apply` down. Everything it needs comes in through `Session`; everything it says goes out through the reporter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from iac_agent.agent import journal, lock, shadow, verification
+from iac_agent.agent.journal import Run, sha256
+from iac_agent.agent.report import Approver, Proof, Reporter
+from iac_agent.azure.lenses.table import Arm
+from iac_agent.errors import (
+    ApprovalMissing,
+    IacAgentError,
+    NeedsAnswer,
+    NotInitialised,
+    NotVerified,
+    OutOfReach,
+    PlanChanged,
+    Refused,
+)
+from iac_agent.guard import gate, redact
+from iac_agent.guard.verdict import Approved, Verdict, judge
+from iac_agent.hcl.changeset import Outcome, apply_edits
+from iac_agent.hcl.module import RootModule
+from iac_agent.planner.protocol import ChangeSet, Context, Expectation, Planner, Question, Refusal
+from iac_agent.store.audit import Audit, Record
+from iac_agent.store.home import Home
+from iac_agent.terraform.models import Plan, State
+from iac_agent.terraform.runner import Terraform
+
+
+@dataclass(frozen=True)
+class Consent:
+    """What the command line already allows: `ordinary` covers changes in place and creations, never more."""
+
+    ordinary: bool = False
+    replace: frozenset[str] = frozenset()
+    destroy: frozenset[str] = frozenset()
+    unrelated: bool = False
+
+
+@dataclass
+class Session:
+    """What a run works with. `arm` is called only when the live resources are read."""
+
+    home: Home
+    terraform: Terraform
+    planner: Planner
+    audit: Audit
+    arm: Callable[[], Arm]
+    rules: gate.GateRules
+    reporter: Reporter
+    approver: Approver
+    major: int
+    consent: Consent = field(default_factory=Consent)
+    answer: str = ""
+
+    @property
+    def directory(self) -> Path:
+        return self.home.root_module
+
+
+@dataclass
+class Prepared:
+    """A judged plan that nobody approved yet."""
+
+    run: Run
+    changes: ChangeSet
+    outcome: Outcome
+    verdict: Verdict
+    shadow: Terraform
+
+
+class Agent:
+    """Runs requests on one root module."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.records: list[Record] = []
+
+    # --- the two commands ------------------------------------------------------------------------------------------
+
+    def plan(self, request: str) -> Prepared:
+        """Everything up to the verdict; the user's files stay as they are."""
+        with lock.held(self.session.home, f"plan {request}", self.session.terraform.inputs.lock_timeout):
+            journal.clean(self.session.home)
+            return self._prepare(request)
+
+    def apply(self, request: str) -> list[Proof]:
+        """The whole flow. An unfinished run of the same request is finished instead."""
+        with lock.held(self.session.home, f"apply {request}", self.session.terraform.inputs.lock_timeout):
+            left = journal.unfinished(self.session.home)
+            if left is not None and left.request == request:
+                self.session.reporter.note(f"Run {left.id} of this request was interrupted; finishing it.")
+                return self.finish(left)
+            if left is not None:
+                raise Refused(
+                    f"run {left.id} ({left.request!r}) is unfinished", hint="Run `iacagent resume`, or `iacagent resume --abandon`."
+                )
+            journal.clean(self.session.home)
+            prepared = self._prepare(request)
+            self.approve(prepared.run, prepared.verdict)
+            return self.execute(prepared.run, prepared.changes.expects, prepared.verdict)
+
+    # --- understand, edit, plan, judge -----------------------------------------------------------------------------
+
+    def _prepare(self, request: str) -> Prepared:
+        run = journal.new_run(self.session.home, request)
+        self._record(run, "request", {"request": request, "directory": str(self.session.directory)})
+        try:
+            return self._judged(run, request)
+        except IacAgentError as problem:
+            self._record(
+                run, "refused" if isinstance(problem, Refused) else "stopped", {"error": problem.kind, "message": problem.message}
+            )
+            raise
+
+    def _judged(self, run: Run, request: str) -> Prepared:
+        session = self.session
+        root = RootModule(session.directory)
+        gate.require(root, session.rules)
+        changes = self._understand(request, root)
+        session.reporter.understood(changes)
+        outcome = apply_edits(session.directory, list(changes.edits))
+        if not outcome.files:
+            raise OutOfReach("the edits change nothing: it is so already")
+        session.reporter.edited(outcome)
+        edited = {path: change.after for path, change in outcome.files.items()}
+        place = shadow.cast(root, edited, run.folder / "shadow")
+        terraform = session.terraform.at(place)
+        gate.require(RootModule(place), session.rules)
+        plan = self._planned(terraform, run.plan_file)
+        verdict = self._verdict(run, plan, changes, root)
+        if verdict.unrelated and not session.consent.unrelated:
+            plan, verdict = self._narrowed(run, terraform, verdict)
+        run.keep(list(outcome.files.values()))
+        run.verdict, run.expects = verdict.as_json(), [vars(e) for e in changes.expects]
+        run.save()
+        session.reporter.judged(verdict)
+        self._record(run, "verdict", {**verdict.as_json(), "edits": [redact.edit(e.as_json()) for e in changes.edits]})
+        return Prepared(run, changes, outcome, verdict, terraform)
+
+    def _understand(self, request: str, root: RootModule) -> ChangeSet:
+        state = self._state()
+        answer = self.session.planner.plan(request, Context(root, state, self.session.major, self.session.answer))
+        if isinstance(answer, Question):
+            raise NeedsAnswer(answer.text, [f"{a}: {what}" if what else a for a, what in answer.candidates.items()])
+        if isinstance(answer, Refusal):
+            raise OutOfReach(answer.reason)
+        return answer
+
+    def _state(self) -> State:
+        try:
+            return self.session.terraform.state()
+        except NotInitialised:
+            return State()
+
+    def _planned(self, terraform: Terraform, file: Path, targets: Iterable[str] = ()) -> Plan:
+        """Plan into `file`, initialising first when Terraform asks for it."""
+        on_line = self.session.reporter.terraform
+        try:
+            terraform.plan(file, on_line, targets=tuple(targets))
+        except NotInitialised:
+            own = terraform.directory / ".terraform"
+            if own.is_symlink():
+                own.unlink()
+            terraform.init(on_line)
+            terraform.plan(file, on_line, targets=tuple(targets))
+        return terraform.show_plan(file)
+
+    def _verdict(self, run: Run, plan: Plan, changes: ChangeSet, root: RootModule) -> Verdict:
+        """Judge against a plan of the unedited configuration, unless the plan touches nothing but what was edited."""
+        digest, file_hash = plan.digest(), sha256(run.plan_file.read_bytes())
+        baseline = None
+        if not _only_edited(plan, changes):
+            bare = shadow.cast(root, {}, run.folder / "baseline")
+            baseline = self._planned(self.session.terraform.at(bare), run.folder / "baseline.tfplan")
+        return judge(plan, baseline, digest=digest, file_hash=file_hash)
+
+    def _narrowed(self, run: Run, terraform: Terraform, full: Verdict) -> tuple[Plan, Verdict]:
+        """A plan of the intended changes only, with `-target`; what is unrelated is still shown, but not in the plan."""
+        if full.entangled:
+            listed = ", ".join(full.entangled)
+            raise Refused(
+                f"the plan of {listed} also holds changes that the request did not ask for (drift, or edits not applied yet)",
+                hint="Apply or revert those first, or pass --include-unrelated.",
+            )
+        run.targets = [i.address for i in full.intended]
+        plan = self._planned(terraform, run.plan_file, run.targets)
+        narrow = judge(plan, None, digest=plan.digest(), file_hash=sha256(run.plan_file.read_bytes()))
+        outside = [i.address for i in narrow.intended if i.address in {u.address for u in full.unrelated}]
+        if outside:
+            raise Refused(
+                f"the intended change depends on unrelated ones: {', '.join(outside)}",
+                hint="Apply those first, or pass --include-unrelated.",
+            )
+        self.session.reporter.note(f"{len(full.unrelated)} unrelated change(s) are left out; --include-unrelated applies them too.")
+        return plan, replace(narrow, left_out=full.unrelated)
+
+    # --- approve ---------------------------------------------------------------------------------------------------
+
+    def approve(self, run: Run, verdict: Verdict) -> None:
+        """Get consent for every change. Raises ApprovalMissing with the addresses nobody named."""
+        consent, approver = self.session.consent, self.session.approver
+        approved = Approved(set(consent.replace), set(consent.destroy), consent.ordinary)
+        to_replace, to_destroy = approved.missing(verdict)
+        forced = {i.address: i.forced_by for i in verdict.items}
+        for address in to_replace:
+            if approver.name(address, "replace", forced[address]):
+                approved.replace.add(address)
+        for address in to_destroy:
+            if approver.name(address, "destroy", ()):
+                approved.destroy.add(address)
+        missing = approved.missing(verdict)
+        ordinary = [i.address for i in verdict.items if not i.dangerous]
+        if any(missing) or (ordinary and not approved.ordinary and not approver.ordinary(verdict)):
+            self._refuse(run, verdict, missing)
+        addresses = [i.address for i in verdict.items]
+        self._record(
+            run, "approval", {"addresses": addresses, "plan_digest": verdict.digest, "plan_file_sha256": verdict.file_hash}
+        )
+        run.save(status="approved", approved=addresses)
+        self.session.reporter.approved(addresses, "by address" if verdict.need_replace or verdict.need_destroy else "in general")
+
+    def _refuse(self, run: Run, verdict: Verdict, missing: tuple[list[str], list[str]]) -> None:
+        flags = [f"--allow-replace '{a}'" for a in missing[0]] + [f"--allow-destroy '{a}'" for a in missing[1]]
+        need = [*missing[0], *missing[1]]
+        text = f"approval by name is missing for {', '.join(need)}" if need else "nobody approved the changes"
+        self._record(run, "refused", {"error": "ApprovalMissing", "message": text})
+        run.save(status="refused")
+        raise ApprovalMissing(
+            text, need, hint=f"Pass {' '.join(flags)}." if flags else "Pass --auto-approve, or answer at the prompt."
+        )
+
+    # --- write, apply, prove ---------------------------------------------------------------------------------------
+
+    def execute(self, run: Run, expects: Iterable[Expectation], verdict: Verdict) -> list[Proof]:
+        """Write the approved files, apply exactly the approved plan file, and prove the result."""
+        if sha256(run.plan_file.read_bytes()) != verdict.file_hash:
+            raise PlanChanged("the plan file is not the one that was approved", hint="Plan again.")
+        run.write()
+        self._apply(run, run.plan_file)
+        return self.prove(run, expects)
+
+    def _apply(self, run: Run, plan_file: Path) -> None:
+        session = self.session
+        session.reporter.applying(str(session.directory))
+        self._record(run, "apply", {"plan_file_sha256": sha256(plan_file.read_bytes())})
+        run.save(status="applying", error="")
+
+        def started(pid: int) -> None:
+            run.save(pid=pid)
+
+        try:
+            try:
+                session.terraform.apply(plan_file, run.log, session.reporter.terraform, started)
+            except NotInitialised:
+                session.terraform.init(session.reporter.terraform)
+                session.terraform.apply(plan_file, run.log, session.reporter.terraform, started)
+        except IacAgentError as problem:
+            run.save(status="failed", pid=0, error=problem.message)
+            self._record(run, "failed", {"error": problem.kind, "message": problem.message})
+            problem.hint = (
+                f"{problem.hint} The files hold the approved edit; `iacagent resume` goes on, `--abandon` gives up.".strip()
+            )
+            raise
+        run.save(status="applied", pid=0)
+
+    def prove(self, run: Run, expects: Iterable[Expectation]) -> list[Proof]:
+        """Verify and close the run. Raises NotVerified when a proof fails or could not be read."""
+        session, expects = self.session, list(expects)
+        after = self._planned(session.terraform, run.folder / "after.tfplan", run.targets)
+        proofs = [verification.second_plan(after, run.approved)]
+        if expects:
+            proofs += verification.live(expects, session.terraform.state(), session.arm(), session.major)
+        session.reporter.proven(proofs)
+        run.save(status="done")
+        journal.clean(session.home)
+        self._record(run, "verified" if all(p.holds for p in proofs) else "not-verified", {"proofs": [p.as_json() for p in proofs]})
+        session.reporter.recorded(self.records)
+        bad = [p for p in proofs if not p.holds]
+        if bad:
+            raise NotVerified(f"applied, but not proven: {'; '.join(f'{p.what}: {p.found}' for p in bad)}")
+        return proofs
+
+    def finish(self, run: Run) -> list[Proof]:
+        """Go on with an interrupted run: complete its writes, then apply what is still missing of what was approved."""
+        from iac_agent.agent.resume import finish
+
+        return finish(self, run)
+
+    def _record(self, run: Run, kind: str, body: dict[str, Any]) -> None:
+        self.records.append(self.session.audit.append(run.id, kind, body))
+
+
+def _only_edited(plan: Plan, changes: ChangeSet) -> bool:
+    """Whether every change is of a resource that was edited, in an attribute that was."""
+    edited: dict[str, set[str]] = {}
+    for edit in changes.edits:
+        path = str(getattr(edit, "path", ""))
+        edited.setdefault(edit.address, set()).add(path.split(".")[0].split("[")[0])
+    for change in plan.changes:
+        names = edited.get(change.address.split("[")[0])
+        if names is None or change.action == "delete":
+            return False
+        if change.action == "create":
+            continue
+        causes = change.change.replace_paths or change.change.changed_paths
+        if any(str(p[0]) not in names for p in causes):
+            return False
+    return True

@@ -1,0 +1,164 @@
+"""Clients over the azure-mgmt packages, made in one place: endpoints, credentials, retries, and errors in our own tree.
+
+Retries are stamina's; a Retry-After of the service is honoured. azure-core's own retries are off.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import stamina
+from azure.core.exceptions import AzureError as VendorError
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ServiceRequestError, ServiceResponseError
+from azure.core.rest import HttpRequest
+from azure.mgmt.core import ARMPipelineClient
+from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
+
+from iac_agent import __version__
+from iac_agent.azure import clouds, credentials
+from iac_agent.azure.answers import error_for
+from iac_agent.azure.lenses.table import Body
+from iac_agent.errors import AzureError, CredentialsMissing
+
+if TYPE_CHECKING:
+    from azure.mgmt.compute import ComputeManagementClient
+    from azure.mgmt.network import NetworkManagementClient
+
+_ATTEMPTS = 6
+_RETRIED = (408, 429, 500, 502, 503, 504)
+
+
+class _RetryAsked(Exception):
+    """An answer that asks to be retried; `after` are seconds, 0 when the service does not say."""
+
+    def __init__(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        super().__init__(status)
+        self.status, self.body, self.headers = status, body, headers
+
+    @property
+    def after(self) -> float:
+        for name, scale in (("retry-after-ms", 0.001), ("x-ms-retry-after-ms", 0.001), ("retry-after", 1.0)):
+            text = str(self.headers.get(name, ""))
+            if text.replace(".", "", 1).isdigit():
+                return float(text) * scale
+        return 0.0
+
+
+def _backoff(problem: Exception) -> bool | timedelta:
+    if isinstance(problem, _RetryAsked):
+        return timedelta(seconds=problem.after) if problem.after else True
+    return isinstance(problem, ServiceRequestError | ServiceResponseError)
+
+
+@contextmanager
+def translated(target: str) -> Iterator[None]:
+    """Vendor errors inside become AzureError, whichever azure-mgmt client raised them."""
+    try:
+        yield
+    except _RetryAsked as asked:
+        raise error_for(asked.status, asked.body, target, asked.headers) from asked
+    except ClientAuthenticationError as problem:
+        raise CredentialsMissing(
+            f"signing in failed: {_brief(problem)}", hint="Check ARM_CLIENT_SECRET, or run `az login`."
+        ) from problem
+    except HttpResponseError as problem:
+        status = problem.status_code or 0
+        body = problem.response.text() if problem.response is not None else str(problem)
+        raise error_for(status, body, target) from problem
+    except VendorError as problem:
+        raise AzureError(f"{target}: {_brief(problem)}", hint="Check the network and the cloud's endpoints.") from problem
+
+
+def _brief(problem: Exception) -> str:
+    return str(problem).strip().splitlines()[0][:500]
+
+
+class AzureClients:
+    """The clients of one cloud, subscription and credential, made when first used. Satisfies `lenses.table.Arm`."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = dict(environment)
+
+    @cached_property
+    def cloud(self) -> clouds.CloudEndpoints:
+        return clouds.resolve(self._environment)
+
+    @cached_property
+    def subscription(self) -> str:
+        found = credentials.subscription(self._environment)
+        if not found:
+            raise CredentialsMissing("no subscription", hint="Set ARM_SUBSCRIPTION_ID.")
+        return found
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "base_url": self.cloud.resource_manager,
+            "credential_scopes": [self.cloud.scope],
+            "connection_verify": self.cloud.verify,
+            "user_agent": f"iac-agent/{__version__}",
+        }
+
+    @cached_property
+    def compute(self) -> ComputeManagementClient:
+        from azure.mgmt.compute import ComputeManagementClient
+
+        return ComputeManagementClient(credentials.resolve(self._environment, self.cloud), self.subscription, **self._options())
+
+    @cached_property
+    def network(self) -> NetworkManagementClient:
+        from azure.mgmt.network import NetworkManagementClient
+
+        return NetworkManagementClient(credentials.resolve(self._environment, self.cloud), self.subscription, **self._options())
+
+    @cached_property
+    def _pipeline(self) -> ARMPipelineClient[Any, Any]:
+        from azure.core.pipeline.policies import HeadersPolicy, UserAgentPolicy
+
+        credential = credentials.resolve(self._environment, self.cloud)
+        policies = [
+            HeadersPolicy(),
+            UserAgentPolicy(f"iac-agent/{__version__}"),
+            ARMChallengeAuthenticationPolicy(credential, self.cloud.scope),
+        ]
+        return ARMPipelineClient(self.cloud.resource_manager, policies=policies, connection_verify=self.cloud.verify)
+
+    def _send(self, method: str, path: str, api: str, body: Body | None = None) -> Any:
+        url = f"{self.cloud.resource_manager}{path}{'&' if '?' in path else '?'}api-version={api}"
+        content = None if body is None else json.dumps(body)
+        headers = {"content-type": "application/json"} if content else {}
+        with translated(path):
+            for attempt in stamina.retry_context(on=_backoff, attempts=_ATTEMPTS, timeout=300):
+                with attempt:
+                    answer = self._pipeline.send_request(HttpRequest(method, url, headers=headers, content=content))
+                    if answer.status_code in _RETRIED:
+                        raise _RetryAsked(answer.status_code, answer.read(), answer.headers)
+        return answer
+
+    def get(self, path: str, api: str) -> Body | None:
+        """The resource, or None when it is not there (404). Raises AzureError: AzureDenied is not the same as absent."""
+        answer = self._send("GET", path, api)
+        if answer.status_code == 404:
+            return None
+        return self._body(answer, path)
+
+    def put(self, path: str, body: Body, api: str) -> Body:
+        return self._body(self._send("PUT", path, api, body), path)
+
+    def post(self, path: str, api: str) -> Body:
+        return self._body(self._send("POST", path, api), path)
+
+    def delete(self, path: str, api: str) -> None:
+        self._body(self._send("DELETE", path, api), path)
+
+    @staticmethod
+    def _body(answer: Any, path: str) -> Body:
+        raw = answer.read()
+        if answer.status_code >= 400:
+            raise error_for(answer.status_code, raw, path, answer.headers)
+        found: Body = json.loads(raw) if raw else {}
+        return found

@@ -1,0 +1,178 @@
+"""`iacagent plan`, `apply` and `resume`: flags in, session out; no logic."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from iac_agent.cli.main import SCHEMA_VERSION, Globals
+from iac_agent.errors import IacAgentError
+
+if TYPE_CHECKING:
+    from iac_agent.agent.loop import Agent
+    from iac_agent.guard.verdict import Verdict
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _inputs(command: F) -> F:
+    """The flags that plan and apply share with Terraform."""
+    options = [
+        click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A Terraform variable."),
+        click.option("--var-file", "var_files", multiple=True, metavar="FILE", help="A file of Terraform variables."),
+        click.option("--lock-timeout", default="", metavar="DURATION", help="How long to wait for locks, as in 30s."),
+        click.option("--parallelism", type=int, default=0, help="Terraform's parallelism."),
+        click.option("--answer", default="", help="The answer to a question about an ambiguous request."),
+        click.option("--include-unrelated", is_flag=True, help="Also apply changes the request did not ask for."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+class _Prompt:
+    """Asks at the terminal; answers no when nobody is there to answer."""
+
+    def __init__(self, interactive: bool) -> None:
+        self.interactive = interactive
+
+    def name(self, address: str, action: str, forced_by: tuple[str, ...]) -> bool:
+        if not self.interactive:
+            return False
+        why = f" (because of {', '.join(forced_by)})" if forced_by else ""
+        click.echo(f"\n{address} will be {'replaced' if action == 'replace' else 'destroyed'}{why}.", err=True)
+        typed = click.prompt("Type its address to approve", default="", show_default=False, err=True)
+        return bool(typed.strip() == address)
+
+    def ordinary(self, verdict: Verdict) -> bool:  # noqa: ARG002
+        return self.interactive and click.confirm("\nApply these changes?", default=False, err=True)
+
+
+def _agent(options: Globals, interactive: bool, **flags: Any) -> Agent:
+    from iac_agent.agent.loop import Agent, Consent
+    from iac_agent.cli import config, render, wiring
+
+    root = options.directory.resolve()
+    settings = config.load(root, options.config)
+    reporter = render.JsonReporter(options.document, root) if options.as_json else render.ConsoleReporter(options.color, root)
+    consent = Consent(
+        flags.get("auto_approve", False),
+        frozenset(flags.get("allow_replace", ())),
+        frozenset(flags.get("allow_destroy", ())),
+        flags.get("include_unrelated", False),
+    )
+    request = wiring.Request(
+        flags.get("variables", ()),
+        flags.get("var_files", ()),
+        flags.get("lock_timeout", ""),
+        flags.get("parallelism", 0),
+        flags.get("answer", ""),
+        consent,
+    )
+    prompt = _Prompt(interactive and not options.as_json and sys.stdin.isatty())
+    return Agent(wiring.session(root, settings, request, reporter, prompt))
+
+
+def _with_document(options: Globals, work: Callable[[], int]) -> int:
+    """Run, then print the JSON document, also when it ends in an error."""
+    if not options.as_json:
+        return work()
+    error: IacAgentError | None = None
+    code = 0
+    try:
+        code = work()
+    except IacAgentError as problem:
+        error, code = problem, problem.exit_code
+    document: dict[str, Any] = {"schema_version": SCHEMA_VERSION, **options.document, "exit_code": code}
+    if error is not None:
+        document["error"] = {"kind": error.kind, "message": error.message, "hint": error.hint}
+        for name in ("candidates", "addresses", "nearest"):
+            if hasattr(error, name):
+                document["error"][name] = getattr(error, name)
+    click.echo(json.dumps(document, indent=2))
+    return code
+
+
+@click.command()
+@click.argument("request")
+@_inputs
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Keep the plan in a file that `apply` takes.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes.")
+@click.pass_obj
+def plan(options: Globals, request: str, out: Path | None, detailed_exitcode: bool, **flags: Any) -> int:
+    """Plan REQUEST: the edits, the plan and the verdict. Changes nothing.
+
+    For example: iacagent plan "make vm spot"
+    """
+
+    def work() -> int:
+        from iac_agent.agent import saved
+
+        agent = _agent(options, False, **flags)
+        prepared = agent.plan(request)
+        if out is not None:
+            saved.save(prepared, agent.session.directory, out)
+            agent.session.reporter.note(f"Saved to {out}. Apply it with: iacagent apply {out}")
+        return 2 if detailed_exitcode and prepared.verdict.items else 0
+
+    return _with_document(options, work)
+
+
+@click.command()
+@click.argument("request")
+@_inputs
+@click.option("--auto-approve", is_flag=True, help="Approve changes in place and creations; never a replacement or a destroy.")
+@click.option("--allow-replace", multiple=True, metavar="ADDR", help="Approve the replacement of this address.")
+@click.option("--allow-destroy", multiple=True, metavar="ADDR", help="Approve the destruction of this address.")
+@click.pass_obj
+def apply(options: Globals, request: str, **flags: Any) -> int:
+    """Apply REQUEST (or a plan saved with `plan -out`): edit, plan, judge, approve, apply, verify.
+
+    For example: iacagent apply "make vm spot" --allow-replace azurerm_linux_virtual_machine.vm
+    """
+
+    def work() -> int:
+        from iac_agent.agent import saved
+
+        agent = _agent(options, True, **flags)
+        if saved.is_saved(Path(request)):
+            saved.apply(agent, Path(request))
+        else:
+            agent.apply(request)
+        return 0
+
+    return _with_document(options, work)
+
+
+@click.command()
+@click.option("--abandon", is_flag=True, help="Give the run up instead: files go back if nothing was applied yet.")
+@click.option("--lock-timeout", default="", metavar="DURATION", help="How long to wait for locks, as in 30s.")
+@click.pass_obj
+def resume(options: Globals, abandon: bool, lock_timeout: str) -> int:
+    """Finish the run that was interrupted, or give it up."""
+
+    def work() -> int:
+        from iac_agent.agent import journal, lock
+        from iac_agent.agent import resume as resuming
+
+        agent = _agent(options, True, lock_timeout=lock_timeout)
+        home = agent.session.home
+        with lock.held(home, "resume", lock_timeout):
+            run = journal.unfinished(home)
+            if run is None:
+                agent.session.reporter.note("There is no unfinished run here.")
+                journal.clean(home)
+                return 0
+            if abandon:
+                agent.session.reporter.note(resuming.abandon(agent, run))
+                return 0
+            agent.session.reporter.note(f"Finishing run {run.id}: {run.request}")
+            agent.finish(run)
+            return 0
+
+    return _with_document(options, work)

@@ -1,0 +1,79 @@
+"""Wire concrete parts into a session: the one place where planner, runner, clients and rules are chosen."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from iac_agent.agent.loop import Consent, Session
+from iac_agent.agent.report import Approver, Reporter
+from iac_agent.azure.lenses.table import Arm
+from iac_agent.azure.provider_version import major_of
+from iac_agent.cli.config import Settings
+from iac_agent.guard.gate import GateRules
+from iac_agent.planner.builtin import BuiltinPlanner
+from iac_agent.store.audit import Audit
+from iac_agent.store.home import Home
+from iac_agent.terraform.argv import Inputs
+from iac_agent.terraform.binary import find
+from iac_agent.terraform.runner import Terraform
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the flags of plan and apply say."""
+
+    variables: tuple[str, ...] = ()
+    var_files: tuple[str, ...] = ()
+    lock_timeout: str = ""
+    parallelism: int = 0
+    answer: str = ""
+    consent: Consent = field(default_factory=Consent)
+
+
+def session(directory: Path, settings: Settings, request: Request, reporter: Reporter, approver: Approver) -> Session:
+    """A session on one root module. Raises TerraformNotFound, or UsageError for an azurerm we do not know."""
+    directory = directory.resolve()
+    environment = dict(os.environ)
+    if settings.terraform:
+        environment["IACAGENT_TERRAFORM"] = settings.terraform
+    major = major_of(directory) if settings.azurerm == "auto" else int(settings.azurerm)
+    environment |= _gym_provider(environment, major)
+    inputs = Inputs(
+        request.variables,
+        tuple(str(Path(f).resolve()) for f in request.var_files),
+        request.lock_timeout or settings.lock_timeout,
+        request.parallelism,
+    )
+    home = Home(directory)
+    allow = settings.guard.allow
+
+    def arm() -> Arm:
+        from iac_agent.azure.clients import AzureClients
+
+        return AzureClients(environment)
+
+    return Session(
+        home=home,
+        terraform=Terraform(directory, find(environment), environment, inputs),
+        planner=BuiltinPlanner(),
+        audit=Audit(home.database_url),
+        arm=arm,
+        rules=GateRules(allow.external_data, allow.provisioners, tuple(allow.providers)),
+        reporter=reporter,
+        approver=approver,
+        major=major,
+        consent=request.consent,
+        answer=request.answer,
+    )
+
+
+def _gym_provider(environment: dict[str, str], major: int) -> dict[str, str]:
+    """In a gym the provider must be of the root module's own major, wherever the environment was set up."""
+    folder = environment.get("IACAGENT_GYM_DIR")
+    if not folder or "TF_REATTACH_PROVIDERS" not in environment:
+        return {}
+    from iac_agent.gym.daemon import Gym
+
+    return {"TF_REATTACH_PROVIDERS": Gym(Path(folder)).reattach(major)}
