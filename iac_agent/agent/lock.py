@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
@@ -48,9 +49,9 @@ def held(home: Home, doing: str, timeout: str) -> Iterator[None]:
         lock.release()
 
 
-def _describe(who: object) -> str:
+def _describe(who: Path) -> str:
     try:
-        holder = json.loads(open(str(who), encoding="utf-8").read())
+        holder = json.loads(who.read_text("utf-8"))
         since = time.strftime("%H:%M:%S", time.localtime(holder["since"]))
         return f"{holder['actor']} (process {holder['pid']}), {holder['doing']!r} since {since}"
     except (OSError, ValueError, KeyError):

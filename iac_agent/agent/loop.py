@@ -116,9 +116,7 @@ class Agent:
         try:
             return self._judged(run, request)
         except IacAgentError as problem:
-            self._record(
-                run, "refused" if isinstance(problem, Refused) else "stopped", {"error": problem.kind, "message": problem.message}
-            )
+            self._record(run, "refused" if isinstance(problem, Refused) else "stopped", {"error": problem.kind, "message": problem.message})
             raise
 
     def _judged(self, run: Run, request: str) -> Prepared:
@@ -222,9 +220,7 @@ class Agent:
         if any(missing) or (ordinary and not approved.ordinary and not approver.ordinary(verdict)):
             self._refuse(run, verdict, missing)
         addresses = [i.address for i in verdict.items]
-        self._record(
-            run, "approval", {"addresses": addresses, "plan_digest": verdict.digest, "plan_file_sha256": verdict.file_hash}
-        )
+        self._record(run, "approval", {"addresses": addresses, "plan_digest": verdict.digest, "plan_file_sha256": verdict.file_hash})
         run.save(status="approved", approved=addresses)
         self.session.reporter.approved(addresses, "by address" if verdict.need_replace or verdict.need_destroy else "in general")
 
@@ -234,9 +230,7 @@ class Agent:
         text = f"approval by name is missing for {', '.join(need)}" if need else "nobody approved the changes"
         self._record(run, "refused", {"error": "ApprovalMissing", "message": text})
         run.save(status="refused")
-        raise ApprovalMissing(
-            text, need, hint=f"Pass {' '.join(flags)}." if flags else "Pass --auto-approve, or answer at the prompt."
-        )
+        raise ApprovalMissing(text, need, hint=f"Pass {' '.join(flags)}." if flags else "Pass --auto-approve, or answer at the prompt.")
 
     # --- write, apply, prove ---------------------------------------------------------------------------------------
 
@@ -266,9 +260,7 @@ class Agent:
         except IacAgentError as problem:
             run.save(status="failed", pid=0, error=problem.message)
             self._record(run, "failed", {"error": problem.kind, "message": problem.message})
-            problem.hint = (
-                f"{problem.hint} The files hold the approved edit; `iacagent resume` goes on, `--abandon` gives up.".strip()
-            )
+            problem.hint = f"{problem.hint} The files hold the approved edit; `iacagent resume` goes on, `--abandon` gives up.".strip()
             raise
         run.save(status="applied", pid=0)
 

@@ -48,9 +48,7 @@ def _require_approved(run: Run, verdict: Verdict) -> None:
     """Nothing beyond the first approval: the same addresses, and no more than what was approved for each."""
     approved = {i["address"]: i["action"] for i in [*run.verdict["intended"], *run.verdict["unrelated"]]}
     beyond = [
-        i
-        for i in verdict.items
-        if i.action not in _MAY_BECOME.get(approved.get(i.address, ""), set()) or i.address not in run.approved
+        i for i in verdict.items if i.action not in _MAY_BECOME.get(approved.get(i.address, ""), set()) or i.address not in run.approved
     ]
     if beyond:
         raise Refused(
@@ -103,9 +101,7 @@ def abandon(agent: Agent, run: Run) -> str:
     applied = run.status in ("applying", "failed") and _changed_something(run)
     if applied:
         run.save(status="abandoned")
-        text = (
-            f"Run {run.id} given up. Part of it was applied, so the files keep the approved edit; run a plan to see what is left."
-        )
+        text = f"Run {run.id} given up. Part of it was applied, so the files keep the approved edit; run a plan to see what is left."
     else:
         run.roll_back()
         text = f"Run {run.id} given up; the files are as they were before it."

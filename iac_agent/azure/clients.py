@@ -63,9 +63,7 @@ def translated(target: str) -> Iterator[None]:
     except _RetryAsked as asked:
         raise error_for(asked.status, asked.body, target, asked.headers) from asked
     except ClientAuthenticationError as problem:
-        raise CredentialsMissing(
-            f"signing in failed: {_brief(problem)}", hint="Check ARM_CLIENT_SECRET, or run `az login`."
-        ) from problem
+        raise CredentialsMissing(f"signing in failed: {_brief(problem)}", hint="Check ARM_CLIENT_SECRET, or run `az login`.") from problem
     except HttpResponseError as problem:
         status = problem.status_code or 0
         body = problem.response.text() if problem.response is not None else str(problem)

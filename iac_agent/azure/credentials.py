@@ -62,6 +62,4 @@ def resolve(environment: Mapping[str, str], cloud: CloudEndpoints) -> TokenCrede
         return ManagedIdentityCredential(client_id=client) if client else ManagedIdentityCredential()
     if environment.get("ARM_USE_CLI", "true").lower() in ("1", "true"):
         return AzureCliCredential(tenant_id=tenant) if tenant else AzureCliCredential()
-    raise CredentialsMissing(
-        "no Azure credentials", hint="Set ARM_TENANT_ID, ARM_CLIENT_ID and ARM_CLIENT_SECRET, or run `az login`."
-    )
+    raise CredentialsMissing("no Azure credentials", hint="Set ARM_TENANT_ID, ARM_CLIENT_ID and ARM_CLIENT_SECRET, or run `az login`.")

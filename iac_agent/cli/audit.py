@@ -28,9 +28,7 @@ def show(options: Globals, run_id: str) -> None:
         return
     for record in records:
         detail = record.body.get("request") or record.body.get("message") or ", ".join(record.body.get("addresses", []))
-        click.echo(
-            f"{record.number:>4}  {record.time}  {record.actor}  {record.run}  {record.kind:<12} {detail}  {record.hash[:12]}"
-        )
+        click.echo(f"{record.number:>4}  {record.time}  {record.actor}  {record.run}  {record.kind:<12} {detail}  {record.hash[:12]}")
 
 
 @audit.command()

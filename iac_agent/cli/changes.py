@@ -49,7 +49,7 @@ class _Prompt:
         typed = click.prompt("Type its address to approve", default="", show_default=False, err=True)
         return bool(typed.strip() == address)
 
-    def ordinary(self, verdict: Verdict) -> bool:  # noqa: ARG002
+    def ordinary(self, verdict: Verdict) -> bool:
         return self.interactive and click.confirm("\nApply these changes?", default=False, err=True)
 
 
@@ -104,7 +104,7 @@ def _with_document(options: Globals, work: Callable[[], int]) -> int:
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Keep the plan in a file that `apply` takes.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes.")
 @click.pass_obj
-def plan(options: Globals, request: str, out: Path | None, detailed_exitcode: bool, **flags: Any) -> int:
+def plan(options: Globals, /, request: str, out: Path | None, detailed_exitcode: bool, **flags: Any) -> int:
     """Plan REQUEST: the edits, the plan and the verdict. Changes nothing.
 
     For example: iacagent plan "make vm spot"
@@ -130,7 +130,7 @@ def plan(options: Globals, request: str, out: Path | None, detailed_exitcode: bo
 @click.option("--allow-replace", multiple=True, metavar="ADDR", help="Approve the replacement of this address.")
 @click.option("--allow-destroy", multiple=True, metavar="ADDR", help="Approve the destruction of this address.")
 @click.pass_obj
-def apply(options: Globals, request: str, **flags: Any) -> int:
+def apply(options: Globals, /, request: str, **flags: Any) -> int:
     """Apply REQUEST (or a plan saved with `plan -out`): edit, plan, judge, approve, apply, verify.
 
     For example: iacagent apply "make vm spot" --allow-replace azurerm_linux_virtual_machine.vm

@@ -21,9 +21,7 @@ class Allow(BaseModel):
 
     external_data: bool = Field(False, description='Allow `data "external"`, which runs a program at plan time.')
     provisioners: bool = Field(False, description="Allow provisioners, which run at apply.")
-    providers: list[str] = Field(
-        default_factory=list, description="Provider sources to trust beyond the built-in list, as owner/name."
-    )
+    providers: list[str] = Field(default_factory=list, description="Provider sources to trust beyond the built-in list, as owner/name.")
 
 
 class Guard(BaseModel):
@@ -31,7 +29,7 @@ class Guard(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    allow: Allow = Field(default_factory=Allow, description="Exceptions from the static gate.")
+    allow: Allow = Field(default_factory=lambda: Allow.model_validate({}), description="Exceptions from the static gate.")
 
 
 class Settings(BaseSettings):
@@ -41,19 +39,17 @@ class Settings(BaseSettings):
 
     terraform: str = Field("", description="The Terraform or OpenTofu to run; empty: terraform, tofu, or the embedded one.")
     lock_timeout: str = Field("", description="How long to wait for locks, as a Terraform duration such as 30s.")
-    azurerm: Literal["auto", "4", "5"] = Field(
-        "auto", description="The azurerm major; auto reads the lock file and required_providers."
-    )
-    guard: Guard = Field(default_factory=Guard, description="Guardrails.")
+    azurerm: Literal["auto", "4", "5"] = Field("auto", description="The azurerm major; auto reads the lock file and required_providers.")
+    guard: Guard = Field(default_factory=lambda: Guard.model_validate({}), description="Guardrails.")
 
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003
+        settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return env_settings, init_settings
 

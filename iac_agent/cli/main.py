@@ -30,16 +30,16 @@ _LONG_WITH_ONE_DASH = re.compile(r"-[A-Za-z][A-Za-z-]+(=.*)?", re.DOTALL)
 class _LazyGroup(click.Group):
     """Knows its commands by name; imports one only to run it, so that --help is quick."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+    def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
         command: click.Command = getattr(importlib.import_module(_COMMANDS[cmd_name][0]), cmd_name)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
 
@@ -82,7 +82,7 @@ def cli(ctx: click.Context, directory: Path, config: Path | None, as_json: bool,
 
 def normalised(arguments: list[str]) -> list[str]:
     """Long options work with one dash too, as Terraform's do; everything behind `--` stays."""
-    out = []
+    out: list[str] = []
     for position, argument in enumerate(arguments):
         if argument == "--":
             return out + arguments[position:]
@@ -116,7 +116,7 @@ def run(arguments: list[str]) -> int:
     except click.exceptions.Exit as leaving:
         return int(leaving.exit_code)
     except BrokenPipeError:
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return 1
 
 

@@ -111,9 +111,7 @@ def _scan_block(block: Block, scan_: _Scan) -> None:
     if block.type == "resource" and not rules.provisioners:
         for inner in block.blocks:
             if inner.type == "provisioner":
-                scan_.add(
-                    f"provisioner {inner.labels[0] if inner.labels else ''} runs at apply", inner.where, "guard.allow.provisioners"
-                )
+                scan_.add(f"provisioner {inner.labels[0] if inner.labels else ''} runs at apply", inner.where, "guard.allow.provisioners")
     if block.type == "terraform":
         for inner in block.blocks:
             if inner.type == "required_providers":

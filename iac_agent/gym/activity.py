@@ -78,9 +78,8 @@ def _holds(entry: Body, name: str, operator: str, wanted: str) -> bool:
     match name.lower():
         case "eventtimestamp":
             found, limit = _instant(entry["eventTimestamp"]), _instant(wanted)
-            return {"ge": found >= limit, "le": found <= limit, "gt": found > limit, "lt": found < limit}.get(
-                operator.lower(), found == limit
-            )
+            holds = {"ge": found >= limit, "le": found <= limit, "gt": found > limit, "lt": found < limit}
+            return bool(holds.get(operator.lower(), found == limit))
         case "resourceuri" | "resourceid":
             found = entry["resourceId"]
         case "resourcegroupname":

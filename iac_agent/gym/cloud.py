@@ -262,7 +262,7 @@ class Cloud:
         if parent is None:
             raise faults.resource_not_found(rid.parent, rid.resource_group)
         changed = copy.deepcopy(parent.body)
-        array = [e for e in _property(changed["properties"], kind.held_in) or []]
+        array = list(_property(changed["properties"], kind.held_in) or [])
         position = next((i for i, e in enumerate(array) if e["name"].lower() == rid.name.lower()), None)
         element = {**copy.deepcopy(body), "name": rid.name}
         if position is None:

@@ -5,6 +5,7 @@ Variables and what reads them: see docs/gym.md. Source: https://registry.terrafo
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -240,10 +241,8 @@ def _is_ours(pid: int) -> bool:
 def _wait_gone(pid: int, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        try:
+        with contextlib.suppress(OSError):
             os.waitpid(pid, os.WNOHANG)
-        except OSError:
-            pass
         if not _is_ours(pid):
             return
         time.sleep(0.02)

@@ -63,9 +63,7 @@ def missing_api_version() -> ArmFaultError:
 
 
 def invalid_content(detail: str) -> ArmFaultError:
-    return ArmFaultError(
-        400, "InvalidRequestContent", f"The request content was invalid and could not be deserialized: '{detail}'."
-    )
+    return ArmFaultError(400, "InvalidRequestContent", f"The request content was invalid and could not be deserialized: '{detail}'.")
 
 
 def invalid_reference(target: str, holder: str) -> ArmFaultError:
@@ -118,9 +116,7 @@ def locked(action: str, path: str, lock: str) -> ArmFaultError:
 
 
 def precondition_failed(path: str) -> ArmFaultError:
-    return ArmFaultError(
-        412, "PreconditionFailed", f"Precondition failed. The ETag sent for {path} does not match the current one."
-    )
+    return ArmFaultError(412, "PreconditionFailed", f"Precondition failed. The ETag sent for {path} does not match the current one.")
 
 
 def unauthenticated(message: str, code: str = "AuthenticationFailed") -> ArmFaultError:

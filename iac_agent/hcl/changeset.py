@@ -11,6 +11,7 @@ from pathlib import Path
 from iac_agent.errors import EditRejected, HclSyntaxError, ValueElsewhere
 from iac_agent.hcl import edits as e
 from iac_agent.hcl import surgery, verify
+from iac_agent.hcl.address import parse_path
 from iac_agent.hcl.document import Block, Document
 from iac_agent.hcl.layout import Splice, splice
 from iac_agent.hcl.module import Module, RootModule
@@ -94,7 +95,7 @@ def _operate(block: Block, edit: e.Edit) -> Document:
 
 
 def _with_origin(root: RootModule, module: Module, block: Block, problem: ValueElsewhere, edit: e.Edit) -> ValueElsewhere:
-    inner, steps = surgery.descend(block, surgery.parse_path(problem.target.split(".")[0] if _is_key(edit) else problem.target))
+    inner, steps = surgery.descend(block, parse_path(problem.target.split(".")[0] if _is_key(edit) else problem.target))
     attribute = inner.attributes.get(str(steps[0])) if steps else None
     origin = root.origin(module, block, attribute.value) if attribute else []
     return ValueElsewhere(problem.where, f"{edit.address} {problem.target}", problem.expression, origin)

@@ -50,7 +50,7 @@ def _descend(body: Tree, steps: tuple[Step, ...]) -> tuple[Tree, tuple[Step, ...
     while steps and isinstance(body.get(str(steps[0])), list) and _is_blocks(body[str(steps[0])]):
         kin = body[str(steps[0])]
         indexed = len(steps) > 1 and isinstance(steps[1], int)
-        body, steps = kin[steps[1] if indexed else 0], steps[2:] if indexed else steps[1:]  # type: ignore[index]
+        body, steps = kin[steps[1] if indexed else 0], steps[2:] if indexed else steps[1:]
     return body, steps
 
 

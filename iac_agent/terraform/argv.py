@@ -17,7 +17,7 @@ _FLAG = IsFlagged
 class _Builder(PythonTerraform):  # type: ignore[misc]
     """python-terraform's command builder, without its habit of reading state files."""
 
-    def read_state_file(self, file_path: object = None) -> None:  # noqa: ARG002
+    def read_state_file(self, file_path: object = None) -> None:
         self.tfstate = None
 
 

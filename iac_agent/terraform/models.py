@@ -138,9 +138,8 @@ def _differences(before: Any, after: Any, unknown: Any, at: tuple[str | int, ...
         for key in sorted(before.keys() | after.keys() | unknowns.keys()):
             yield from _differences(before.get(key), after.get(key), unknowns.get(key), (*at, key))
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        unknowns = unknown if isinstance(unknown, list) else []
         for position, (one, other) in enumerate(zip(before, after, strict=True)):
-            inner = unknowns[position] if position < len(unknowns) else None
+            inner = unknown[position] if isinstance(unknown, list) and position < len(unknown) else None
             yield from _differences(one, other, inner, (*at, position))
     elif before != after:
         yield at

@@ -52,15 +52,15 @@ def live_body(lens: Lens, arm: Arm, resource_id: str, major: int) -> Body | None
     match lens.strategy:
         case Put():
             return arm.get(lens.arm_path(resource_id), api)
-        case Inside(parent=parent, array=array):
+        case Inside(array=array):
             owner = arm.get(lens.owner_id(resource_id), api)
             name = lens.parse_id(resource_id).get("name", "")
             return _named(get_path(owner, array), name) if owner else None
         case Association() as association:
             parts = lens.parse_id(resource_id)
             target = str(parts.get(association.target, ""))
-            owner_id = _owner(lens, association, resource_id, parts)
-            owner = arm.get(owner_id, api) if owner_id else None
+            owner_id = str(parts.get(association.parent, "")) or resource_id
+            owner = arm.get(owner_id, api)
             held = _slot(owner, association, parts) if owner else None
             if not target and isinstance(held, dict):
                 return {"owner": owner_id, "target": held.get("id")}
@@ -72,10 +72,6 @@ def live_body(lens: Lens, arm: Arm, resource_id: str, major: int) -> Body | None
             owner = arm.get(lens.owner_id(resource_id), api)
             name = str(lens.parse_id(resource_id).get("name", ""))
             return _named(get_path(owner, strategy.array), name) if owner else None
-
-
-def _owner(lens: Lens, association: Association, resource_id: str, parts: Values) -> str:
-    return str(parts.get(association.parent, "")) or resource_id
 
 
 def _named(array: Any, name: str) -> Body | None:

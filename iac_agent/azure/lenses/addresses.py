@@ -42,14 +42,14 @@ _BASIC_FIXED = [
 ]
 
 
-def _plan_public_ip(prior: Values | None, planned: Values, major: int) -> list[Problem]:  # noqa: ARG001
+def _plan_public_ip(prior: Values | None, planned: Values, major: int) -> list[Problem]:
     """Basic addresses may stay, but neither be created nor changed in what makes them (recorded in golden `network`)."""
     if planned.get("sku") == "Basic" and (prior is None or any(prior.get(n) != planned.get(n) for n in _BASIC_FIXED)):
         return [Problem(_BASIC_GONE)]
     return []
 
 
-def _replace_public_ip(prior: Values, planned: Values, major: int) -> list[tuple[str | int, ...]]:  # noqa: ARG001
+def _replace_public_ip(prior: Values, planned: Values, major: int) -> list[tuple[str | int, ...]]:
     """The scope of the label can be set on an address that had none; every other change replaces it."""
     before, after = prior.get("domain_name_label_scope") or "", planned.get("domain_name_label_scope") or ""
     return [("domain_name_label_scope",)] if before and before != after else []

@@ -99,7 +99,7 @@ def _any_of(name: str, wanted: list[str]) -> Body:
     return {"anyOf": [{"equals": value, "field": name} for value in wanted]}
 
 
-def _expand_activity(body: Body, values: Values, major: int) -> None:  # noqa: ARG001
+def _expand_activity(body: Body, values: Values, major: int) -> None:
     criteria = (values.get("criteria") or [{}])[0]
     conditions: list[Body] = [{"equals": criteria[k], "field": f} for k, f in _SINGLE.items() if criteria.get(k)]
     conditions += [_any_of(f, criteria[k]) for k, f in _ANY.items() if criteria.get(k)]
@@ -124,7 +124,7 @@ def _wanted(conditions: list[Body], name: str) -> list[str]:
     return []
 
 
-def _flatten_activity(values: Values, live: Body, known: Values, major: int) -> None:  # noqa: ARG001
+def _flatten_activity(values: Values, live: Body, known: Values, major: int) -> None:
     conditions = (live.get("properties", {}).get("condition") or {}).get("allOf") or []
     equal = {c["field"]: c["equals"] for c in conditions if c.get("field") and c.get("equals") is not None}
     criteria: Values = {k: equal.get(f, "") for k, f in _SINGLE.items()}
@@ -197,9 +197,7 @@ MONITOR_METRIC_ALERT = Lens(
                     send="always",
                 ),
                 Attr("alert_sensitivity", "alertSensitivity", choices=("Low", "Medium", "High"), send="always"),
-                Attr(
-                    "evaluation_total_count", "failingPeriods.numberOfEvaluationPeriods", default=4, between=(1, INF), send="always"
-                ),
+                Attr("evaluation_total_count", "failingPeriods.numberOfEvaluationPeriods", default=4, between=(1, INF), send="always"),
                 Attr(
                     "evaluation_failure_count",
                     "failingPeriods.minFailingPeriodsToAlert",

@@ -1,6 +1,8 @@
 """Associations: azurerm resources that are only a reference inside another resource.
 
-The ids of some are composite, `{holder}|{target}`. Sources: recordings in golden `lb`, `network`, `platform`; the `*_association_resource.go` files of
+The ids of some are composite, `{holder}|{target}`.
+
+Sources: recordings in golden `lb`, `network`, `platform`; the `*_association_resource.go` files of
 internal/services/network in hashicorp/terraform-provider-azurerm.
 """
 

@@ -146,7 +146,7 @@ def _flatten_nested(field: Nested, found: Any, known: Mapping[str, Any], schema:
     before = known.get(field.name) or []
     before = before if isinstance(before, list) else [before]
     items = [found] if field.single else list(found)
-    matched = match_elements(items, before, field, inner, major)
+    matched = match_elements(items, before, field)
     out = []
     for item, prior in zip(items, matched, strict=True):
         element = flatten_fields(field.fields, item, prior, inner, major)
@@ -158,7 +158,7 @@ def _flatten_nested(field: Nested, found: Any, known: Mapping[str, Any], schema:
     return _in_known_order(out, matched, before)
 
 
-def match_elements(items: list[Any], before: list[Values], field: Nested, schema: BlockSchema, major: int) -> list[Values]:
+def match_elements(items: list[Any], before: list[Values], field: Nested) -> list[Values]:
     """For each live element the element before that it continues: by name where elements have names, else by position."""
     by_name = {str(b.get("name")): b for b in before if isinstance(b, dict) and b.get("name")}
     named = any(f.name == "name" for f in field.fields)
@@ -213,8 +213,7 @@ def settle(values: Values, planned: Mapping[str, Any], schema: BlockSchema) -> V
             continue
         befores = before if isinstance(before, list) else []
         out[name] = [
-            settle(item, befores[i] if i < len(befores) and isinstance(befores[i], dict) else {}, block)
-            for i, item in enumerate(items)
+            settle(item, befores[i] if i < len(befores) and isinstance(befores[i], dict) else {}, block) for i, item in enumerate(items)
         ]
     return out
 

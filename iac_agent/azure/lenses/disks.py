@@ -1,7 +1,8 @@
 """Managed disks, snapshots and data disk attachments.
 
 Sources: recordings in golden `disks`; internal/services/compute/managed_disk_resource.go, snapshot_resource.go and
-virtual_machine_data_disk_attachment_resource.go of hashicorp/terraform-provider-azurerm; ARM api-versions 2023-04-02, 2022-03-02, 2024-03-01.
+virtual_machine_data_disk_attachment_resource.go of hashicorp/terraform-provider-azurerm; ARM api-versions
+2023-04-02, 2022-03-02, 2024-03-01.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from iac_agent.azure.lenses.table import (
 INF = float("inf")
 
 
-def _expand_disk(body: Body, values: Values, major: int) -> None:  # noqa: ARG001
+def _expand_disk(body: Body, values: Values, major: int) -> None:
     """Encryption always says its kind (recorded in golden `disks`); the settings collection says that it is on."""
     properties = body["properties"]
     encryption = properties.setdefault("encryption", {})
@@ -36,17 +37,17 @@ def _expand_disk(body: Body, values: Values, major: int) -> None:  # noqa: ARG00
         properties["encryptionSettingsCollection"]["enabled"] = True
 
 
-def _flatten_disk(values: Values, live: Body, known: Values, major: int) -> None:  # noqa: ARG001
+def _flatten_disk(values: Values, live: Body, known: Values, major: int) -> None:
     kind = ((live.get("properties") or {}).get("securityProfile") or {}).get("securityType", "")
     values["security_type"] = kind if kind.startswith("ConfidentialVM") else ""
 
 
-def _name_attachment(arm: Arm, values: Values, subscription: str) -> None:  # noqa: ARG001
+def _name_attachment(arm: Arm, values: Values, subscription: str) -> None:
     """An attachment is called after its disk."""
     values["name"] = str(values["managed_disk_id"]).rsplit("/", 1)[-1]
 
 
-def _expand_snapshot(body: Body, values: Values, major: int) -> None:  # noqa: ARG001
+def _expand_snapshot(body: Body, values: Values, major: int) -> None:
     collection = body["properties"].setdefault("encryptionSettingsCollection", {})
     collection["enabled"] = "encryptionSettings" in collection
 
@@ -170,9 +171,7 @@ SNAPSHOT = Lens(
         GROUP,
         LOCATION_ROW,
         Attr("create_option", "properties.creationData.createOption", choices=("Copy", "Import"), send="always", major=4),
-        Attr(
-            "create_option", "properties.creationData.createOption", choices=("Copy", "CopyStart", "Import"), send="always", major=5
-        ),
+        Attr("create_option", "properties.creationData.createOption", choices=("Copy", "CopyStart", "Import"), send="always", major=5),
         Attr("incremental_enabled", "properties.incremental", default=False, new=True, send="always"),
         Attr("source_uri", "properties.creationData.sourceUri", new=True, read="never"),
         Attr("source_resource_id", "properties.creationData.sourceResourceId", new=True, read="never"),

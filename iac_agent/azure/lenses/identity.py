@@ -16,17 +16,17 @@ from iac_agent.errors import AzureNotFound
 _ROLE_API = "2022-05-01-preview"
 
 
-def _expand_identity(body: Body, values: Values, major: int) -> None:  # noqa: ARG001
+def _expand_identity(body: Body, values: Values, major: int) -> None:
     """No isolation is sent as None (recorded in golden `identity`)."""
     properties = body.setdefault("properties", {})
     properties["isolationScope"] = properties.get("isolationScope") or "None"
 
 
-def _flatten_identity(values: Values, live: Body, known: Values, major: int) -> None:  # noqa: ARG001
+def _flatten_identity(values: Values, live: Body, known: Values, major: int) -> None:
     values["isolation_scope"] = "" if values["isolation_scope"] == "None" else values["isolation_scope"]
 
 
-def _prepare_assignment(arm: Arm, values: Values, subscription: str) -> None:  # noqa: ARG001
+def _prepare_assignment(arm: Arm, values: Values, subscription: str) -> None:
     """A name is made up when none is given; a role given by name is looked up at the scope."""
     values["name"] = values.get("name") or str(uuid.uuid4())
     wanted = values.get("role_definition_name")
@@ -38,7 +38,7 @@ def _prepare_assignment(arm: Arm, values: Values, subscription: str) -> None:  #
         values["role_definition_id"] = found[0]["id"]
 
 
-def _expand_assignment(body: Body, values: Values, major: int) -> None:  # noqa: ARG001
+def _expand_assignment(body: Body, values: Values, major: int) -> None:
     if values.get("skip_service_principal_aad_check") and not values.get("principal_type"):
         body["properties"]["principalType"] = "ServicePrincipal"
 

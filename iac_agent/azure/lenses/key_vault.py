@@ -14,7 +14,7 @@ VALUES = Codec(lambda v: [{"value": i} for i in v], lambda v: [r["value"] for r 
 _OPEN = {"bypass": "AzureServices", "defaultAction": "Allow"}
 
 
-def _expand_vault(body: Body, values: Values, major: int) -> None:  # noqa: ARG001
+def _expand_vault(body: Body, values: Values, major: int) -> None:
     properties = body["properties"]
     properties["createMode"] = "default"
     properties["enableSoftDelete"] = True
@@ -24,13 +24,11 @@ def _expand_vault(body: Body, values: Values, major: int) -> None:  # noqa: ARG0
         properties.pop("softDeleteRetentionInDays", None)
 
 
-def _flatten_vault(values: Values, live: Body, known: Values, major: int) -> None:  # noqa: ARG001
+def _flatten_vault(values: Values, live: Body, known: Values, major: int) -> None:
     """ARM leaves the rules out while everything may enter; azurerm then shows them as open."""
     properties = live.get("properties") or {}
     if not properties.get("networkAcls"):
-        values["network_acls"] = [
-            {"bypass": "AzureServices", "default_action": "Allow", "ip_rules": [], "virtual_network_subnet_ids": []}
-        ]
+        values["network_acls"] = [{"bypass": "AzureServices", "default_action": "Allow", "ip_rules": [], "virtual_network_subnet_ids": []}]
     values["soft_delete_retention_days"] = properties.get("softDeleteRetentionInDays") or 90
 
 

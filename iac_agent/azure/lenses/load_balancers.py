@@ -25,7 +25,7 @@ from iac_agent.azure.lenses.table import (
 INF = float("inf")
 
 
-def _expand_lb(body: Body, values: Values, major: int) -> None:  # noqa: ARG001
+def _expand_lb(body: Body, values: Values, major: int) -> None:
     """A private frontend always says its IP version; a public one never does."""
     for frontend in (body.get("properties") or {}).get("frontendIPConfigurations") or []:
         properties = frontend["properties"]
@@ -35,13 +35,13 @@ def _expand_lb(body: Body, values: Values, major: int) -> None:  # noqa: ARG001
             properties.pop("privateIPAddressVersion", None)
 
 
-def _replace_lb(prior: Values, planned: Values, major: int) -> list[tuple[str | int, ...]]:  # noqa: ARG001
+def _replace_lb(prior: Values, planned: Values, major: int) -> list[tuple[str | int, ...]]:
     """Taking away every frontend replaces the load balancer."""
     gone = prior.get("frontend_ip_configuration") and planned.get("frontend_ip_configuration") == []
     return [("frontend_ip_configuration",)] if gone else []
 
 
-def _expand_rule(body: Body, values: Values, major: int) -> None:  # noqa: ARG001
+def _expand_rule(body: Body, values: Values, major: int) -> None:
     """Rules name their frontend; ARM wants its id."""
     owner = values.get("owner") or values["loadbalancer_id"]
     name = values["frontend_ip_configuration_name"]
@@ -49,7 +49,7 @@ def _expand_rule(body: Body, values: Values, major: int) -> None:  # noqa: ARG00
     body.pop("name", None)
 
 
-def _expand_probe(body: Body, values: Values, major: int) -> None:  # noqa: ARG001
+def _expand_probe(body: Body, values: Values, major: int) -> None:
     body.pop("name", None)
 
 

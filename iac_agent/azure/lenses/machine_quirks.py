@@ -70,9 +70,7 @@ def check_machine(config: Values) -> list[Problem]:
     known = isinstance(priority, str | None) and isinstance(policy, str | None)
     problems = []
     if known and policy and priority != "Spot":
-        problems.append(
-            Problem("an `eviction_policy` can only be specified when `priority` is set to `Spot`", ("eviction_policy",))
-        )
+        problems.append(Problem("an `eviction_policy` can only be specified when `priority` is set to `Spot`", ("eviction_policy",)))
     return problems
 
 
@@ -103,7 +101,7 @@ def _order_patching(configuration: Body | None) -> None:
         del (configuration or {})["patchSettings"]["automaticByPlatformSettings"]
 
 
-def _flatten_machine(values: Values, live: Body, known: Values, major: int) -> None:  # noqa: ARG001
+def _flatten_machine(values: Values, live: Body, known: Values, major: int) -> None:
     properties = live.get("properties") or {}
     flatten_profile(values, properties)
     capabilities = properties.get("additionalCapabilities") or {}
@@ -155,7 +153,7 @@ def _remove_os_disk(arm: Arm, live: Body, values: Values) -> None:
 def machine_hooks(system: str) -> Hooks:
     """The hooks of a machine; `system` is Linux or Windows."""
 
-    def expand(body: Body, values: Values, major: int) -> None:  # noqa: ARG001
+    def expand(body: Body, values: Values, major: int) -> None:
         _expand_machine(system, body, values)
 
     return Hooks(expand=expand, flatten=_flatten_machine, read_more=_read_addresses, removed=_remove_os_disk)

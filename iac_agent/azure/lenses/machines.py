@@ -1,8 +1,8 @@
 """Virtual machines and their extensions.
 
 Sources: recordings in golden `vm-linux`, `vm-spot`, `vm-windows`, `disks`, `lb`; internal/services/compute of
-hashicorp/terraform-provider-azurerm; ARM api-version 2024-03-01. What the rows cannot say is in `machine_quirks`. The 5.2.0 recording changes
-secure boot and vTPM in place; for 4 the source and the documentation say that they replace.
+hashicorp/terraform-provider-azurerm; ARM api-version 2024-03-01. What the rows cannot say is in `machine_quirks`. The 5.2.0 recording
+changes secure boot and vTPM in place; for 4 the source and the documentation say that they replace.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ INF = float("inf")
 _VM_API = "2024-03-01"
 
 
-def _place_extension(arm: Arm, values: Values, subscription: str) -> None:  # noqa: ARG001
+def _place_extension(arm: Arm, values: Values, subscription: str) -> None:
     """An extension is where its machine is."""
     machine = arm.get(str(values["virtual_machine_id"]), _VM_API) or {}
     values["location"] = machine.get("location", "")
 
 
-def _expand_extension(body: Body, values: Values, major: int) -> None:  # noqa: ARG001
+def _expand_extension(body: Body, values: Values, major: int) -> None:
     if values.get("location"):
         body["location"] = values["location"]
 
@@ -43,9 +43,7 @@ LINUX_VIRTUAL_MACHINE = Lens(
         Attr("admin_password", "properties.osProfile.adminPassword", new=True, read="never"),
         Attr("computer_name", "properties.osProfile.computerName", new=True, send="always"),
         Attr("custom_data", "properties.osProfile.customData", new=True, read="never"),
-        Attr(
-            "allow_extension_operations", "properties.osProfile.allowExtensionOperations", send="always", read="present", unset=True
-        ),
+        Attr("allow_extension_operations", "properties.osProfile.allowExtensionOperations", send="always", read="present", unset=True),
         Attr(
             "provision_vm_agent",
             "properties.osProfile.linuxConfiguration.provisionVMAgent",
@@ -249,9 +247,7 @@ LINUX_VIRTUAL_MACHINE = Lens(
                 Attr("order", "order", default=0, between=(0, 2147483647), send="always"),
                 Attr("tag", "tags", send="always"),
                 Attr("automatic_upgrade_enabled", "enableAutomaticUpgrade", default=False, send="always"),
-                Attr(
-                    "treat_failure_as_deployment_failure_enabled", "treatFailureAsDeploymentFailure", default=False, send="always"
-                ),
+                Attr("treat_failure_as_deployment_failure_enabled", "treatFailureAsDeploymentFailure", default=False, send="always"),
             ),
             send="always",
             read="present",
@@ -306,9 +302,7 @@ WINDOWS_VIRTUAL_MACHINE = Lens(
         Attr("admin_password", "properties.osProfile.adminPassword", new=True, read="never"),
         Attr("computer_name", "properties.osProfile.computerName", new=True, send="always"),
         Attr("custom_data", "properties.osProfile.customData", new=True, read="never"),
-        Attr(
-            "allow_extension_operations", "properties.osProfile.allowExtensionOperations", send="always", read="present", unset=True
-        ),
+        Attr("allow_extension_operations", "properties.osProfile.allowExtensionOperations", send="always", read="present", unset=True),
         Attr(
             "provision_vm_agent",
             "properties.osProfile.windowsConfiguration.provisionVMAgent",
@@ -503,9 +497,7 @@ WINDOWS_VIRTUAL_MACHINE = Lens(
                 Attr("order", "order", default=0, between=(0, 2147483647), send="always"),
                 Attr("tag", "tags", send="always"),
                 Attr("automatic_upgrade_enabled", "enableAutomaticUpgrade", default=False, send="always"),
-                Attr(
-                    "treat_failure_as_deployment_failure_enabled", "treatFailureAsDeploymentFailure", default=False, send="always"
-                ),
+                Attr("treat_failure_as_deployment_failure_enabled", "treatFailureAsDeploymentFailure", default=False, send="always"),
             ),
             send="always",
             read="present",

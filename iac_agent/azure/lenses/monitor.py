@@ -27,27 +27,27 @@ INF = float("inf")
 _KEYS_API = "2020-08-01"
 
 
-def _expand_workspace(body: Body, values: Values, major: int) -> None:  # noqa: ARG001
+def _expand_workspace(body: Body, values: Values, major: int) -> None:
     sku = body["properties"].setdefault("sku", {})
     sku["name"] = sku.get("name") or "PerGB2018"
     if not body["properties"].get("retentionInDays"):
         body["properties"].pop("retentionInDays", None)
 
 
-def _read_keys(arm: Arm, live: Body, values: Values) -> None:  # noqa: ARG001
+def _read_keys(arm: Arm, live: Body, values: Values) -> None:
     keys = arm.post(f"{values['id']}/sharedKeys", _KEYS_API)
     values["primary_shared_key"] = keys.get("primarySharedKey", "")
     values["secondary_shared_key"] = keys.get("secondarySharedKey", "")
 
 
-def _replace_workspace(prior: Values, planned: Values, major: int) -> list[tuple[str | int, ...]]:  # noqa: ARG001
+def _replace_workspace(prior: Values, planned: Values, major: int) -> list[tuple[str | int, ...]]:
     """A change of sku replaces, except out of LACluster and between PerGB2018 and CapacityReservation."""
     before, after = prior.get("sku"), planned.get("sku")
     swap = {before, after} == {"CapacityReservation", "PerGB2018"}
     return [("sku",)] if before not in ("", "LACluster", after) and not swap else []
 
 
-def _expand_group(body: Body, values: Values, major: int) -> None:  # noqa: ARG001
+def _expand_group(body: Body, values: Values, major: int) -> None:
     """A webhook says whether it signs in with Entra ID only when it does."""
     for hook, receiver in zip(body["properties"]["webhookReceivers"], values.get("webhook_receiver") or [], strict=False):
         for sign_in in receiver.get("aad_auth") or []:
@@ -57,7 +57,7 @@ def _expand_group(body: Body, values: Values, major: int) -> None:  # noqa: ARG0
             hook["tenantId"] = sign_in.get("tenant_id") or ""
 
 
-def _flatten_group(values: Values, live: Body, known: Values, major: int) -> None:  # noqa: ARG001
+def _flatten_group(values: Values, live: Body, known: Values, major: int) -> None:
     by_name = {h["name"]: h for h in live.get("properties", {}).get("webhookReceivers") or []}
     for receiver in values.get("webhook_receiver") or []:
         hook = by_name[receiver["name"]]
@@ -87,21 +87,19 @@ def _retained(entry: Body) -> list[Values]:
     return [{"days": policy.get("days", 0), "enabled": bool(policy.get("enabled"))}] if policy else []
 
 
-def _flatten_setting(values: Values, live: Body, known: Values, major: int) -> None:  # noqa: ARG001
+def _flatten_setting(values: Values, live: Body, known: Values, major: int) -> None:
     properties = live.get("properties", {})
     logs = [entry for entry in properties.get("logs") or [] if entry.get("enabled")]
-    metrics = [entry for entry in properties.get("metrics") or []]
+    metrics = list(properties.get("metrics") or [])
     values["enabled_log"] = [
         {"category": e.get("category") or "", "category_group": e.get("categoryGroup") or "", "retention_policy": _retained(e)}
         for e in logs
     ]
     values["enabled_metric"] = [{"category": e["category"]} for e in metrics if e.get("enabled")]
-    values["metric"] = [
-        {"category": e["category"], "enabled": bool(e.get("enabled")), "retention_policy": _retained(e)} for e in metrics
-    ]
+    values["metric"] = [{"category": e["category"], "enabled": bool(e.get("enabled")), "retention_policy": _retained(e)} for e in metrics]
 
 
-def _expand_autoscale(body: Body, values: Values, major: int) -> None:  # noqa: ARG001
+def _expand_autoscale(body: Body, values: Values, major: int) -> None:
     for notification in body["properties"]["notifications"]:
         notification["operation"] = "Scale"
     for profile in body["properties"]["profiles"]:

@@ -143,7 +143,7 @@ def _expand_vnet(body: Body, values: Values, major: int) -> None:
         properties["enableDdosProtection"] = bool(plan[0]["enable"])
 
 
-def _flatten_vnet(values: Values, live: Body, known: Values, major: int) -> None:  # noqa: ARG001
+def _flatten_vnet(values: Values, live: Body, known: Values, major: int) -> None:
     properties = live.get("properties", {})
     plan = properties.get("ddosProtectionPlan")
     enabled = bool(properties.get("enableDdosProtection"))
@@ -153,15 +153,15 @@ def _flatten_vnet(values: Values, live: Body, known: Values, major: int) -> None
         subnet["address_prefixes"] = _prefixes_in(by_name[subnet["name"]].get("properties", {}))
 
 
-def _expand_subnet(body: Body, values: Values, major: int) -> None:  # noqa: ARG001
+def _expand_subnet(body: Body, values: Values, major: int) -> None:
     _prefixes_out(body["properties"], major)
 
 
-def _flatten_subnet(values: Values, live: Body, known: Values, major: int) -> None:  # noqa: ARG001
+def _flatten_subnet(values: Values, live: Body, known: Values, major: int) -> None:
     values["address_prefixes"] = _prefixes_in(live.get("properties", {}))
 
 
-def _plan_subnet(prior: Values | None, planned: Values, major: int) -> list[Problem]:  # noqa: ARG001
+def _plan_subnet(prior: Values | None, planned: Values, major: int) -> list[Problem]:
     if planned.get("sharing_scope") and planned.get("default_outbound_access_enabled"):
         text = "`sharing_scope` cannot be set if `default_outbound_access_enabled` is set to `true`"
         return [Problem(text, ("sharing_scope",))]

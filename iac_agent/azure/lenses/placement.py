@@ -12,12 +12,12 @@ from iac_agent.azure.lenses.table import GROUP, LOCATION_ROW, NAME, TAGS, Attr, 
 ALIGNED = Codec(lambda v: "Aligned" if v else "Classic", lambda v: str(v).lower() == "aligned")
 
 
-def _replace_placement(prior: Values, planned: Values, major: int) -> list[tuple[str | int, ...]]:  # noqa: ARG001
+def _replace_placement(prior: Values, planned: Values, major: int) -> list[tuple[str | int, ...]]:
     """The list of sizes can change, but not be taken away."""
     return [("allowed_vm_sizes",)] if prior.get("allowed_vm_sizes") and not planned.get("allowed_vm_sizes") else []
 
 
-def _check_placement(config: Values, major: int) -> list[Problem]:  # noqa: ARG001
+def _check_placement(config: Values, major: int) -> list[Problem]:
     if config.get("zone") and not config.get("allowed_vm_sizes"):
         return [Problem('"zone": all of `allowed_vm_sizes,zone` must be specified', ("zone",))]
     return []
@@ -40,9 +40,7 @@ AVAILABILITY_SET = Lens(
             between=(1, 20),
             send="always",
         ),
-        Attr(
-            "platform_fault_domain_count", "properties.platformFaultDomainCount", default=3, new=True, between=(1, 3), send="always"
-        ),
+        Attr("platform_fault_domain_count", "properties.platformFaultDomainCount", default=3, new=True, between=(1, 3), send="always"),
         Attr("managed", "sku.name", ALIGNED, default=True, new=True),
         Attr("proximity_placement_group_id", "properties.proximityPlacementGroup", ID, new=True, read="present"),
         TAGS,

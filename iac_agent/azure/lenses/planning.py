@@ -36,9 +36,7 @@ def plan(lens: Lens, prior: Values | None, proposed: Values, config: Values, maj
     return planned
 
 
-def _plan(
-    fields: tuple[Field, ...], prior: Values | None, proposed: Values, config: Values, schema: BlockSchema, create: bool
-) -> Values:
+def _plan(fields: tuple[Field, ...], prior: Values | None, proposed: Values, config: Values, schema: BlockSchema, create: bool) -> Values:
     rows = {f.name: f for f in fields}
     planned: Values = {}
     for name, attribute in schema.attributes.items():
@@ -64,9 +62,7 @@ def _plan(
     return planned
 
 
-def _plan_block(
-    row: Nested, prior: Values | None, proposed: Values, config: Values, name: str, block: BlockSchema, create: bool
-) -> Any:
+def _plan_block(row: Nested, prior: Values | None, proposed: Values, config: Values, name: str, block: BlockSchema, create: bool) -> Any:
     items = proposed.get(name) or []
     if not items:
         if row.computed and create:

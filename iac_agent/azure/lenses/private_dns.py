@@ -35,7 +35,7 @@ def _read_soa(arm: Arm, live: Body, values: Values) -> None:
     ]
 
 
-def _write_soa(arm: Arm, resource_id: str, values: Values, major: int) -> None:  # noqa: ARG001
+def _write_soa(arm: Arm, resource_id: str, values: Values, major: int) -> None:
     for record in values.get("soa_record") or []:
         soa = {
             "email": record["email"],
@@ -48,13 +48,13 @@ def _write_soa(arm: Arm, resource_id: str, values: Values, major: int) -> None: 
         arm.put(f"{resource_id}/SOA/@", body, _SOA_API)
 
 
-def _zone_id(arm: Arm, values: Values, subscription: str) -> None:  # noqa: ARG001
+def _zone_id(arm: Arm, values: Values, subscription: str) -> None:
     if not values.get("private_dns_zone_id"):
         group = group_id(subscription, str(values["resource_group_name"]))
         values["private_dns_zone_id"] = f"{group}/providers/Microsoft.Network/privateDnsZones/{values['private_dns_zone_name']}"
 
 
-def _zone_name(arm: Arm, live: Body, values: Values) -> None:  # noqa: ARG001
+def _zone_name(arm: Arm, live: Body, values: Values) -> None:
     values["private_dns_zone_name"] = str(values["private_dns_zone_id"]).rsplit("/", 1)[1]
 
 

@@ -26,7 +26,7 @@ from iac_agent.azure.lenses.table import (
 INF = float("inf")
 
 
-def _expand(body: Body, values: Values, major: int) -> None:  # noqa: ARG001
+def _expand(body: Body, values: Values, major: int) -> None:
     properties = body["properties"]
     properties["orchestrationMode"] = "Uniform"
     body["sku"]["tier"] = "Standard"
@@ -38,7 +38,7 @@ def _expand(body: Body, values: Values, major: int) -> None:  # noqa: ARG001
     always_identity(body)
 
 
-def _flatten(values: Values, live: Body, known: Values, major: int) -> None:  # noqa: ARG001
+def _flatten(values: Values, live: Body, known: Values, major: int) -> None:
     profile = (live.get("properties") or {}).get("virtualMachineProfile") or {}
     flatten_profile(values, profile)
     if not (live.get("properties") or {}).get("additionalCapabilities"):
@@ -48,14 +48,14 @@ def _flatten(values: Values, live: Body, known: Values, major: int) -> None:  # 
     drop_empty_identity(values)
 
 
-def _replace(prior: Values, planned: Values, major: int) -> list[tuple[str | int, ...]]:  # noqa: ARG001
+def _replace(prior: Values, planned: Values, major: int) -> list[tuple[str | int, ...]]:
     """Zones can be added in place, not taken away."""
     after = planned.get("zones")
     lost = set(prior.get("zones") or []) - set(after if isinstance(after, list) else prior.get("zones") or [])
     return [("zones",)] if lost else []
 
 
-def _check(config: Values, major: int) -> list[Problem]:  # noqa: ARG001
+def _check(config: Values, major: int) -> list[Problem]:
     return check_machine(config)
 
 
@@ -304,9 +304,7 @@ LINUX_VIRTUAL_MACHINE_SCALE_SET = Lens(
                     major=5,
                 ),
                 Attr("ip_forwarding_enabled", "properties.enableIPForwarding", default=False, send="always", major=5),
-                Attr(
-                    "enable_accelerated_networking", "properties.enableAcceleratedNetworking", default=False, send="always", major=4
-                ),
+                Attr("enable_accelerated_networking", "properties.enableAcceleratedNetworking", default=False, send="always", major=4),
                 Attr("enable_ip_forwarding", "properties.enableIPForwarding", default=False, send="always", major=4),
                 Attr("auxiliary_mode", "properties.auxiliaryMode", choices=("AcceleratedConnections", "Floating")),
                 Attr("auxiliary_sku", "properties.auxiliarySku", choices=("A8", "A4", "A1", "A2")),
@@ -318,9 +316,7 @@ LINUX_VIRTUAL_MACHINE_SCALE_SET = Lens(
                     (
                         Attr("name", "name", send="always"),
                         Attr("primary", "properties.primary", default=False, send="always"),
-                        Attr(
-                            "version", "properties.privateIPAddressVersion", default="IPv4", choices=("IPv4", "IPv6"), send="always"
-                        ),
+                        Attr("version", "properties.privateIPAddressVersion", default="IPv4", choices=("IPv4", "IPv6"), send="always"),
                         Attr("subnet_id", "properties.subnet", ID),
                         Attr(
                             "application_gateway_backend_address_pool_ids",

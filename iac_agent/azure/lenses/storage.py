@@ -64,7 +64,7 @@ _QUEUE_FIELDS = (
 )
 
 
-def _expand_account(body: Body, values: Values, major: int) -> None:  # noqa: ARG001
+def _expand_account(body: Body, values: Values, major: int) -> None:
     tier, version = values["account_tier"], values.get("provisioned_billing_model_version") or ""
     body["sku"] = {"name": f"{tier}{version}_{values['account_replication_type']}", "tier": tier}
     properties = body["properties"]
@@ -88,7 +88,7 @@ def _expand_account(body: Body, values: Values, major: int) -> None:  # noqa: AR
         }
 
 
-def _flatten_account(values: Values, live: Body, known: Values, major: int) -> None:  # noqa: ARG001
+def _flatten_account(values: Values, live: Body, known: Values, major: int) -> None:
     sku, _, replication = str((live.get("sku") or {}).get("name", "")).partition("_")
     values["account_replication_type"] = replication
     values["account_tier"] = sku.removesuffix("V2")
@@ -100,7 +100,7 @@ def _flatten_account(values: Values, live: Body, known: Values, major: int) -> N
     drop_empty_identity(values)
 
 
-def _replace_account(prior: Values, planned: Values, major: int) -> list[tuple[str | int, ...]]:  # noqa: ARG001
+def _replace_account(prior: Values, planned: Values, major: int) -> list[tuple[str | int, ...]]:
     found: list[tuple[str | int, ...]] = []
     kinds = [prior.get("account_kind"), planned.get("account_kind")]
     if kinds[0] != kinds[1] and kinds != ["Storage", "StorageV2"]:
@@ -141,9 +141,7 @@ def _read_keys(arm: Arm, live: Body, values: Values) -> None:
     name = live["name"]
     for which, key in zip(("primary", "secondary"), keys, strict=False):
         values[f"{which}_access_key"] = key
-        values[f"{which}_connection_string"] = (
-            f"DefaultEndpointsProtocol=https;AccountName={name};AccountKey={key};EndpointSuffix={suffix}"
-        )
+        values[f"{which}_connection_string"] = f"DefaultEndpointsProtocol=https;AccountName={name};AccountKey={key};EndpointSuffix={suffix}"
         held = blob if which == "primary" else str(((live.get("properties") or {}).get("secondaryEndpoints") or {}).get("blob", ""))
         values[f"{which}_blob_connection_string"] = (
             f"DefaultEndpointsProtocol=https;BlobEndpoint={held};AccountName={name};AccountKey={key}" if held else ""
@@ -183,12 +181,12 @@ def _read_container(arm: Arm, live: Body, values: Values) -> None:
     values["resource_manager_id"] = values["id"]
 
 
-def _expand_container(body: Body, values: Values, major: int) -> None:  # noqa: ARG001
+def _expand_container(body: Body, values: Values, major: int) -> None:
     if not values.get("default_encryption_scope"):
         body["properties"].pop("denyEncryptionScopeOverride", None)
 
 
-def _flatten_container(values: Values, live: Body, known: Values, major: int) -> None:  # noqa: ARG001
+def _flatten_container(values: Values, live: Body, known: Values, major: int) -> None:
     """The account's own key is what ARM calls the scope when none is set; azurerm shows it once it is live."""
     if not (live.get("properties") or {}).get("publicAccess"):
         values["container_access_type"] = "private"

@@ -100,8 +100,8 @@ def _shaped(block: BlockSchema, config: Values, values: Values) -> Values:
 def _fitting(value: Any, kind: Any) -> Any:
     """The value cut to a cty type; the type's zero when it does not fit at all."""
     if isinstance(kind, str):
-        fits = isinstance(value, {"string": str, "bool": bool, "number": (int, float)}.get(kind, object))
-        return value if fits else None
+        wanted: dict[str, tuple[type, ...]] = {"string": (str,), "bool": (bool,), "number": (int, float)}
+        return value if isinstance(value, wanted.get(kind, (object,))) else None
     shape, inner = kind
     if shape == "object":
         return {k: _fitting(value.get(k), t) if value.get(k) is not None else None for k, t in inner.items()}

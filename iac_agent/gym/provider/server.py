@@ -20,17 +20,17 @@ from iac_agent.gym.provider.service import SandboxProvider
 _LARGEST_MESSAGE = 256 << 20
 
 
-class _Controller(grpc_controller_pb2_grpc.GRPCControllerServicer):
+class _Controller(grpc_controller_pb2_grpc.GRPCControllerServicer):  # type: ignore[misc]
     """Terraform may ask a plugin to shut down; this one outlives it."""
 
-    def Shutdown(self, request: object, context: object) -> object:  # noqa: ARG002, N802
+    def Shutdown(self, request: object, context: object) -> object:
         return grpc_controller_pb2.Empty()
 
 
-class _Stdio(grpc_stdio_pb2_grpc.GRPCStdioServicer):
+class _Stdio(grpc_stdio_pb2_grpc.GRPCStdioServicer):  # type: ignore[misc]
     """go-plugin asks for a stream of the plugin's output; there is none."""
 
-    def StreamStdio(self, request: object, context: object) -> object:  # noqa: ARG002, N802
+    def StreamStdio(self, request: object, context: object) -> object:
         return iter(())
 
 

@@ -29,7 +29,7 @@ _EXISTS = (
 )
 
 
-class SandboxProvider(rpc.ProviderServicer):
+class SandboxProvider(rpc.ProviderServicer):  # type: ignore[misc]
     """azurerm `major`, backed by `arm`."""
 
     def __init__(self, major: int, arm: Arm) -> None:
@@ -53,37 +53,37 @@ class SandboxProvider(rpc.ProviderServicer):
 
     # --- schema and configuration --------------------------------------------------------------------------------
 
-    def GetMetadata(self, request: Any, context: Any) -> Any:  # noqa: ARG002
+    def GetMetadata(self, request: Any, context: Any) -> Any:
         return pb.GetMetadata.Response(
             resources=[pb.GetMetadata.ResourceMetadata(type_name=t) for t in self.schema.resources],
             data_sources=[pb.GetMetadata.DataSourceMetadata(type_name=t) for t in self.schema.data_sources],
             server_capabilities=pb.ServerCapabilities(get_provider_schema_optional=True),
         )
 
-    def GetProviderSchema(self, request: Any, context: Any) -> Any:  # noqa: ARG002
+    def GetProviderSchema(self, request: Any, context: Any) -> Any:
         return self._described
 
-    def ValidateProviderConfig(self, request: Any, context: Any) -> Any:  # noqa: ARG002
+    def ValidateProviderConfig(self, request: Any, context: Any) -> Any:
         return pb.ValidateProviderConfig.Response()
 
-    def ConfigureProvider(self, request: Any, context: Any) -> Any:  # noqa: ARG002
+    def ConfigureProvider(self, request: Any, context: Any) -> Any:
         config = known(decode(request.config)) or {}
         self.subscription = config.get("subscription_id") or identity.SUBSCRIPTION
         return pb.ConfigureProvider.Response()
 
-    def StopProvider(self, request: Any, context: Any) -> Any:  # noqa: ARG002
+    def StopProvider(self, request: Any, context: Any) -> Any:
         return pb.StopProvider.Response()
 
-    def GetFunctions(self, request: Any, context: Any) -> Any:  # noqa: ARG002
+    def GetFunctions(self, request: Any, context: Any) -> Any:
         return pb.GetFunctions.Response()
 
     # --- resources -------------------------------------------------------------------------------------------------
 
-    def ValidateResourceConfig(self, request: Any, context: Any) -> Any:  # noqa: ARG002
+    def ValidateResourceConfig(self, request: Any, context: Any) -> Any:
         found = check(lens_for(request.type_name), decode(request.config), self.major)
         return pb.ValidateResourceConfig.Response(diagnostics=problems(found))
 
-    def UpgradeResourceState(self, request: Any, context: Any) -> Any:  # noqa: ARG002
+    def UpgradeResourceState(self, request: Any, context: Any) -> Any:
         state = json.loads(request.raw_state.json)
         block = self._block(request.type_name)
         kept = {name: state.get(name) for name in [*block.attributes, *block.blocks]}
@@ -92,7 +92,7 @@ class SandboxProvider(rpc.ProviderServicer):
                 kept[name] = []
         return pb.UpgradeResourceState.Response(upgraded_state=encode(kept))
 
-    def ReadResource(self, request: Any, context: Any) -> Any:  # noqa: ARG002
+    def ReadResource(self, request: Any, context: Any) -> Any:
         lens, before = lens_for(request.type_name), decode(request.current_state)
         try:
             values = access.read(lens, self.arm, before["id"], before, self.major)
@@ -101,7 +101,7 @@ class SandboxProvider(rpc.ProviderServicer):
         state = settle(values, before, self._block(lens.type)) if values else None
         return pb.ReadResource.Response(new_state=encode(state), private=request.private)
 
-    def PlanResourceChange(self, request: Any, context: Any) -> Any:  # noqa: ARG002
+    def PlanResourceChange(self, request: Any, context: Any) -> Any:
         lens = lens_for(request.type_name)
         prior, proposed, config = (decode(v) for v in (request.prior_state, request.proposed_new_state, request.config))
         if proposed is None:
@@ -117,7 +117,7 @@ class SandboxProvider(rpc.ProviderServicer):
             legacy_type_system=True,
         )
 
-    def ApplyResourceChange(self, request: Any, context: Any) -> Any:  # noqa: ARG002
+    def ApplyResourceChange(self, request: Any, context: Any) -> Any:
         lens = lens_for(request.type_name)
         prior, planned = decode(request.prior_state), known(decode(request.planned_state))
         config = known(decode(request.config)) or {}
@@ -167,7 +167,7 @@ class SandboxProvider(rpc.ProviderServicer):
         name = (values or {}).get("name") or (values or {}).get("id") or lens.type
         return diagnostic(f"{verb} {lens.type} {name!r}: {problem.message}", problem.hint)
 
-    def ImportResourceState(self, request: Any, context: Any) -> Any:  # noqa: ARG002
+    def ImportResourceState(self, request: Any, context: Any) -> Any:
         lens = lens_for(request.type_name)
         if not lens.parse_id(request.id):
             wrong = diagnostic(f"parsing {request.id!r}: this is not the id of an {lens.type}", f"It looks like {lens.id}")
@@ -179,16 +179,16 @@ class SandboxProvider(rpc.ProviderServicer):
         imported = pb.ImportResourceState.ImportedResource(type_name=request.type_name, state=encode(state))
         return pb.ImportResourceState.Response(imported_resources=[imported])
 
-    def MoveResourceState(self, request: Any, context: Any) -> Any:  # noqa: ARG002
+    def MoveResourceState(self, request: Any, context: Any) -> Any:
         text = f"azurerm does not support moving {request.source_type_name} to {request.target_type_name}"
         return pb.MoveResourceState.Response(diagnostics=[diagnostic(text)])
 
     # --- data sources ------------------------------------------------------------------------------------------------
 
-    def ValidateDataResourceConfig(self, request: Any, context: Any) -> Any:  # noqa: ARG002
+    def ValidateDataResourceConfig(self, request: Any, context: Any) -> Any:
         return pb.ValidateDataResourceConfig.Response()
 
-    def ReadDataSource(self, request: Any, context: Any) -> Any:  # noqa: ARG002
+    def ReadDataSource(self, request: Any, context: Any) -> Any:
         config = known(decode(request.config))
         try:
             state = data.read(request.type_name, config, self.arm, self.subscription, self.major)

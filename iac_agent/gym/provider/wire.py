@@ -52,9 +52,7 @@ def known(value: Any) -> Any:
 
 
 def attribute_path(path: tuple[str | int, ...]) -> Any:
-    steps = [
-        pb.AttributePath.Step(element_key_int=s) if isinstance(s, int) else pb.AttributePath.Step(attribute_name=s) for s in path
-    ]
+    steps = [pb.AttributePath.Step(element_key_int=s) if isinstance(s, int) else pb.AttributePath.Step(attribute_name=s) for s in path]
     return pb.AttributePath(steps=steps)
 
 

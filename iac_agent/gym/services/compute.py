@@ -105,9 +105,7 @@ def _fill_os_disk(write: Write) -> None:
     group = write.id.text.split("/providers/")[0]
     managed.setdefault("id", (old.get("managedDisk") or {}).get("id") or f"{group}/providers/{_DISK}/{name}")
     held = write.cloud.store.get(managed["id"])
-    size = int(
-        disk.get("diskSizeGB") or (held.properties.get("diskSizeGB", 0) if held else 0) or _OS_DISK_GB[disk.get("osType", "Linux")]
-    )
+    size = int(disk.get("diskSizeGB") or (held.properties.get("diskSizeGB", 0) if held else 0) or _OS_DISK_GB[disk.get("osType", "Linux")])
     if held and size < int(held.properties["diskSizeGB"]):
         raise _shrink(name, int(held.properties["diskSizeGB"]), size)
     if held and write.before is None and held.body.get("managedBy"):

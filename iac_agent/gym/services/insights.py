@@ -25,9 +25,7 @@ def _fill_metric_alert(write: Write) -> None:
 
 def _fill_setting(write: Write) -> None:
     properties = write.properties
-    targets = [
-        properties.get(k) for k in ("workspaceId", "storageAccountId", "eventHubAuthorizationRuleId", "marketplacePartnerId")
-    ]
+    targets = [properties.get(k) for k in ("workspaceId", "storageAccountId", "eventHubAuthorizationRuleId", "marketplacePartnerId")]
     if not any(targets):
         raise faults.bad_request("BadRequest", "At least one data sink needs to be specified.")
     if properties.get("workspaceId"):

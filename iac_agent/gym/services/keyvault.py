@@ -49,7 +49,8 @@ def _fill_vault(write: Write) -> None:
     if write.old.get("enablePurgeProtection") and properties.get("enablePurgeProtection") is False:
         raise faults.bad_request(
             "BadRequest",
-            'The property "enablePurgeProtection" cannot be set to false. Enabling the purge protection for a vault is an irreversible action.',
+            'The property "enablePurgeProtection" cannot be set to false. Enabling the purge protection for a vault is an '
+            "irreversible action.",
         )
     properties.pop("createMode", None)
     properties.setdefault("accessPolicies", [])

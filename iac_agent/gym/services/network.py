@@ -307,7 +307,7 @@ def _fill_lb(write: Write) -> None:
     write.body.setdefault("sku", {"name": "Standard", "tier": "Regional"})
     for frontend in properties.get("frontendIPConfigurations") or []:
         inner = frontend["properties"]
-        old = next((f for f in write.old.get("frontendIPConfigurations") or [] if f["name"] == frontend["name"]), {})
+        old: Body = next((f for f in write.old.get("frontendIPConfigurations") or [] if f["name"] == frontend["name"]), {})
         if (inner.get("publicIPAddress") or {}).get("id"):
             write.require(inner["publicIPAddress"]["id"])
         _assign_private(write, frontend, old.get("properties", {}))
@@ -353,10 +353,8 @@ def _fill_peering(write: Write) -> None:
     remote = (write.properties.get("remoteVirtualNetwork") or {}).get("id", "")
     other = write.require(remote)
     assert isinstance(other, Resource)
-    back = [p for p in other.properties.get("virtualNetworkPeerings") or []]
-    mutual = any(
-        str((p["properties"].get("remoteVirtualNetwork") or {}).get("id", "")).lower() == write.id.parent.lower() for p in back
-    )
+    back = other.properties.get("virtualNetworkPeerings") or []
+    mutual = any(str((p["properties"].get("remoteVirtualNetwork") or {}).get("id", "")).lower() == write.id.parent.lower() for p in back)
     write.properties["peeringState"] = "Connected" if mutual else "Initiated"
     write.properties["remoteAddressSpace"] = other.properties.get("addressSpace", {})
 

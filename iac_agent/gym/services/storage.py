@@ -59,9 +59,7 @@ def _removing_account(cloud: Cloud, account: Resource) -> None:
 
 def _fill_container(write: Write) -> None:
     if not re.fullmatch(r"\$root|\$web|[a-z0-9](?:[a-z0-9-]{1,61}[a-z0-9])", write.id.name) or "--" in write.id.name:
-        raise faults.bad_request(
-            "InvalidResourceName", f"The specified resource name contains invalid characters: {write.id.name}."
-        )
+        raise faults.bad_request("InvalidResourceName", f"The specified resource name contains invalid characters: {write.id.name}.")
     write.properties.setdefault("publicAccess", "None")
     write.properties.update(
         leaseStatus="Unlocked",

@@ -16,9 +16,7 @@ _VERB = re.compile(
     r"\b(resize|scale (?:up|down)|upsize|downsize|change (?:the )?size|set (?:the )?size|bigger|smaller|size)\b", re.IGNORECASE
 )
 _DISK = re.compile(r"\b(\d+)\s*(?:GB|GiB|gigs?)\b", re.IGNORECASE)
-_INSTANCES = re.compile(
-    r"\b(?:scale|resize|set)\b.*?\b(\d+)\s*(?:instances|machines|vms|nodes)\b|\bto (\d+) instances\b", re.IGNORECASE
-)
+_INSTANCES = re.compile(r"\b(?:scale|resize|set)\b.*?\b(\d+)\s*(?:instances|machines|vms|nodes)\b|\bto (\d+) instances\b", re.IGNORECASE)
 
 
 class Resize:

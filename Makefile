@@ -1,0 +1,42 @@
+# Everything runs in .venv, which is made from requirements.lock on first use.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test check fmt bench clean
+.DEFAULT_GOAL := help
+
+help: ## Show this help
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+$(READY): requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Setting up $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $(READY)
+
+demo: $(READY) ## Start the gym, apply examples/web-tier, then: iacagent apply "make vm spot"
+	@$(BIN)/python examples/demo.py
+
+test: $(READY) ## Run the whole suite (two processes)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+check: $(READY) ## Format, lint, strict types, import contracts
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache > .importlinter.log 2>&1 || (cat .importlinter.log; exit 1)
+	@rm -f .importlinter.log
+
+fmt: $(READY) ## Format the code
+	@$(BIN)/ruff check --quiet --fix-only .
+	@$(BIN)/ruff format --quiet .
+
+bench: $(READY) ## Measure, each figure beside its budget
+	@$(BIN)/python -m tests.bench
+
+clean: ## Remove the environment and what was built
+	@rm -rf $(VENV) .demo .bench build dist *.egg-info
