@@ -47,6 +47,7 @@ class Gym:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
+        self._children: list[subprocess.Popen[bytes]] = []
 
     # --- life ------------------------------------------------------------------------------------------------------
 
@@ -93,6 +94,7 @@ class Gym:
         command = [sys.executable, "-m", module, "--dir", str(self.folder), *arguments]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         log.close()
+        self._children.append(process)
         (self.folder / f"{name}.pid").write_text(str(process.pid))
         return process
 
@@ -133,6 +135,9 @@ class Gym:
                 _wait_gone(pid, 5)
                 stopped = True
             (self.folder / f"{name}.pid").unlink(missing_ok=True)
+        for child in self._children:
+            child.poll()
+        self._children = [c for c in self._children if c.returncode is None]
         return stopped
 
     def reset(self) -> None:

@@ -64,8 +64,7 @@ def _apply_one(root: RootModule, edit: e.Edit) -> tuple[Path, bytes | None, byte
     except HclSyntaxError as problem:
         raise EditRejected(f"{block.where}: the edit would not parse: {edit.describe()}") from problem
     document = block.document
-    before, after = verify.parse_values(document.raw, document.path), verify.parse_values(changed.raw, document.path)
-    verify.check(document.path, before, after, block, edit)
+    verify.prove(document, changed, block, edit)
     return root.file_of(document), document.raw, changed.raw
 
 

@@ -228,7 +228,8 @@ def add_block(block: Block, path: str, arguments: tuple[tuple[str, str], ...]) -
     start = anchor.node.end_byte if anchor else _block_start(parent).end_byte
     at = content_end(document, start)
     gap = nl + nl if anchor else nl
-    tail = nl if parent.blocks else b""
+    following = document.data[document.line_end(at) : document.line_end(document.line_end(at))]
+    tail = nl if parent.blocks and following.strip() else b""
     return _rebuild(document, [Splice(at, at, gap + text + tail)], _row(document, at))
 
 

@@ -14,7 +14,7 @@ from lark.exceptions import LarkError
 from iac_agent.errors import EditRejected
 from iac_agent.hcl import edits as e
 from iac_agent.hcl.address import Step, parse_path
-from iac_agent.hcl.document import BOM, Block, map_key
+from iac_agent.hcl.document import BOM, Block, Document, map_key
 
 Tree = dict[str, Any]
 _OPTIONS = hcl2.SerializationOptions(with_comments=False)
@@ -155,6 +155,31 @@ def check(path: object, before: Tree, after: Tree, block: Block | None, edit: e.
         wanted, found = _unordered(wanted), _unordered(found)
     if wanted != found:
         raise EditRejected(f"{path}: the edit changed more or less than asked: {edit.describe()}")
+
+
+def prove(before: Document, after: Document, block: Block, edit: e.Edit) -> None:
+    """Check an edit of one top-level block: the whole file, or, where python-hcl2 cannot read another part of it, this block alone.
+
+    In the second case the bytes outside the block must not have changed at all. Raises EditRejected.
+    """
+    try:
+        old, new = parse_values(before.raw, before.path), parse_values(after.raw, before.path)
+    except EditRejected:
+        _prove_block(before, after, block, edit)
+        return
+    check(before.path, old, new, block, edit)
+
+
+def _prove_block(before: Document, after: Document, block: Block, edit: e.Edit) -> None:
+    start, end = block.node.start_byte, block.node.end_byte
+    tail = before.data[end:]
+    changed = after.data[start : len(after.data) - len(tail)]
+    if after.data[:start] != before.data[:start] or not after.data.endswith(tail):
+        raise EditRejected(f"{before.path}: the edit reaches outside its block: {edit.describe()}")
+    alone = Document(before.path, before.data[start:end])
+    old = parse_values(alone.raw, before.path)
+    new = parse_values(changed, before.path)
+    check(before.path, old, new, alone.blocks[0], edit)
 
 
 def _unordered(tree: Tree) -> Tree:

@@ -15,29 +15,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine, Integer, String, Text, create_engine, event, select
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, Text, create_engine, event, insert, select
 
 from iac_agent.errors import AuditBroken
 
 GENESIS = "0" * 64
 
 
-class _Base(DeclarativeBase):
-    pass
-
-
-class _Row(_Base):
-    __tablename__ = "audit"
-
-    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    time: Mapped[str] = mapped_column(String(40))
-    actor: Mapped[str] = mapped_column(String(200))
-    run: Mapped[str] = mapped_column(String(40), index=True)
-    kind: Mapped[str] = mapped_column(String(40))
-    body: Mapped[str] = mapped_column(Text)
-    previous: Mapped[str] = mapped_column(String(64))
-    hash: Mapped[str] = mapped_column(String(64))
+_METADATA = MetaData()
+_AUDIT = Table(
+    "audit",
+    _METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("time", String(40), nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("run", String(40), nullable=False, index=True),
+    Column("kind", String(40), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)
 
 
 @dataclass(frozen=True)
@@ -79,35 +76,36 @@ class Audit:
         if url.startswith("sqlite"):
             event.listen(self._engine, "connect", _wait_for_others)
             event.listen(self._engine, "begin", _write_first)
-        _Base.metadata.create_all(self._engine)
+        _METADATA.create_all(self._engine)
 
     def close(self) -> None:
         self._engine.dispose()
 
     def append(self, run: str, kind: str, body: dict[str, Any]) -> Record:
         """Add a record at the end of the chain."""
-        with Session(self._engine) as session, session.begin():
-            last = session.scalars(select(_Row).order_by(_Row.number.desc()).limit(1).with_for_update()).first()
-            previous, number = (last.hash, last.number + 1) if last else (GENESIS, 1)
+        with self._engine.begin() as connection:
+            newest = select(_AUDIT.c.number, _AUDIT.c.hash).order_by(_AUDIT.c.number.desc()).limit(1).with_for_update()
+            last = connection.execute(newest).first()
+            number, previous = (last.number + 1, last.hash) if last else (1, GENESIS)
             time, who = datetime.now(UTC).isoformat(timespec="milliseconds"), actor()
             text = json.dumps(body, sort_keys=True, separators=(",", ":"))
             digest = _digest(previous, number, time, who, run, kind, text)
-            row = _Row(number=number, time=time, actor=who, run=run, kind=kind, body=text, previous=previous, hash=digest)
-            session.add(row)
-            return _record(row)
+            row = {"number": number, "time": time, "actor": who, "run": run, "kind": kind, "body": text}
+            connection.execute(insert(_AUDIT).values(**row, previous=previous, hash=digest))
+        return Record(number, time, who, run, kind, body, previous, digest)
 
     def records(self, run: str = "") -> Iterator[Record]:
         """Records in order; of one run when it is named."""
-        with Session(self._engine) as session:
-            query = select(_Row).order_by(_Row.number)
-            for row in session.scalars(query.where(_Row.run == run) if run else query):
-                yield _record(row)
+        query = select(_AUDIT).order_by(_AUDIT.c.number)
+        with self._engine.connect() as connection:
+            for row in connection.execute(query.where(_AUDIT.c.run == run) if run else query):
+                yield Record(row.number, row.time, row.actor, row.run, row.kind, json.loads(row.body), row.previous, row.hash)
 
     def verify(self) -> int:
         """The number of records, all of whose hashes chain. Raises AuditBroken at the first that does not."""
         previous, count = GENESIS, 0
-        with Session(self._engine) as session:
-            for row in session.scalars(select(_Row).order_by(_Row.number)):
+        with self._engine.connect() as connection:
+            for row in connection.execute(select(_AUDIT).order_by(_AUDIT.c.number)):
                 count += 1
                 expected = _digest(previous, row.number, row.time, row.actor, row.run, row.kind, row.body)
                 if row.number != count or row.previous != previous or row.hash != expected:
@@ -117,10 +115,6 @@ class Audit:
                     )
                 previous = row.hash
         return count
-
-
-def _record(row: _Row) -> Record:
-    return Record(row.number, row.time, row.actor, row.run, row.kind, json.loads(row.body), row.previous, row.hash)
 
 
 def _wait_for_others(connection: Any, _: Any) -> None:

@@ -160,8 +160,9 @@ def _writable_vm(owner: Body) -> Body:
     identity = owner.get("identity") or {}
     if identity.get("type") in (None, "None"):
         owner.pop("identity", None)
-    for path in ("properties.instanceView", "properties.additionalCapabilities", "properties.applicationProfile"):
-        if not get_path(owner, path) or path.endswith("instanceView"):
+    drop_path(owner, "properties.instanceView")
+    for path, empty in (("properties.additionalCapabilities", {}), ("properties.applicationProfile", {"galleryApplications": []})):
+        if get_path(owner, path) in (None, {}, empty):
             drop_path(owner, path)
     return owner
 

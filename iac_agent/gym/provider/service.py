@@ -21,7 +21,7 @@ from iac_agent.azure.schemas import BlockSchema, provider_schema
 from iac_agent.errors import IacAgentError
 from iac_agent.gym import identity
 from iac_agent.gym.provider import data
-from iac_agent.gym.provider.wire import attribute_path, decode, diagnostic, encode, known, problems, schema
+from iac_agent.gym.provider.wire import attribute_path, decode, diagnostic, encode, known, multiple, problems, schema
 
 _EXISTS = (
     'a resource with the ID "{id}" already exists - to be managed via Terraform this resource needs to be imported into the State. '
@@ -113,7 +113,7 @@ class SandboxProvider(rpc.ProviderServicer):  # type: ignore[misc]
             planned_state=encode(planned),
             requires_replace=[attribute_path(p) for p in paths],
             planned_private=request.prior_private,
-            diagnostics=problems(found),
+            diagnostics=multiple(found),
             legacy_type_system=True,
         )
 

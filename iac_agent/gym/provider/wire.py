@@ -67,6 +67,14 @@ def problems(found: list[Problem]) -> list[Any]:
     return [diagnostic(p.message, path=p.path) for p in found]
 
 
+def multiple(found: list[Problem]) -> list[Any]:
+    """Mistakes found while planning, in the one diagnostic that azurerm makes of them (hashicorp/go-multierror)."""
+    if not found:
+        return []
+    count = "1 error" if len(found) == 1 else f"{len(found)} errors"
+    return [diagnostic(f"{count} occurred:\n" + "".join(f"\t* {p.message}\n" for p in found) + "\n")]
+
+
 def schema(raw: Values) -> Any:
     """One resource or data source schema, from Terraform's JSON form."""
     return pb.Schema(version=raw.get("version", 0), block=_block(raw["block"]))

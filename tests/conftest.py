@@ -1,0 +1,138 @@
+"""A gym for the tests (one per process), and a sandbox: a root module with Terraform and iacagent pointed at that gym."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iac_agent.azure.provider_version import major_of
+from iac_agent.gym.daemon import Gym
+from iac_agent.terraform.binary import find
+
+ROOT = Path(__file__).parent.parent
+FIXTURES = ROOT / "fixtures"
+
+
+@dataclass
+class Ran:
+    """What a command returned and printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass
+class Sandbox:
+    """A root module directory. Commands run as processes of their own, with the environment of the gym."""
+
+    directory: Path
+    gym: Gym
+    extra: dict[str, str] = field(default_factory=dict)
+
+    def write(self, files: dict[str, str]) -> None:
+        for name, text in files.items():
+            path = self.directory / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+
+    def copy(self, folder: Path) -> None:
+        shutil.copytree(folder, self.directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*", ".iacagent"))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, **self.gym.environment(major_of(self.directory)), **self.extra}
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "iac_agent.cli.main", *arguments]
+
+    def iacagent(self, *arguments: str, stdin: str | None = None) -> Ran:
+        done = subprocess.run(
+            self.command(*arguments), cwd=self.directory, env=self.environment, input=stdin, text=True, capture_output=True, timeout=240
+        )
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """The command in the background, in a process group of its own."""
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.directory,
+            env=self.environment,
+            text=True,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def terraform(self, *arguments: str, check: bool = True) -> Ran:
+        done = subprocess.run(
+            [*find().command, *arguments], cwd=self.directory, env=self.environment, text=True, capture_output=True, timeout=240
+        )
+        ran = Ran(done.returncode, done.stdout, done.stderr)
+        if check and done.returncode:
+            raise AssertionError(f"terraform {' '.join(arguments)}: {ran.out}\n{ran.err}")
+        return ran
+
+    def up(self) -> None:
+        """Initialise and apply with Terraform alone."""
+        self.terraform("init", "-no-color", "-input=false")
+        self.terraform("apply", "-auto-approve", "-no-color", "-input=false")
+
+    def is_empty_plan(self) -> bool:
+        return self.terraform("plan", "-detailed-exitcode", "-no-color", "-input=false", check=False).code == 0
+
+    def files(self) -> dict[str, bytes]:
+        """The user's files, as bytes."""
+        return {p.name: p.read_bytes() for p in sorted(self.directory.glob("*.tf*")) if p.is_file() and "tfstate" not in p.name}
+
+    def state(self) -> dict[str, dict[str, Any]]:
+        shown = json.loads(self.terraform("show", "-json").out)
+        return {r["address"]: r["values"] for r in shown.get("values", {}).get("root_module", {}).get("resources", [])}
+
+
+@pytest.fixture(scope="session")
+def one_gym() -> Iterator[Gym]:
+    """A gym for this process. Its folder is short: Unix sockets allow no more than about 100 characters."""
+    folder = Path(tempfile.mkdtemp(prefix="ia-"))
+    gym = Gym(folder)
+    gym.up()
+    yield gym
+    gym.remove()
+
+
+@pytest.fixture
+def gym(one_gym: Gym) -> Gym:
+    """The gym, empty."""
+    one_gym.reset()
+    one_gym.settings(operation_seconds=0, clock_offset=0, quota={}, deleted_vaults={})
+    return one_gym
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path, gym: Gym) -> Sandbox:
+    folder = tmp_path / "root"
+    folder.mkdir()
+    return Sandbox(folder, gym)
+
+
+@pytest.fixture
+def web_tier(sandbox: Sandbox) -> Sandbox:
+    """examples/web-tier, applied."""
+    sandbox.copy(ROOT / "examples" / "web-tier")
+    sandbox.up()
+    return sandbox
