@@ -135,7 +135,7 @@ class Agent:
         gate.require(RootModule(place), session.rules)
         plan = self._planned(terraform, run.plan_file)
         verdict = self._verdict(run, plan, changes, root)
-        if verdict.unrelated and not session.consent.unrelated:
+        if (verdict.unrelated or verdict.entangled) and not session.consent.unrelated:
             plan, verdict = self._narrowed(run, terraform, verdict)
         run.keep(list(outcome.files.values()))
         run.verdict, run.expects = verdict.as_json(), [vars(e) for e in changes.expects]

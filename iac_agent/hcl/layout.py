@@ -30,9 +30,10 @@ class Splice:
 
 
 def splice(data: bytes, splices: list[Splice]) -> bytes:
-    """Apply non-overlapping splices."""
+    """Apply non-overlapping splices; of two at one place the first in the list comes first."""
     out = bytearray(data)
-    for part in sorted(splices, key=lambda s: s.start, reverse=True):
+    in_order = sorted(enumerate(splices), key=lambda numbered: (numbered[1].start, numbered[0]))
+    for _, part in reversed(in_order):
         out[part.start : part.end] = part.text
     return bytes(out)
 
@@ -53,14 +54,25 @@ def _width(data: bytes) -> int:
     return sum(0 if unicodedata.combining(c) else 1 for c in text)
 
 
+def _line_numbers(document: Document) -> Callable[[int], int]:
+    """From rows to lines as `terraform fmt` counts them: a heredoc, however long, is one line with its argument."""
+    ends = sorted((n.start_point[0], n.end_point[0]) for n in walk(document.tree.root_node) if n.type == "heredoc_template")
+
+    def number(row: int) -> int:
+        return row - sum(min(row, end) - start for start, end in ends if row > start)
+
+    return number
+
+
 def _lines(document: Document) -> dict[int, _Line]:
-    """The lines that have code or a trailing comment, by 0-based number."""
+    """The lines that have code or a trailing comment, by the number `_line_numbers` gives them."""
+    number = _line_numbers(document)
     lines: dict[int, _Line] = {}
     balance: dict[int, int] = {}
     for node in walk(document.tree.root_node):
         if node.child_count and node.type not in ("string_lit", "quoted_template", "heredoc_template"):
             continue
-        row, last = node.start_point[0], node.end_point[0]
+        row, last = number(node.start_point[0]), number(node.end_point[0])
         if node.start_byte == node.end_byte:
             continue
         line = lines.setdefault(row, _Line(document.line_start(node.start_byte)))
@@ -131,12 +143,13 @@ def _comment_splices(document: Document, run: list[_Line]) -> list[Splice]:
 def tidy(old: Document, old_row: int, new: Document, new_row: int) -> Document:
     """`new` with the run around `new_row` aligned, if the run around `old_row` of `old` was aligned. Rows are 0-based."""
     for member, misaligned in ((_has_equals, _equals_splices), (_has_comment, _comment_splices)):
-        before = _run(_lines(old), old_row, member)
+        before = _run(_lines(old), _line_numbers(old)(old_row), member)
         if not before or misaligned(old, before):
             continue
         lines = _lines(new)
         fixes: dict[int, Splice] = {}
-        for row in (new_row, new_row - 1, new_row + 1):
+        here = _line_numbers(new)(new_row)
+        for row in (here, here - 1):
             for fix in misaligned(new, _run(lines, row, member)):
                 fixes[fix.start] = fix
         if fixes:

@@ -34,7 +34,8 @@ def _mentions(request: str, name: str) -> bool:
 def find(request: str, inventory: Inventory, types: tuple[str, ...], answer: str = "") -> Targets | Question | None:
     """The targets among `types`. None when nothing fits; a Question when several do and the request does not say which.
 
-    An explicit answer (`--answer`) wins; then addresses in the request, Azure names, labels, tags, type words.
+    An explicit answer (`--answer`) wins; then addresses in the request, Azure names, labels, tags, type words. A request that names
+    nothing means all candidates; one that names something unknown is never guessed at.
     """
     candidates = inventory.of_types(types)
     if answer:
@@ -47,7 +48,10 @@ def find(request: str, inventory: Inventory, types: tuple[str, ...], answer: str
         found = pick(request, candidates)
         if found:
             return _one_or_ask(request, found, named=True)
-    narrowed = _by_type_word(request, candidates)
+    unknown = _unknown_name(request)
+    if unknown and candidates:
+        return _ask(candidates, f"There is no {unknown} here.")
+    narrowed = _by_type_word(request, candidates) or candidates
     return _one_or_ask(request, narrowed, named=False) if narrowed else None
 
 
@@ -91,11 +95,25 @@ def _by_type_word(request: str, candidates: list[Resource]) -> list[Resource]:
     """Candidates of the most specific type word in the request."""
     words = sorted(TYPE_WORDS, key=len, reverse=True)
     for word in words:
-        if re.search(rf"\b{word}\b", request, re.IGNORECASE):
+        if re.search(rf"(?<![\w-]){word}(?![\w-])", request, re.IGNORECASE):
             found = [r for r in candidates if r.type in TYPE_WORDS[word]]
             if found:
                 return found
     return []
+
+
+_LOOKS_LIKE_A_NAME = re.compile(r"(?<![\w.-])(?:[A-Za-z]\w*(?:[-_]\w+)+|[A-Za-z]+\d+)(?![\w.-])|[\"']([^\"']+)[\"']")
+_WORDS = re.compile(
+    r"(?:on|non)[-_]demand|boot[-_]diagnostics?|data[-_]disk|os[-_]disk|(?:Standard|Basic|Premium|StandardSSD|UltraSSD)_\w+", re.IGNORECASE
+)
+
+
+def _unknown_name(request: str) -> str:
+    """A word of the request that looks like the name of a resource; empty when there is none."""
+    for match in _LOOKS_LIKE_A_NAME.finditer(request):
+        if not _WORDS.fullmatch(match[0]):
+            return match[1] or match[0]
+    return ""
 
 
 def _one_or_ask(request: str, found: list[Resource], *, named: bool) -> Targets | Question:

@@ -78,7 +78,7 @@ TABLE = [
     pytest.param(
         OPEN + "  custom_data = <<-EOT\n    a = 1\n    }\n  EOT\n}\n",
         SetAttribute(VM, "size", '"a"'),
-        OPEN + '  custom_data = <<-EOT\n    a = 1\n    }\n  EOT\n  size = "a"\n}\n',
+        OPEN + '  custom_data = <<-EOT\n    a = 1\n    }\n  EOT\n  size        = "a"\n}\n',
         id="behind a heredoc that looks like HCL",
     ),
     pytest.param(
