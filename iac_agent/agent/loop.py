@@ -125,14 +125,14 @@ class Agent:
         gate.require(root, session.rules)
         changes = self._understand(request, root)
         session.reporter.understood(changes)
-        outcome = apply_edits(session.directory, list(changes.edits))
+        outcome = apply_edits(root, list(changes.edits))
         if not outcome.files:
             raise OutOfReach("the edits change nothing: it is so already")
         session.reporter.edited(outcome)
         edited = {path: change.after for path, change in outcome.files.items()}
+        gate.require(root.with_edits(edited), session.rules)
         place = shadow.cast(root, edited, run.folder / "shadow")
         terraform = session.terraform.at(place)
-        gate.require(RootModule(place), session.rules)
         plan = self._planned(terraform, run.plan_file)
         verdict = self._verdict(run, plan, changes, root)
         if (verdict.unrelated or verdict.entangled) and not session.consent.unrelated:

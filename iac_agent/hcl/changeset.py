@@ -34,21 +34,21 @@ class Outcome:
     dangling: list[str] = field(default_factory=list)
 
 
-def apply_edits(directory: Path, edits: list[e.Edit]) -> Outcome:
-    """Apply `edits` in order to the configuration in `directory`.
+def apply_edits(root: RootModule | Path, edits: list[e.Edit]) -> Outcome:
+    """Apply `edits` in order to a root module, given as read or by its directory.
 
     Raises an HclError and applies nothing when any edit does not fit or does not prove to be exactly itself.
     """
+    root = root if isinstance(root, RootModule) else RootModule(root)
     outcome = Outcome()
     contents: dict[Path, bytes] = {}
     for edit in edits:
-        root = RootModule(directory, overrides=dict(contents))
-        path, before, after = _apply_one(root, edit)
+        path, before, after = _apply_one(root.with_edits(contents), edit)
         contents[path] = after
         change = outcome.files.get(path)
         outcome.files[path] = FileChange(path, change.before if change else before, after)
         if isinstance(edit, e.RemoveResource):
-            outcome.dangling += RootModule(directory, overrides=dict(contents)).dangling(edit.address)
+            outcome.dangling += root.with_edits(contents).dangling(edit.address)
     outcome.files = {p: c for p, c in outcome.files.items() if c.before != c.after}
     return outcome
 

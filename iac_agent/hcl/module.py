@@ -64,10 +64,13 @@ def _local_address(block: Block) -> str:
 
 @dataclass
 class RootModule:
-    """The configuration of a root module. `overrides` replaces file contents by absolute path (edits not yet written)."""
+    """The configuration of a root module. `overrides` replaces file contents by absolute path (edits not yet written); `parsed`
+    holds documents by path, so that a module read again with other overrides parses only what differs.
+    """
 
     directory: Path
     overrides: dict[Path, bytes] = field(default_factory=dict)
+    parsed: dict[Path, Document] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.directory = self.directory.resolve()
@@ -109,7 +112,15 @@ class RootModule:
         return Module(path, directory, tuple(documents), tuple(json_files), call)
 
     def _parse(self, file: Path) -> Document:
-        return Document(self.shown(file), self.read(file))
+        raw = self.read(file)
+        known = self.parsed.get(file)
+        if known is None or known.raw != raw:
+            known = self.parsed[file] = Document(self.shown(file), raw)
+        return known
+
+    def with_edits(self, edited: dict[Path, bytes]) -> RootModule:
+        """The same configuration with these files as edited."""
+        return RootModule(self.directory, dict(edited), self.parsed)
 
     def file_of(self, document: Document) -> Path:
         return (self.directory / document.path).resolve()

@@ -106,7 +106,7 @@ def test_a_disk_gets_a_free_label_and_lun(tmp_path: Path) -> None:
     text = ONE + "\n".join(getattr(e, "source", "") for e in first.edits)
     second = ask(tmp_path, text, "attach a 1 TB disk to vm-web")
     assert isinstance(second, ChangeSet)
-    assert [e.address for e in second.edits][0] == "azurerm_managed_disk.web_data2"
+    assert second.edits[0].address == "azurerm_managed_disk.web_data2"
     source = "".join(getattr(e, "source", "") for e in second.edits)
     assert "lun                = 1" in source
     assert "disk_size_gb         = 1024" in source

@@ -62,7 +62,9 @@ def _require_unchanged(write: Write) -> None:
     """Properties of a VM that ARM never changes."""
     if not write.before:
         return
-    for path in ("priority", "osProfile.computerName", "osProfile.adminUsername", "storageProfile.imageReference.sku"):
+    if (write.old.get("priority") or "Regular") != (write.properties.get("priority") or "Regular"):
+        raise faults.conflict("PropertyChangeNotAllowed", "Changing property 'priority' is not allowed.")
+    for path in ("osProfile.computerName", "osProfile.adminUsername", "storageProfile.imageReference.sku"):
         was, now = _dig(write.old, path), _dig(write.properties, path)
         if was is not None and now is not None and was != now:
             raise faults.conflict("PropertyChangeNotAllowed", f"Changing property '{path}' is not allowed.")
