@@ -161,8 +161,8 @@ def _writable_vm(owner: Body) -> Body:
     if identity.get("type") in (None, "None"):
         owner.pop("identity", None)
     drop_path(owner, "properties.instanceView")
-    for path, empty in (("properties.additionalCapabilities", {}), ("properties.applicationProfile", {"galleryApplications": []})):
-        if get_path(owner, path) in (None, {}, empty):
+    for path in ("properties.additionalCapabilities", "properties.applicationProfile"):
+        if get_path(owner, path) in (None, {}, {"galleryApplications": []}):
             drop_path(owner, path)
     return owner
 
