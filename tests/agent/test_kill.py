@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -29,14 +31,18 @@ def _request(wanted: str) -> list[str]:
 def _kill(process: subprocess.Popen[str], whole_group: bool) -> None:
     if whole_group:
         for child in _descendants(process.pid):
-            os.kill(child, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
     process.kill()
     process.communicate()
 
 
 def _descendants(pid: int) -> list[int]:
-    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
-    parents = {int(line.split()[0]): int(line.split()[1]) for line in listed.splitlines()}
+    parents = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            number, rest = entry.read_text().split(" ", 1)
+            parents[int(number)] = int(rest.rsplit(")", 1)[1].split()[1])
     found, pending = [], [pid]
     while pending:
         parent = pending.pop()

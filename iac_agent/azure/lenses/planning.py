@@ -22,6 +22,7 @@ class _Unknown:
 
 
 UNKNOWN = _Unknown()
+IMPORTED = "ignored-as-imported"  # azurerm's own word for a password it cannot read back
 Path = tuple[str | int, ...]
 
 
@@ -103,6 +104,8 @@ def _steady(row: Field | None, before: Any, value: Any, create: bool) -> Any:
     """The value before where the difference means nothing: empty against null, and case in ids."""
     if create or value is UNKNOWN:
         return value
+    if before == IMPORTED:
+        return before
     if is_empty(before) and is_empty(value) and not isinstance(row, Nested):
         return before
     if isinstance(row, Attr) and row.codec.ids and _equal(before, value, ids=True):

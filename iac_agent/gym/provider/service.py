@@ -15,7 +15,7 @@ from tf.gen import tfplugin_pb2_grpc as rpc
 
 from iac_agent.azure.lenses import access, lens_for
 from iac_agent.azure.lenses.convert import settle
-from iac_agent.azure.lenses.planning import check, plan, replacements
+from iac_agent.azure.lenses.planning import IMPORTED, check, plan, replacements
 from iac_agent.azure.lenses.table import Arm, Lens, Values
 from iac_agent.azure.schemas import BlockSchema, provider_schema
 from iac_agent.errors import IacAgentError
@@ -176,6 +176,8 @@ class SandboxProvider(rpc.ProviderServicer):  # type: ignore[misc]
         state: Values = dict.fromkeys(block.attributes)
         state |= {name: [] if b.nesting in ("list", "set") else None for name, b in block.blocks.items()}
         state["id"] = request.id
+        if "admin_password" in block.attributes:
+            state["admin_password"] = IMPORTED
         imported = pb.ImportResourceState.ImportedResource(type_name=request.type_name, state=encode(state))
         return pb.ImportResourceState.Response(imported_resources=[imported])
 
