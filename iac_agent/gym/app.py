@@ -6,6 +6,7 @@ What no service claims is answered with 501 NotEmulated, never with an empty suc
 from __future__ import annotations
 
 import json
+import logging
 import re
 import uuid
 from dataclasses import dataclass
@@ -16,15 +17,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from iac_agent.azure.ids import ResourceId
+from iac_agent.azure.ids import ResourceId, group_id
 from iac_agent.errors import UsageError
 from iac_agent.gym import activity, faults, identity
 from iac_agent.gym.cloud import Caller, Cloud, ResourceType
 from iac_agent.gym.faults import ArmFaultError
-from iac_agent.gym.services import Call, Services
+from iac_agent.gym.services import Call, Services, page
 from iac_agent.gym.store import Body, Resource
 
-_PAGE = 1000
 _METHODS = ["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE"]
 
 
@@ -57,8 +57,13 @@ class ArmApp:
             return self._answer(request, raw).response()
         except ArmFaultError as fault:
             return Answer(fault.status, fault.body, fault.headers).response()
-        except UsageError as problem:
-            return Answer(404, {"error": {"code": "InvalidResourceId", "message": problem.message}}).response()
+        except UsageError:
+            unknown = faults.not_emulated(f"{request.method} {request.url.path}")
+            return Answer(unknown.status, unknown.body).response()
+        except (TypeError, AttributeError, KeyError, ValueError, IndexError, AssertionError, RecursionError) as problem:
+            logging.getLogger(__name__).exception("%s %s", request.method, request.url.path)
+            refusal = faults.invalid_content(f"a value has the wrong type or is missing: {problem!r}")
+            return Answer(refusal.status, refusal.body).response()
 
     def _answer(self, request: Request, raw: bytes) -> Answer:
         path = "/" + request.path_params["path"].strip("/")
@@ -104,7 +109,7 @@ class ArmApp:
     def _gym(self, method: str, path: str, raw: bytes) -> Answer:
         """What only the gym has: settings (`operation_seconds`, `clock_offset`, `quota`), its size, and forgetting everything."""
         if path == "/gym/settings" and method == "PUT":
-            for name, value in _json(raw).items():
+            for name, value in _settings(_json(raw)).items():
                 self.cloud.store.set_setting(name, value)
             return Answer(200, {})
         if path == "/gym/status":
@@ -118,12 +123,9 @@ class ArmApp:
 
     def _route(self, request: Request, call: Call) -> Answer:
         method = request.method
-        special = self.services.find(method, call)
+        special = self._special(method, call)
         if special is not None:
-            status, body = special
-            if method == "POST":
-                self._log_action(call, status)
-            return Answer(status, body)
+            return special
         operation = re.search(r"/(?:operations|operationresults)/([0-9a-f-]{36})$", call.path, re.IGNORECASE)
         if operation and method == "GET":
             return self._operation(operation[1], call.path)
@@ -141,6 +143,21 @@ class ArmApp:
             case "DELETE":
                 return self._delete(rid, call, request)
         raise faults.not_emulated(f"{method} {call.path}")
+
+    def _special(self, method: str, call: Call) -> Answer | None:
+        """An operation that a service claims: actions, and reads and writes that are no resource of their own."""
+        if method in ("POST", "PUT"):
+            with self.cloud.store.transaction():
+                found = self.services.find(method, call)
+                if found is not None and not call.path.lower().endswith("keys"):
+                    self.cloud.require_unlocked(call.path.rsplit("/", 1)[0], "write")
+        else:
+            found = self.services.find(method, call)
+        if found is None:
+            return None
+        if method in ("POST", "PUT"):
+            self._log_action(call, found[0])
+        return Answer(*found)
 
     def _get(self, rid: ResourceId, *, head: bool) -> Answer:
         self.cloud.kind(rid)
@@ -166,7 +183,8 @@ class ArmApp:
         self._check_etag(rid, request)
         self._check_names(rid, call.body)
         try:
-            body, created = self.cloud.put(rid, call.body, call.caller)
+            with self.cloud.store.transaction():
+                body, created = self.cloud.put(rid, call.body, call.caller)
         except ArmFaultError as fault:
             self._log(call, rid, "write", "Failed", "PUT", fault.status)
             raise
@@ -175,6 +193,7 @@ class ArmApp:
         return Answer(status, body, self._long_running(call, rid, kind))
 
     def _patch(self, rid: ResourceId, call: Call, request: Request) -> Answer:
+        self.cloud.kind(rid)
         found = self.cloud.find(rid.text)
         if found is None:
             raise self._missing(rid)
@@ -187,14 +206,17 @@ class ArmApp:
         kind = self.cloud.kind(rid)
         self._check_etag(rid, request)
         try:
-            existed = self.cloud.delete(rid, call.caller)
+            with self.cloud.store.transaction():
+                existed = self.cloud.delete(rid, call.caller)
         except ArmFaultError as fault:
             self._log(call, rid, "delete", "Failed", "DELETE", fault.status)
             raise
+        if not existed and rid.resource_group and self.cloud.store.get(group_id(rid.subscription, rid.resource_group)) is None:
+            raise faults.group_not_found(rid.resource_group)
         if not existed:
             return Answer(204)
         self._log(call, rid, "delete", "Succeeded", "DELETE", 200)
-        headers = self._long_running(call, rid, kind)
+        headers = {} if kind.quick_delete else self._long_running(call, rid, kind)
         return Answer(202 if headers else 200, None, headers)
 
     @staticmethod
@@ -214,7 +236,7 @@ class ArmApp:
         body = found.body if isinstance(found, Resource) else found
         if absent == "*" and body is not None:
             raise faults.precondition_failed(rid.text)
-        if wanted and wanted != "*" and (body is None or body.get("etag") != wanted):
+        if wanted and (body is None or (wanted != "*" and body.get("etag") != wanted)):
             raise faults.precondition_failed(rid.text)
 
     # --- long-running operations -----------------------------------------------------------------------------------
@@ -254,14 +276,7 @@ class ArmApp:
         found = self._collection(call)
         if found is None:
             return None
-        start = int(call.query.get("$skiptoken", 0) or 0)
-        size = min(int(call.query.get("$top", _PAGE) or _PAGE), _PAGE)
-        page = found[start : start + size]
-        body: Body = {"value": page}
-        if start + size < len(found):
-            rest = "&".join(f"{k}={v}" for k, v in call.query.items() if k not in ("$skiptoken",))
-            body["nextLink"] = f"https://{self.host}{call.path}?{rest}&$skiptoken={start + size}"
-        return Answer(200, body)
+        return Answer(200, page(found, call, self.host))
 
     def _collection(self, call: Call) -> list[Body] | None:
         scope, separator, tail = call.path.rpartition("/providers/")
@@ -272,6 +287,11 @@ class ArmApp:
         kind = self.cloud.types.get(name.lower())
         if kind is None:
             raise faults.not_emulated(f"the list of {name}")
+        place = re.match(r"/subscriptions/([^/]+)/resourceGroups/([^/]+)", scope, re.IGNORECASE)
+        if place:
+            self.cloud.require_group(place[1], place[2])
+        if kind.scoped and "/providers/" in scope.lower() and self.cloud.find(scope) is None:
+            raise self._missing(ResourceId.parse(scope))
         if kind.held_in or len(parts) > 2:
             return self._children(call.path, kind)
         prefix = scope.lower() + "/"
@@ -281,6 +301,11 @@ class ArmApp:
     def _children(self, path: str, kind: ResourceType) -> list[Body]:
         owner = path.rsplit("/", 1)[0]
         if not kind.held_in:
+            owner_id = ResourceId.parse(owner)
+            while kind.implicit_parent and len(owner_id.types) > 1:
+                owner_id = ResourceId.parse(owner_id.parent)
+            if self.cloud.find(owner_id.text) is None:
+                raise self._missing(owner_id)
             return [r.body for r in self.cloud.store.below(path)]
         parent = self.cloud.store.get(owner)
         if parent is None:
@@ -310,6 +335,24 @@ def _json(raw: bytes) -> Body:
     if not isinstance(body, dict):
         raise faults.invalid_content("a JSON object is expected")
     return body
+
+
+_SETTINGS: dict[str, tuple[type, ...]] = {
+    "operation_seconds": (int, float),
+    "clock_offset": (int, float),
+    "quota": (dict,),
+    "deleted_vaults": (dict,),
+}
+
+
+def _settings(given: Body) -> Body:
+    """The settings, checked: a wrong one must not keep the gym from starting. Raises InvalidSetting."""
+    for name, value in given.items():
+        if name not in _SETTINGS or isinstance(value, bool) or not isinstance(value, _SETTINGS[name]):
+            raise faults.bad_request("InvalidSetting", f"The gym has no setting {name} with the value {value!r}.")
+        if isinstance(value, dict) and name == "quota" and not all(isinstance(v, int) and v >= 0 for v in value.values()):
+            raise faults.bad_request("InvalidSetting", "Every quota is a whole number of cores.")
+    return given
 
 
 def _merge(current: Body, patch: Body) -> Body:

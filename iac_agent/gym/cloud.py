@@ -107,7 +107,7 @@ class ResourceType:
 
     fill: validate the body and add what the cloud adds. removing: raise when it is in use, undo its effects otherwise.
     held_in: the array of the parent's properties that holds it (a subnet in its network); empty for a resource of its own.
-    slow: writes are long-running operations. scoped: an extension of any resource.
+    slow: writes are long-running operations; quick_delete: but deletes are not. scoped: an extension of any resource.
     """
 
     name: str
@@ -117,6 +117,7 @@ class ResourceType:
     scoped: bool = False
     held_in: str = ""
     implicit_parent: bool = False
+    quick_delete: bool = False
     fill: Hook | None = None
     removing: Callable[[Cloud, Resource], None] | None = None
     show: Callable[[Cloud, Resource], Body] | None = None
@@ -164,7 +165,9 @@ class Cloud:
         if len(parts) != 3:
             return None
         parent = self.store.get(parts[0])
-        array = _property(parent.properties, parts[1]) if parent else None
+        kinds = self.children.get(parent.type.lower(), ()) if parent else ()
+        kind = next((k for k in kinds if k.key.endswith(f"/{parts[1].lower()}")), None)
+        array = _property(parent.properties, kind.held_in) if parent and kind else None
         if not isinstance(array, list):
             return None
         return next((e for e in array if str(e.get("name", "")).lower() == parts[2].lower()), None)
@@ -180,15 +183,15 @@ class Cloud:
     def require_unlocked(self, path: str, action: str) -> None:
         """Raise ScopeLocked when a management lock at or above `path` (or, for deletes, below it) forbids the action."""
         target = path.lower()
+        if "/providers/microsoft.authorization/locks/" in target:
+            return
         for lock in self.store.of_type("Microsoft.Authorization/locks"):
             level = lock.properties.get("level")
             scope = lock.id.lower().split("/providers/microsoft.authorization/locks/")[0]
-            if target == lock.id.lower():
-                continue
             covers = target == scope or target.startswith(scope + "/")
             below = action == "delete" and scope.startswith(target + "/")
             if (covers or below) and (level == "ReadOnly" or action == "delete"):
-                raise faults.locked(action, path, lock.id)
+                raise faults.locked(action, path, lock.id[: len(scope)])
 
     def _check_place(self, rid: ResourceId, kind: ResourceType, body: Body, before: Resource | None) -> None:
         location = body.get("location")
@@ -198,7 +201,7 @@ class Cloud:
             there = str(before.body.get("location", ""))
             if location is not None and _plain(location) != _plain(there):
                 raise faults.location_conflict(rid.name, there, rid.resource_group, str(location))
-            body.setdefault("location", there)
+            body["location"] = there
             return
         if not location:
             raise faults.location_required(kind.name)
@@ -223,17 +226,18 @@ class Cloud:
 
     def _finish(self, write: Write, kind: ResourceType) -> None:
         rid, before = write.id, write.before
+        _require_shape(write.body)
         text = before.id if before else rid.text
         write.body.update(id=text, name=before.body["name"] if before else rid.name, type=kind.name)
         if write.body.get("tags") is None:
             write.body["tags"] = {}
+        write.body["etag"] = f'W/"{uuid.uuid4()}"'
         for child in self.children.get(kind.key, ()):
             self._settle_elements(write, child)
         if kind.fill:
             kind.fill(write)
         if write.body.get("properties") is not None or not kind.scoped:
             write.properties.setdefault("provisioningState", "Succeeded")
-        write.body["etag"] = f'W/"{uuid.uuid4()}"'
         self.store.save(Resource(text, write.body, write.hidden))
 
     def _settle_elements(self, write: Write, child: ResourceType) -> None:
@@ -247,9 +251,10 @@ class Cloud:
             if not element.get("name"):
                 raise faults.bad_request("InvalidRequestFormat", f"An element of {child.held_in} has no name.")
             segment = child.name.rsplit("/", 1)[1]
-            before = next((o for o in old if o.get("name") == element["name"]), None)
+            before = next((o for o in old if str(o.get("name")).lower() == str(element["name"]).lower()), None)
             element["id"] = f"{write.id.text}/{segment}/{element['name']}"
             element["type"] = child.name
+            element["etag"] = write.body.get("etag") or f'W/"{uuid.uuid4()}"'
             properties = element.setdefault("properties", {})
             properties["provisioningState"] = "Succeeded"
             if child.fill:
@@ -307,10 +312,21 @@ class Cloud:
         if kind.held_in and not isinstance(found, Resource):
             self._remove_element(rid, kind, caller)
             return True
-        for inner in self.store.below(resource.id):
+        for inner in self._removal_order(resource.id):
+            removing = self.types[inner.type.lower()].removing if inner.type.lower() in self.types else None
+            if removing and rid.types == ("resourceGroups",):
+                removing(self, inner)
             self.store.remove(inner.id)
         self.store.remove(resource.id)
         return True
+
+    def _removal_order(self, prefix: str) -> list[Resource]:
+        """What is below, users before what they use: a group goes machines first, networks last."""
+        last = ("networkInterfaces", "loadBalancers", "natGateways", "virtualNetworkLinks", "publicIPAddresses", "virtualNetworks")
+        rank = {f"microsoft.network/{name}".lower(): n for n, name in enumerate(last, 1)}
+        found = self.store.below(prefix)
+        late = ("microsoft.compute/disks", "microsoft.network/networksecuritygroups", "microsoft.network/routetables")
+        return sorted(found, key=lambda r: (rank.get(r.type.lower(), 9 if r.type.lower() in late else 0), r.id))
 
     def _remove_element(self, rid: ResourceId, kind: ResourceType, caller: Caller) -> None:
         parent = self.store.get(rid.parent)
@@ -340,6 +356,19 @@ def _set_property(properties: Body, path: str, value: Any) -> None:
     for part in parents:
         properties = properties.setdefault(part, {})
     properties[last] = value
+
+
+def _require_shape(body: Body) -> None:
+    """Raise InvalidRequestContent for bodies that no type accepts."""
+    for name in ("properties", "sku", "identity", "tags"):
+        value = body.get(name)
+        if name in body and value is not None and not isinstance(value, dict):
+            raise faults.invalid_content(f"'{name}' must be an object")
+        if name in body and value is None:
+            del body[name]
+    for key, value in (body.get("tags") or {}).items():
+        if not isinstance(value, str):
+            raise faults.invalid_content(f"the value of tag '{key}' must be a string")
 
 
 def _plain(location: object) -> str:

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from filelock import FileLock
+
 from iac_agent.azure.schemas import VERSIONS
 from iac_agent.errors import GymError
 
@@ -53,30 +55,32 @@ class Gym:
 
     def up(self, port: int = 0, patience: float = 20) -> Status:
         """Start the gym and wait until it answers; with the same port as before when it ran before. Raises GymError."""
-        state = self.status()
-        if state.running:
-            return state
         self._prepare_folder()
+        with FileLock(str(self.folder / "lock")):
+            state = self.status()
+            return state if state.running else self._start(port, time.monotonic() + patience)
+
+    def _start(self, port: int, deadline: float) -> Status:
         self._stop_processes()
         for stale in ("arm.json", "provider.ready"):
             (self.folder / stale).unlink(missing_ok=True)
         port = port or self._last_port()
         arm = self._spawn("arm", "iac_agent.gym.server", "--port", str(port))
-        endpoint = self._wait_for_arm(arm, time.monotonic() + patience)
+        endpoint = self._wait_for_arm(arm, deadline)
         (self.folder / "port").write_text(str(urlsplit(endpoint).port))
         provider = self._spawn("provider", "iac_agent.gym.provider.server", "--endpoint", endpoint)
-        self._wait_for_provider(provider, time.monotonic() + patience)
+        self._wait_for_provider(provider, deadline)
         return self.status()
 
     def _prepare_folder(self) -> None:
+        if len(str(self.folder)) > _LONGEST_SOCKET - len("/azurerm-5.sock"):
+            raise GymError(f"{self.folder} is too long for a Unix socket", hint="Choose a shorter folder with --dir.")
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             (self.folder / ".write-test").write_text("")
             (self.folder / ".write-test").unlink()
         except OSError as problem:
             raise GymError(f"cannot write to {self.folder}: {problem}", hint="Choose another folder with --dir.") from problem
-        if len(str(self.folder)) > _LONGEST_SOCKET - len("/azurerm-5.sock"):
-            raise GymError(f"{self.folder} is too long for a Unix socket", hint="Choose a shorter folder with --dir.")
 
     def _last_port(self) -> int:
         """The port of the last run, if it is free: state that clients keep then stays valid. 0 for any."""
@@ -130,9 +134,9 @@ class Gym:
         stopped = False
         for name in ("provider", "arm"):
             pid = self._pid(name)
-            if pid and _is_ours(pid):
+            if pid and _is_ours(pid, self.folder):
                 os.kill(pid, signal.SIGTERM)
-                _wait_gone(pid, 5)
+                _wait_gone(pid, self.folder, 5)
                 stopped = True
             (self.folder / f"{name}.pid").unlink(missing_ok=True)
         for child in self._children:
@@ -171,7 +175,7 @@ class Gym:
     def status(self) -> Status:
         endpoint = self._endpoint()
         pids = [self._pid(n) for n in ("arm", "provider")]
-        if not endpoint or not all(p and _is_ours(p) for p in pids):
+        if not endpoint or not all(p and _is_ours(p, self.folder) for p in pids):
             return Status(False, folder=str(self.folder))
         found = self._ask("/gym/status?api-version=1", endpoint)
         if found is None:
@@ -230,25 +234,27 @@ class Gym:
         return json.dumps({PROVIDER_ADDRESS: entry, OPENTOFU_ADDRESS: entry})
 
 
-def _is_ours(pid: int) -> bool:
-    """Whether a process id is alive and, where /proc tells, one of the gym's."""
+def _is_ours(pid: int, folder: Path) -> bool:
+    """Whether a process id is alive and, where /proc tells, one of this very gym's."""
     try:
         os.kill(pid, 0)
     except OSError:
         return False
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-        return state != "Z" and b"iac_agent.gym" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        argv = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return not Path("/proc/self").exists()
+    return state != "Z" and os.fsencode(folder) in argv and any(b"iac_agent.gym" in a for a in argv)
 
 
-def _wait_gone(pid: int, seconds: float) -> None:
+def _wait_gone(pid: int, folder: Path, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError):
             os.waitpid(pid, os.WNOHANG)
-        if not _is_ours(pid):
+        if not _is_ours(pid, folder):
             return
         time.sleep(0.02)
-    os.kill(pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)

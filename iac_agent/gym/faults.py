@@ -6,6 +6,7 @@ https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 
@@ -26,7 +27,7 @@ def not_emulated(what: str) -> ArmFaultError:
 
 
 def resource_not_found(path: str, group: str) -> ArmFaultError:
-    short = path.split("/providers/")[-1]
+    short = re.split("/providers/", path, flags=re.IGNORECASE)[-1]
     parts = short.split("/")
     kind = "/".join([parts[0], *parts[1::2]])
     name = "/".join(parts[2::2])

@@ -57,10 +57,12 @@ def check(key: bytes, header: str | None) -> Body:
     parts = header[7:].strip().split(".")
     if len(parts) != 3:
         raise faults.unauthenticated("The access token is invalid.", "InvalidAuthenticationToken")
-    if not hmac.compare_digest(_signature(key, f"{parts[0]}.{parts[1]}"), parts[2]):
+    if not hmac.compare_digest(_signature(key, f"{parts[0]}.{parts[1]}").encode(), parts[2].encode()):
         raise faults.unauthenticated("The access token is from the wrong issuer.", "InvalidAuthenticationTokenTenant")
     padded = parts[1] + "=" * (-len(parts[1]) % 4)
     claims: Body = json.loads(base64.urlsafe_b64decode(padded))
+    if claims.get("tid") != TENANT:
+        raise faults.unauthenticated("The access token is from the wrong issuer.", "InvalidAuthenticationTokenTenant")
     if claims.get("exp", 0) < time.time():
         raise faults.unauthenticated("The access token expiry UTC time has passed.", "ExpiredAuthenticationToken")
     return claims

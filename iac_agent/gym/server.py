@@ -7,6 +7,8 @@ import json
 import secrets
 import signal
 import socket
+import sqlite3
+import sys
 from pathlib import Path
 
 import trustme
@@ -67,7 +69,10 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    serve(options.dir, options.port)
+    try:
+        serve(options.dir, options.port)
+    except (OSError, sqlite3.DatabaseError) as problem:
+        sys.exit(f"{type(problem).__name__}: {problem}")
 
 
 if __name__ == "__main__":

@@ -65,22 +65,31 @@ def _used(cloud: Cloud, location: str, without: str) -> dict[str, int]:
 
 def require_quota(write: Write, size: str, count: int) -> None:
     """Raise ARM's quota error when this write needs more cores than the region or the family has left."""
-    location = str(write.body["location"])
-    known = require(size)
-    needed = int(known["numberOfCores"]) * count
     profile = write.properties.get("virtualMachineProfile") or write.properties
     spot = profile.get("priority") in ("Spot", "Low")
-    used = _used(write.cloud, location, write.id.text)
+    _require(write.cloud, str(write.body["location"]), size, count, spot, write.id.text)
+
+
+def require_quota_to_start(cloud: Cloud, machine: Resource) -> None:
+    """The same for a deallocated machine that is started again."""
+    size, _, spot = _cores(machine)
+    _require(cloud, str(machine.body["location"]), size, 1, spot, machine.id)
+
+
+def _require(cloud: Cloud, location: str, size: str, count: int, spot: bool, without: str) -> None:
+    known = require(size)
+    needed = int(known["numberOfCores"]) * count
+    used = _used(cloud, location, without)
     for bucket in ("lowPriorityCores",) if spot else ("cores", str(known["family"])):
-        limit, current = _limit(write.cloud, bucket), used.get(bucket, 0)
+        limit, current = _limit(cloud, bucket), used.get(bucket, 0)
         if current + needed > limit:
             what = "Total Regional Cores" if bucket == "cores" else "LowPriorityCores" if spot else f"{bucket} Cores"
             raise faults.conflict(
                 "OperationNotAllowed",
                 f"Operation could not be completed as it results in exceeding approved {what} quota. Additional details - Deployment "
-                f"Model: Resource Manager, Location: {location}, Current Limit: {limit}, Current Usage: {current}, Additional Required: "
-                f"{needed}, (Minimum) New Limit Required: {current + needed}. Setup Alerts when Quota reaches threshold. Learn more at "
-                "https://aka.ms/quotamonitoringalerting . Submit a request for Quota increase.",
+                f"Model: Resource Manager, Location: {location}, Current Limit: {limit}, Current Usage: {current}, Additional "
+                f"Required: {needed}, (Minimum) New Limit Required: {current + needed}. Setup Alerts when Quota reaches threshold. "
+                "Learn more at https://aka.ms/quotamonitoringalerting . Submit a request for Quota increase.",
             )
 
 

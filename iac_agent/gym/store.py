@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,7 +48,7 @@ def references(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for inner in value:
             yield from references(inner)
-    elif isinstance(value, str) and value.startswith("/subscriptions/"):
+    elif isinstance(value, str) and value[:15].lower() == "/subscriptions/":
         yield value.lower()
 
 
@@ -61,6 +63,8 @@ class Store:
         self._rendered: dict[str, bytes] = {}
         self._refers: dict[str, set[str]] = {}
         self._referred: dict[str, set[str]] = {}
+        self._undo: dict[str, Resource | None] | None = None
+        file.chmod(0o600)
         for key, resource_id, body, hidden in self._database.execute("select key, id, body, hidden from resources"):
             self._resources[key] = Resource(resource_id, json.loads(body), json.loads(hidden))
             self._index(key)
@@ -68,7 +72,10 @@ class Store:
     # --- resources -------------------------------------------------------------------------------------------------
 
     def get(self, resource_id: str) -> Resource | None:
-        return self._resources.get(resource_id.lower())
+        found = self._resources.get(resource_id.lower())
+        if found is not None and self._undo is not None:
+            return Resource(found.id, copy.deepcopy(found.body), dict(found.hidden))
+        return found
 
     def rendered(self, resource: Resource) -> bytes:
         """The JSON of a resource, kept until its next write."""
@@ -78,9 +85,41 @@ class Store:
             found = self._rendered[key] = json.dumps(resource.body, separators=(",", ":")).encode()
         return found
 
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything inside happens, or nothing: in memory and on disk, also when the process is killed.
+
+        Callers replace bodies rather than change them in place; `get` therefore hands out copies inside a transaction.
+        """
+        with self._lock:
+            undo: dict[str, Resource | None] = {}
+            self._undo = undo
+            self._database.execute("begin immediate")
+            try:
+                yield
+                self._database.execute("commit")
+            except BaseException:
+                self._database.execute("rollback")
+                for key, before in undo.items():
+                    self._restore(key, before)
+                raise
+            finally:
+                self._undo = None
+
+    def _restore(self, key: str, before: Resource | None) -> None:
+        self._rendered.pop(key, None)
+        if before is None:
+            self._resources.pop(key, None)
+            self._unindex(key)
+        else:
+            self._resources[key] = before
+            self._index(key)
+
     def save(self, resource: Resource) -> None:
         key = resource.id.lower()
         with self._lock:
+            if self._undo is not None:
+                self._undo.setdefault(key, self._resources.get(key))
             self._resources[key] = resource
             self._rendered.pop(key, None)
             self._index(key)
@@ -90,6 +129,8 @@ class Store:
     def remove(self, resource_id: str) -> None:
         key = resource_id.lower()
         with self._lock:
+            if self._undo is not None:
+                self._undo.setdefault(key, self._resources.get(key))
             self._resources.pop(key, None)
             self._rendered.pop(key, None)
             self._unindex(key)
@@ -161,7 +202,9 @@ class Store:
     def reset(self) -> None:
         """Forget every resource, event and operation."""
         with self._lock:
-            self._database.executescript("delete from resources; delete from events; delete from operations;")
+            self._database.executescript(
+                "delete from resources; delete from events; delete from operations; delete from settings where name = 'deleted_vaults';"
+            )
             for held in (self._resources, self._rendered, self._refers, self._referred):
                 held.clear()
 

@@ -50,7 +50,7 @@ def test_a_wrong_secret_is_refused(gym: Gym) -> None:
         ("GET", f"{GROUP}/providers/Microsoft.DocumentDB/databaseAccounts/x", 501, "NotEmulated"),
         ("PUT", f"{GROUP}/providers/Microsoft.DocumentDB/databaseAccounts/x", 501, "NotEmulated"),
         ("GET", f"{GROUP}/providers/Microsoft.DocumentDB/databaseAccounts", 501, "NotEmulated"),
-        ("POST", f"{VNET}/fly", 404, "InvalidResourceId"),
+        ("POST", f"{VNET}/fly", 501, "NotEmulated"),
     ],
 )
 def test_errors(call: Call, method: str, path: str, status: int, code: str) -> None:

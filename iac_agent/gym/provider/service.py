@@ -6,8 +6,10 @@ Source: tfplugin6.proto, https://developer.hashicorp.com/terraform/plugin/terraf
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections import defaultdict
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from tf.gen import tfplugin_pb2 as pb
@@ -131,7 +133,7 @@ class SandboxProvider(rpc.ProviderServicer):  # type: ignore[misc]
 
     def _apply(self, lens: Lens, prior: Values | None, planned: Values | None, config: Values) -> Values | None:
         values = {**(planned or prior or {}), **self._write_only(lens, config)}
-        with self._owners[self._owner(lens, values).lower()]:
+        with self._writing(lens, values):
             if planned is None:
                 assert prior is not None
                 access.delete(lens, self.arm, prior["id"], prior, self.major)
@@ -150,9 +152,12 @@ class SandboxProvider(rpc.ProviderServicer):  # type: ignore[misc]
         names = [n for n, a in self._block(lens.type).attributes.items() if a.write_only]
         return {n: config[n] for n in names if config.get(n) is not None}
 
-    def _owner(self, lens: Lens, values: Values) -> str:
-        parent = getattr(lens.strategy, "parent", "")
-        return str(values.get(parent) or "") if parent else ""
+    def _writing(self, lens: Lens, values: Values) -> AbstractContextManager[Any]:
+        """Writes inside one parent take turns, as azurerm's do: some of them read, change and write that parent whole."""
+        inside = re.match(r"\{(\w+_id)\}", lens.id)
+        parent = getattr(lens.strategy, "parent", "") or (inside[1] if inside else "")
+        owner = str(values.get(parent) or "").lower()
+        return self._owners[owner] if owner else nullcontext()
 
     def _create(self, lens: Lens, values: Values) -> str:
         if lens.hooks.prepare:

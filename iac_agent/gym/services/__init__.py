@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import quote, urlencode
 
+from iac_agent.gym import faults
 from iac_agent.gym.cloud import Caller, Cloud, ResourceType
 from iac_agent.gym.store import Body
 
@@ -30,6 +32,27 @@ class Operation:
     method: str
     pattern: str
     run: Callable[[Call, dict[str, str]], Outcome]
+
+
+_PAGE = 1000
+
+
+def page(found: list[Body], call: Call, host: str) -> Body:
+    """One page of a list: `$top` and `$skiptoken` in, `value` and `nextLink` out. Raises InvalidQueryParameter."""
+    start, size = _number(call.query.get("$skiptoken"), 0, 0), min(_number(call.query.get("$top"), _PAGE, 1), _PAGE)
+    body: Body = {"value": found[start : start + size]}
+    if start + size < len(found):
+        query = urlencode({**call.query, "$skiptoken": start + size})
+        body["nextLink"] = f"https://{host}{quote(call.path)}?{query}"
+    return body
+
+
+def _number(text: str | None, default: int, least: int) -> int:
+    if not text:
+        return default
+    if not text.isdigit() or int(text) < least:
+        raise faults.bad_request("InvalidQueryParameter", f"The query parameter value '{text}' is not valid.")
+    return int(text)
 
 
 class Services:

@@ -106,7 +106,7 @@ def _fill_assignment(write: Write) -> None:
     role = str(properties.get("roleDefinitionId", "")).rsplit("/", 1)[-1].lower()
     if role not in _ROLES.values():
         raise faults.bad_request("RoleDefinitionDoesNotExist", f"The specified role definition with ID '{role}' does not exist.")
-    scope = write.id.scope or f"/subscriptions/{write.id.subscription}"
+    scope = re.split("/providers/microsoft.authorization/roleassignments/", write.id.text, flags=re.IGNORECASE)[0]
     for other in write.cloud.store.of_type("Microsoft.Authorization/roleAssignments"):
         held = other.properties
         same = (held["principalId"], held["roleDefinitionId"].lower(), held["scope"].lower()) == (

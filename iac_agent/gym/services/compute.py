@@ -265,7 +265,8 @@ def _fill_disk(write: Write) -> None:
     size = int(properties["diskSizeGB"])
     properties.setdefault("diskIOPSReadWrite", min(7500, max(500, size * 4 - 12)))
     properties.setdefault("diskMBpsReadWrite", min(250, max(60, size // 2)))
-    properties.setdefault("diskState", "Unattached")
+    held = write.before is not None and write.before.body.get("managedBy")
+    properties["diskState"] = "Attached" if held else "Unattached"
     properties["diskSizeBytes"] = size * 1024**3
     properties["timeCreated"] = write.old.get("timeCreated") or write.cloud.now().isoformat()
     properties["uniqueId"] = write.old.get("uniqueId") or stable_guid(write.id.text, str(properties["timeCreated"]))

@@ -98,6 +98,6 @@ def _purge(call: Call, parts: dict[str, str]) -> Outcome:
     return 200, None
 
 
-TYPES = [ResourceType(_VAULT, created=200, slow=True, fill=_fill_vault, removing=_removing_vault)]
+TYPES = [ResourceType(_VAULT, created=200, slow=True, quick_delete=True, fill=_fill_vault, removing=_removing_vault)]
 _DELETED = "/subscriptions/{subscription}/providers/Microsoft.KeyVault/locations/{location}/deletedVaults/{vault}"
 ROUTES = [Operation("GET", _DELETED, _one_deleted), Operation("POST", f"{_DELETED}/purge", _purge)]

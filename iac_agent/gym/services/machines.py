@@ -16,8 +16,7 @@ _SHOWN = {"running": "VM running", "deallocated": "VM deallocated", "stopped": "
 
 
 def _machine(call: Call, parts: dict[str, str]) -> Resource:
-    path = call.path.split("/instanceView")[0]
-    path = path if path.lower().endswith(parts["vm"].lower()) else call.path.rsplit("/", 1)[0]
+    path = call.path.rsplit("/", 1)[0]
     found = call.cloud.store.get(path)
     if found is None:
         raise faults.resource_not_found(path, parts["group"])
@@ -68,8 +67,7 @@ def _power(state: str) -> Callable[[Call, dict[str, str]], Outcome]:
         machine = _machine(call, parts)
         call.cloud.require_unlocked(machine.id, "write")
         if state == "running" and machine.hidden.get("power") != "running":
-            size = str(machine.properties["hardwareProfile"]["vmSize"])
-            sizes.require(size)
+            sizes.require_quota_to_start(call.cloud, machine)
         machine.hidden["power"] = state
         call.cloud.store.save(machine)
         return 200, None
@@ -101,7 +99,9 @@ def _boot_log(call: Call, parts: dict[str, str]) -> Outcome:
     }
 
 
-def _sizes(call: Call, _: dict[str, str]) -> Outcome:
+def _sizes(call: Call, parts: dict[str, str]) -> Outcome:
+    if "vm" in parts:
+        _machine(call, parts)
     keys = ("name", "numberOfCores", "osDiskSizeInMB", "resourceDiskSizeInMB", "memoryInMB", "maxDataDiskCount")
     return 200, {"value": [{k: s[k] for k in keys} for s in sizes.all_sizes().values()]}
 

@@ -55,7 +55,8 @@ def _fill_vnet(write: Write) -> None:
                         f"subnet in virtual network '{name}' ('{other}').",
                     )
             taken.append((subnet["name"], prefix))
-    gone = {s["name"] for s in write.old.get("subnets") or []} - {s["name"] for s in properties.get("subnets") or []}
+    kept = {str(s["name"]).lower() for s in properties.get("subnets") or []}
+    gone = {s["name"] for s in write.old.get("subnets") or [] if str(s["name"]).lower() not in kept}
     for subnet_name in gone:
         _free_subnet(write.cloud, f"{write.id.text}/subnets/{subnet_name}")
     properties["resourceGuid"] = stable_guid(write.id.text)
@@ -132,16 +133,19 @@ def _addresses_in(cloud: Cloud, subnet_id: str) -> Iterator[str]:
                     yield properties["privateIPAddress"]
 
 
-def _assign_private(write: Write, configuration: Body, before: Body) -> None:
+def _assign_private(write: Write, configuration: Body, before: Body, given: set[str]) -> None:
+    """Give a configuration its private address; `given` are those of the same resource, taken in the same write."""
     properties = configuration.setdefault("properties", {})
     subnet_id = (properties.get("subnet") or {}).get("id")
     if not subnet_id:
         return
     subnet = write.require(subnet_id)
-    assert isinstance(subnet, dict)
+    if not isinstance(subnet, dict) or not _prefixes(subnet):
+        raise faults.invalid_reference(subnet_id, write.id.text)
     ranges = _networks(_prefixes(subnet), subnet_id)
     mine = before.get("privateIPAddress")
-    taken = {a for a in _addresses_in(write.cloud, subnet_id) if a != mine}
+    own = {c.get("properties", {}).get("privateIPAddress") for c in write.old.get("ipConfigurations") or []}
+    taken = {a for a in _addresses_in(write.cloud, subnet_id) if a not in own} | given
     asked = properties.get("privateIPAddress")
     if properties.get("privateIPAllocationMethod") == "Static" and asked:
         if not any(ipaddress.ip_address(asked) in r for r in ranges):
@@ -155,11 +159,13 @@ def _assign_private(write: Write, configuration: Body, before: Body) -> None:
                 f"IP configuration {configuration['id']} is using the private IP address {asked} which is "
                 "already allocated to another resource.",
             )
+        given.add(asked)
         return
-    if mine and any(ipaddress.ip_address(mine) in r for r in ranges):
+    if mine and mine not in taken and any(ipaddress.ip_address(mine) in r for r in ranges):
         properties["privateIPAddress"] = mine
     else:
         properties["privateIPAddress"] = _free_address(ranges, taken, subnet_id)
+    given.add(properties["privateIPAddress"])
 
 
 def _free_address(ranges: list[Network], taken: set[str], subnet_id: str) -> str:
@@ -182,6 +188,7 @@ def _fill_nic(write: Write) -> None:
     if (properties.get("networkSecurityGroup") or {}).get("id"):
         write.require(properties["networkSecurityGroup"]["id"])
     old = {c["name"]: c.get("properties", {}) for c in write.old.get("ipConfigurations") or []}
+    given: set[str] = set()
     for position, configuration in enumerate(properties["ipConfigurations"]):
         configuration["id"] = f"{write.id.text}/ipConfigurations/{configuration['name']}"
         inner = configuration.setdefault("properties", {})
@@ -190,7 +197,7 @@ def _fill_nic(write: Write) -> None:
                 write.require(target["id"])
         inner.setdefault("primary", position == 0)
         inner["provisioningState"] = "Succeeded"
-        _assign_private(write, configuration, old.get(configuration["name"], {}))
+        _assign_private(write, configuration, old.get(configuration["name"], {}), given)
     if "virtualMachine" in write.old:
         properties["virtualMachine"] = write.old["virtualMachine"]
     else:
@@ -260,7 +267,7 @@ def _removing_public_ip(cloud: Cloud, address: Resource) -> None:
         raise faults.bad_request(
             "PublicIPAddressCannotBeDeleted",
             f"Public IP address {address.id} can not be deleted since it is still allocated to resource {holders[0]}. In order to "
-            "delete the public IP, disassociate/detach the Public IP address from the resource. To learn how to do this, see "
+            "delete the public IP, disassociate/detach the Public IP address from the resource.  To learn how to do this, see "
             "aka.ms/deletepublicip.",
         )
 
@@ -283,7 +290,7 @@ def _fill_nsg(write: Write) -> None:
         if key in seen:
             raise faults.bad_request(
                 "SecurityRuleConflict",
-                f"Security rule {seen[key]} conflicts with rule {rule['name']}. Rules cannot have the same Priority and Direction.",
+                f"Security rule {rule['name']} conflicts with rule {seen[key]}. Rules cannot have the same Priority and Direction.",
             )
         seen[key] = rule["name"]
     write.properties["resourceGuid"] = stable_guid(write.id.text)
@@ -305,12 +312,13 @@ def _fill_route_table(write: Write) -> None:
 def _fill_lb(write: Write) -> None:
     properties = write.properties
     write.body.setdefault("sku", {"name": "Standard", "tier": "Regional"})
+    given: set[str] = set()
     for frontend in properties.get("frontendIPConfigurations") or []:
         inner = frontend["properties"]
         old: Body = next((f for f in write.old.get("frontendIPConfigurations") or [] if f["name"] == frontend["name"]), {})
         if (inner.get("publicIPAddress") or {}).get("id"):
             write.require(inner["publicIPAddress"]["id"])
-        _assign_private(write, frontend, old.get("properties", {}))
+        _assign_private(write, frontend, old.get("properties", {}), given)
     for key in (
         "probes",
         "loadBalancingRules",
@@ -356,7 +364,23 @@ def _fill_peering(write: Write) -> None:
     back = other.properties.get("virtualNetworkPeerings") or []
     mutual = any(str((p["properties"].get("remoteVirtualNetwork") or {}).get("id", "")).lower() == write.id.parent.lower() for p in back)
     write.properties["peeringState"] = "Connected" if mutual else "Initiated"
+    if mutual:
+        _set_peer_state(write.cloud, other, write.id.parent, "Connected")
     write.properties["remoteAddressSpace"] = other.properties.get("addressSpace", {})
+
+
+def _set_peer_state(cloud: Cloud, holder: Resource, remote: str, state: str) -> None:
+    """The other side of a peering follows: Connected when both sides exist, Disconnected when one goes."""
+    for peering in holder.properties.get("virtualNetworkPeerings") or []:
+        if str((peering["properties"].get("remoteVirtualNetwork") or {}).get("id", "")).lower() == remote.lower():
+            peering["properties"]["peeringState"] = state
+    cloud.store.save(holder)
+
+
+def _removing_peering(cloud: Cloud, peering: Resource) -> None:
+    other = cloud.store.get(str((peering.properties.get("remoteVirtualNetwork") or {}).get("id", "")))
+    if other:
+        _set_peer_state(cloud, other, peering.id.rsplit("/", 2)[0], "Disconnected")
 
 
 # --- private DNS ---------------------------------------------------------------------------------------------------------
@@ -437,7 +461,13 @@ _N = "Microsoft.Network"
 TYPES = [
     ResourceType(f"{_N}/virtualNetworks", slow=True, fill=_fill_vnet, removing=_removing_vnet),
     ResourceType(f"{_N}/virtualNetworks/subnets", held_in="subnets", slow=True, fill=_fill_subnet, removing=_removing_subnet),
-    ResourceType(f"{_N}/virtualNetworks/virtualNetworkPeerings", held_in="virtualNetworkPeerings", slow=True, fill=_fill_peering),
+    ResourceType(
+        f"{_N}/virtualNetworks/virtualNetworkPeerings",
+        held_in="virtualNetworkPeerings",
+        slow=True,
+        fill=_fill_peering,
+        removing=_removing_peering,
+    ),
     ResourceType(f"{_N}/networkInterfaces", slow=True, fill=_fill_nic, removing=_removing_nic),
     ResourceType(f"{_N}/publicIPAddresses", slow=True, fill=_fill_public_ip, removing=_removing_public_ip, show=_show_public_ip),
     ResourceType(

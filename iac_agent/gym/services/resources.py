@@ -10,7 +10,7 @@ import re
 from iac_agent.azure.ids import group_id
 from iac_agent.gym import faults, identity
 from iac_agent.gym.cloud import LOCATIONS, Cloud, ResourceType, Write
-from iac_agent.gym.services import Call, Operation, Outcome
+from iac_agent.gym.services import Call, Operation, Outcome, page
 from iac_agent.gym.store import Body, Resource
 
 NAMESPACES = [
@@ -41,9 +41,12 @@ def _fill_group(write: Write) -> None:
 
 def _removing_group(cloud: Cloud, group: Resource) -> None:
     """A group takes everything in it along; a lock on anything inside stops it (checked before)."""
+    users = ("networkinterfaces", "loadbalancers", "natgateways", "virtualmachines", "virtualmachinescalesets", "virtualnetworks")
     for inner in cloud.store.below(group.id):
         for holder in cloud.store.referrers(inner.id):
-            if not holder.id.lower().startswith(group.id.lower() + "/"):
+            watches = inner.type == "Microsoft.Compute/virtualMachines" or holder.type == inner.type == "Microsoft.Network/virtualNetworks"
+            outside = not holder.id.lower().startswith(group.id.lower() + "/")
+            if outside and not watches and holder.type.split("/", 1)[-1].lower() in users:
                 raise faults.conflict(
                     "ResourceGroupDeletionBlocked",
                     f"Deletion of resource group '{group.body['name']}' failed as resources with identifiers '{inner.id}' "
@@ -152,11 +155,15 @@ def _resources(call: Call, parts: dict[str, str]) -> Outcome:
     scope = group_id(parts["subscription"], parts["group"]) if "group" in parts else f"/subscriptions/{parts['subscription']}"
     if "group" in parts:
         call.cloud.require_group(parts["subscription"], parts["group"])
-    clauses = {k.lower(): v for k, v in _FILTER.findall(call.query.get("$filter", ""))}
+    given = call.query.get("$filter", "")
+    clauses = {k.lower(): v for k, v in _FILTER.findall(given)}
+    if re.sub(r"\s+and\s+|\s+", "", _FILTER.sub("", given), flags=re.IGNORECASE):
+        raise faults.bad_request("InvalidFilterInQueryString", f"Invalid $filter '{given}' specified in the query string.")
     found = []
     for resource in call.cloud.store.below(scope):
         tail = resource.id.split("/providers/")[-1]
-        if resource.type == TYPES[0].name or tail.count("/") > 2:
+        kind = call.cloud.types.get(resource.type.lower())
+        if resource.type == TYPES[0].name or tail.count("/") > 2 or (kind and kind.scoped):
             continue
         tags = resource.body.get("tags") or {}
         facts = {
@@ -169,7 +176,7 @@ def _resources(call: Call, parts: dict[str, str]) -> Outcome:
         }
         if all(str(facts[k]).lower() == v.lower() for k, v in clauses.items()):
             found.append(_listed(resource))
-    return 200, {"value": found[: int(call.query.get("$top", len(found)) or len(found))]}
+    return 200, page(found, call, call.cloud.endpoint.removeprefix("https://"))
 
 
 ROUTES = [

@@ -131,7 +131,7 @@ def _name_available(call: Call, _: dict[str, str]) -> Outcome:
 
 
 TYPES = [
-    ResourceType(_ACCOUNT, created=200, slow=True, fill=_fill_account, removing=_removing_account),
+    ResourceType(_ACCOUNT, created=200, slow=True, quick_delete=True, fill=_fill_account, removing=_removing_account),
     ResourceType(f"{_ACCOUNT}/blobServices/containers", created=201, located=False, implicit_parent=True, fill=_fill_container),
 ]
 _ONE = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Storage/storageAccounts/{account}"
