@@ -290,7 +290,7 @@ class ArmApp:
         place = re.match(r"/subscriptions/([^/]+)/resourceGroups/([^/]+)", scope, re.IGNORECASE)
         if place:
             self.cloud.require_group(place[1], place[2])
-        if kind.scoped and "/providers/" in scope.lower() and self.cloud.find(scope) is None:
+        if kind.scoped and "/providers/" in scope.lower() and not self.cloud.exists(scope):
             raise self._missing(ResourceId.parse(scope))
         if kind.held_in or len(parts) > 2:
             return self._children(call.path, kind)

@@ -6,6 +6,7 @@ Services say what is special about their types with `ResourceType`; nothing here
 from __future__ import annotations
 
 import copy
+import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -127,6 +128,9 @@ class ResourceType:
         return self.name.lower()
 
 
+_SERVICE = re.compile("/(?:blob|file|queue|table)Services/default$", re.IGNORECASE)
+
+
 @dataclass
 class Cloud:
     """The state of the gym plus the rules. `types` by lower-case name; `children` by lower-case parent type."""
@@ -159,6 +163,10 @@ class Cloud:
         if found is not None:
             return found
         return self.element(resource_id)
+
+    def exists(self, resource_id: str) -> bool:
+        """Whether there is such a resource; the services of a storage account come with it."""
+        return self.find(_SERVICE.sub("", resource_id)) is not None
 
     def element(self, resource_id: str) -> Body | None:
         parts = resource_id.rsplit("/", 2)
@@ -283,7 +291,7 @@ class Cloud:
 
     def _check_parents(self, rid: ResourceId, kind: ResourceType) -> None:
         if rid.scope:
-            if "/providers/" in rid.scope.lower() and self.find(rid.scope) is None:
+            if "/providers/" in rid.scope.lower() and not self.exists(rid.scope):
                 raise faults.resource_not_found(rid.scope, rid.resource_group)
             if rid.resource_group:
                 self.require_group(rid.subscription, rid.resource_group)

@@ -65,6 +65,13 @@ def _resources(sandbox: Sandbox) -> list[dict[str, Any]]:
     return found
 
 
+def _causes(change: dict[str, Any]) -> set[str]:
+    """The attributes that a change begins with, but for those that only follow from another resource's replacement."""
+    before, after, unknown = change["before"] or {}, change["after"] or {}, change["after_unknown"]
+    named = {path[0] for path in change.get("replace_paths", [])} or before.keys() | after.keys()
+    return {name for name in named if before.get(name) != after.get(name) and unknown.get(name) is not True}
+
+
 def _import(sandbox: Sandbox) -> int:
     """Import everything into an empty state next door; nothing may change but what Azure never tells."""
     held = [r for r in _resources(sandbox) if r["mode"] == "managed"]
@@ -79,9 +86,8 @@ def _import(sandbox: Sandbox) -> int:
     for change in plan["resource_changes"]:
         if change["mode"] != "managed" or change["change"]["actions"] == ["no-op"]:
             continue
-        before, after = change["change"]["before"] or {}, change["change"]["after"] or {}
-        differing = {k for k in before.keys() | after.keys() if before.get(k) != after.get(k)}
-        if not differing <= UNREADABLE:
-            unexplained.append(f"{change['address']}: {change['change']['actions']} {sorted(differing - UNREADABLE)}")
+        causes = _causes(change["change"])
+        if not causes <= UNREADABLE:
+            unexplained.append(f"{change['address']}: {change['change']['actions']} {sorted(causes - UNREADABLE)}")
     assert not unexplained, "\n".join(unexplained)
     return len(held)

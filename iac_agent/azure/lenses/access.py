@@ -36,6 +36,8 @@ def read(lens: Lens, arm: Arm, resource_id: str, known: Values, major: int) -> V
         values.setdefault("resource_group_name", resource_id.split("/")[4])
     flat = flatten(lens, live, known, major)
     values = {**{k: v for k, v in flat.items() if v is not None or k not in values}, **_kept(values, known)}
+    if isinstance(lens.strategy, Association) and not same_id(str(values.get(lens.strategy.target)), str(live["target"])):
+        values[lens.strategy.target] = live["target"]
     if lens.hooks.read_more:
         lens.hooks.read_more(arm, live, values)
     return values

@@ -5,6 +5,7 @@ Unknown and null values are both absent here: callers strip Terraform's unknowns
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,7 +42,7 @@ def is_empty(value: Any) -> bool:
 
 def expand(lens: Lens, values: Values, major: int) -> Body:
     """The body of the create PUT for these values."""
-    body: Body = dict(lens.constant)
+    body: Body = copy.deepcopy(dict(lens.constant))
     expand_fields(lens.fields_for(major), values, block_schema(lens, major), body, major)
     if lens.hooks.expand:
         lens.hooks.expand(body, values, major)

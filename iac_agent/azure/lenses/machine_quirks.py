@@ -79,7 +79,7 @@ def _expand_machine(system: str, body: Body, values: Values) -> None:
     settle_profile(properties, values, system)
     if values.get("os_managed_disk_id") and not values.get("admin_username"):
         properties.pop("osProfile", None)
-        properties["storageProfile"]["osDisk"]["createOption"] = "Attach"
+        properties["storageProfile"]["osDisk"] |= {"createOption": "Attach", "managedDisk": {"id": values["os_managed_disk_id"]}}
     else:
         managed = properties["storageProfile"]["osDisk"].get("managedDisk") or {}
         managed.pop("id", None)

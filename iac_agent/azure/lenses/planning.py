@@ -46,7 +46,7 @@ def _plan(fields: tuple[Field, ...], prior: Values | None, proposed: Values, con
         before = prior.get(name) if prior else None
         if isinstance(row, Nested) and configured and configured is not UNKNOWN:
             planned_elements = [_plan(row.fields, None, v, v, child_schema(schema, name), False) for v in configured]
-            value = [_continued(v, before if isinstance(before, list) else []) for v in planned_elements]
+            value = [_continued(row, v, before if isinstance(before, list) else []) for v in planned_elements]
         elif isinstance(row, Attr) and configured is None and row.default is not None:
             value = row.default
         elif configured is None and attribute.computed:
@@ -77,13 +77,18 @@ def _plan_block(row: Nested, prior: Values | None, proposed: Values, config: Val
         configured = configs[position] if position < len(configs) else {}
         fresh = create or matched is None
         element = _plan(row.fields, matched, item, configured if configured is not UNKNOWN else {}, block, fresh)
-        out.append(_continued(element, before) if block.nesting == "set" else element)
+        out.append(_continued(row, element, before) if block.nesting == "set" else element)
     return out
 
 
-def _continued(element: Values, before: list[Any]) -> Values:
-    """The element of `before` that this one equals but for empty against null; else the element itself."""
-    return next((b for b in before if isinstance(b, dict) and _alike(b, element)), element)
+def _continued(row: Nested, element: Values, before: list[Any]) -> Values:
+    """The element of `before` that this one equals but for what Azure computes and for empty against null; else itself."""
+    computed = {f.name for f in row.fields if isinstance(f, Attr) and f.send == "never"}
+
+    def given(values: Values) -> Values:
+        return {k: v for k, v in values.items() if k not in computed}
+
+    return next((b for b in before if isinstance(b, dict) and _alike(given(b), given(element))), element)
 
 
 def _alike(one: Any, other: Any) -> bool:

@@ -101,9 +101,12 @@ def _fill_os_disk(write: Write) -> None:
     storage = write.properties.setdefault("storageProfile", {})
     disk = storage.setdefault("osDisk", {})
     old = (write.old.get("storageProfile") or {}).get("osDisk") or {}
+    managed = disk.setdefault("managedDisk", {})
+    if disk.get("createOption") == "Attach" and managed.get("id"):
+        write.require(managed["id"])
+        disk["name"] = managed["id"].rsplit("/", 1)[1]
     name = disk.get("name") or old.get("name") or _free_disk_name(write)
     disk["name"] = name
-    managed = disk.setdefault("managedDisk", {})
     group = write.id.text.split("/providers/")[0]
     managed.setdefault("id", (old.get("managedDisk") or {}).get("id") or f"{group}/providers/{_DISK}/{name}")
     held = write.cloud.store.get(managed["id"])
@@ -297,7 +300,7 @@ def _fill_set(write: Write) -> None:
     domains = write.properties.get("platformFaultDomainCount", 2)
     if not 1 <= int(domains) <= 3:
         raise faults.bad_request("InvalidParameter", f"The specified fault domain count {domains} must fall in the range 1 to 3.")
-    write.properties.setdefault("virtualMachines", [])
+    write.properties["virtualMachines"] = []
 
 
 def _members(cloud: Cloud, resource: Resource) -> list[Resource]:

@@ -144,7 +144,8 @@ def _assign_private(write: Write, configuration: Body, before: Body, given: set[
         raise faults.invalid_reference(subnet_id, write.id.text)
     ranges = _networks(_prefixes(subnet), subnet_id)
     mine = before.get("privateIPAddress")
-    own = {c.get("properties", {}).get("privateIPAddress") for c in write.old.get("ipConfigurations") or []}
+    configurations = write.old.get("ipConfigurations") or write.old.get("frontendIPConfigurations") or []
+    own = {c.get("properties", {}).get("privateIPAddress") for c in configurations}
     taken = {a for a in _addresses_in(write.cloud, subnet_id) if a not in own} | given
     asked = properties.get("privateIPAddress")
     if properties.get("privateIPAllocationMethod") == "Static" and asked:
@@ -222,6 +223,7 @@ def _removing_nic(_: Cloud, nic: Resource) -> None:
 
 def _fill_public_ip(write: Write) -> None:
     properties, sku = write.properties, write.body.setdefault("sku", {"name": "Standard", "tier": "Regional"})
+    properties.pop("ipConfiguration", None)
     if sku.get("name") == "Basic" and write.before is None:
         raise faults.bad_request(
             "IPv4BasicSkuPublicIpCountLimitReached",
@@ -275,7 +277,11 @@ def _removing_public_ip(cloud: Cloud, address: Resource) -> None:
 def _fill_prefix(write: Write) -> None:
     digest = hashlib.sha256(write.id.text.lower().encode()).digest()
     length = write.properties.get("prefixLength", 28)
-    network = ipaddress.ip_network(f"20.{digest[0]}.{digest[1]}.{digest[2]}/{length}", strict=False)
+    if write.properties.get("publicIPAddressVersion") == "IPv6":
+        first = f"2603:1020:{digest[0]:x}:{digest[1]:x}::"
+    else:
+        first = f"20.{digest[0]}.{digest[1]}.{digest[2]}"
+    network = ipaddress.ip_network(f"{first}/{length}", strict=False)
     write.properties["ipPrefix"] = write.old.get("ipPrefix") or str(network)
 
 
