@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,29 @@ from tests.gym.conftest import GROUP, SUBSCRIPTION, Call
 
 VNET = f"{GROUP}/providers/Microsoft.Network/virtualNetworks/v"
 SPACE = {"location": "westeurope", "properties": {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}}}
+SUBNET = {"name": "s", "properties": {"addressPrefix": "10.0.1.0/24"}}
+NIC = f"{GROUP}/providers/Microsoft.Network/networkInterfaces/n"
+DISKS = f"{GROUP}/providers/Microsoft.Compute/disks"
+MACHINE = f"{GROUP}/providers/Microsoft.Compute/virtualMachines/m"
+
+
+def _nic(*configurations: str) -> dict[str, Any]:
+    subnet = {"id": f"{VNET}/subnets/s"}
+    given = [{"name": n, "properties": {"subnet": subnet, "primary": n == configurations[0]}} for n in configurations]
+    return {"location": "westeurope", "properties": {"ipConfigurations": given}}
+
+
+def _machine(**storage: Any) -> dict[str, Any]:
+    image = {"publisher": "Canonical", "offer": "ubuntu-24_04-lts", "sku": "server", "version": "latest"}
+    return {
+        "location": "westeurope",
+        "properties": {
+            "hardwareProfile": {"vmSize": "Standard_D2s_v5"},
+            "storageProfile": {"imageReference": image, "osDisk": {"createOption": "FromImage"}, **storage},
+            "osProfile": {"computerName": "m", "adminUsername": "u", "adminPassword": "P@ssw0rd1234!"},
+            "networkProfile": {"networkInterfaces": [{"id": NIC}]},
+        },
+    }
 
 
 @pytest.mark.parametrize(
@@ -190,3 +214,100 @@ def test_names_that_are_taken(call: Call, group: str) -> None:
     purge = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.KeyVault/locations/westeurope/deletedVaults/vault-1/purge"
     assert call("POST", purge)[0] in (200, 202)
     assert call("PUT", vault, content)[0] == 200
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"operation_seconds": "soon"}, {"quota": {"standardDSv5Family": -1}}, {"quota": []}, {"colour": "blue"}, {"clock_offset": True}],
+)
+def test_a_wrong_setting_is_refused(call: Call, settings: dict[str, object]) -> None:
+    status, body = call("PUT", "/gym/settings", settings)
+    assert (status, body["error"]["code"]) == (400, "InvalidSetting")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"location": "westeurope", "properties": []},
+        {"location": "westeurope", "tags": {"a": 1}},
+        {"location": "westeurope", "properties": {"addressSpace": "10.0.0.0/16"}},
+        {"location": "westeurope", "properties": {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}, "subnets": ["a"]}},
+    ],
+)
+def test_a_malformed_body_is_the_callers_mistake(call: Call, group: str, body: dict[str, object]) -> None:
+    assert call("PUT", VNET, body)[0] == 400
+    assert call("GET", VNET)[0] == 404
+
+
+def test_a_write_that_fails_leaves_nothing(call: Call, group: str) -> None:
+    """The OS disk is made before the data disk turns out to be missing."""
+    call("PUT", VNET, {**SPACE, "properties": {**SPACE["properties"], "subnets": [SUBNET]}})  # type: ignore[dict-item]
+    call("PUT", NIC, _nic("a"))
+    status, body = call("PUT", MACHINE, _machine(dataDisks=[{"lun": 0, "createOption": "Attach", "managedDisk": {"id": f"{DISKS}/gone"}}]))
+    assert status in (400, 404), body
+    assert call("GET", DISKS)[1]["value"] == []
+    assert "virtualMachine" not in call("GET", NIC)[1]["properties"]
+
+
+def test_a_machine_may_be_called_like_part_of_its_path(call: Call, group: str) -> None:
+    call("PUT", VNET, {**SPACE, "properties": {**SPACE["properties"], "subnets": [SUBNET]}})  # type: ignore[dict-item]
+    call("PUT", NIC, _nic("a"))
+    path = f"{GROUP}/providers/Microsoft.Compute/virtualMachines/t"
+    assert call("PUT", path, _machine())[0] == 201
+    assert call("POST", f"{path}/deallocate")[0] in (200, 202)
+    codes = [s["code"] for s in call("GET", f"{path}/instanceView")[1]["statuses"]]
+    assert "PowerState/deallocated" in codes
+
+
+def test_two_configurations_of_a_nic_get_two_addresses(call: Call, group: str) -> None:
+    call("PUT", VNET, {**SPACE, "properties": {**SPACE["properties"], "subnets": [SUBNET]}})  # type: ignore[dict-item]
+    _, nic = call("PUT", NIC, _nic("a", "b"))
+    addresses = {c["properties"]["privateIPAddress"] for c in nic["properties"]["ipConfigurations"]}
+    assert addresses == {"10.0.1.4", "10.0.1.5"}
+    _, again = call("PUT", NIC, _nic("b", "a"))
+    kept = {c["name"]: c["properties"]["privateIPAddress"] for c in again["properties"]["ipConfigurations"]}
+    assert kept == {c["name"]: c["properties"]["privateIPAddress"] for c in nic["properties"]["ipConfigurations"]}
+
+
+def test_roles_and_locks_sit_on_groups_too(call: Call, group: str) -> None:
+    lock = f"{GROUP}/providers/Microsoft.Authorization/locks"
+    for name, level in (("one", "ReadOnly"), ("two", "CanNotDelete")):
+        assert call("PUT", f"{lock}/{name}", {"properties": {"level": level}})[0] == 201
+    _, refused = call("PUT", VNET, SPACE)
+    assert refused["error"]["code"] == "ScopeLocked"
+    assert f"'{GROUP}'" in refused["error"]["message"]
+    for name in ("one", "two"):
+        assert call("DELETE", f"{lock}/{name}")[0] in (200, 204)
+    reader = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7"
+    assignment = f"{GROUP}/providers/Microsoft.Authorization/roleAssignments/11111111-2222-3333-4444-555555555555"
+    given = {"properties": {"roleDefinitionId": reader, "principalId": "66666666-7777-8888-9999-000000000000"}}
+    status, made = call("PUT", assignment, given)
+    assert (status, made["properties"]["scope"]) == (201, GROUP)
+
+
+def test_both_sides_of_a_peering_follow_each_other(call: Call, group: str) -> None:
+    other = VNET[:-1] + "w"
+    call("PUT", VNET, SPACE)
+    call("PUT", other, {"location": "westeurope", "properties": {"addressSpace": {"addressPrefixes": ["10.9.0.0/16"]}}})
+    states = []
+    for here, there in ((VNET, other), (other, VNET)):
+        call("PUT", f"{here}/virtualNetworkPeerings/p", {"properties": {"remoteVirtualNetwork": {"id": there}}})
+        states.append(call("GET", f"{VNET}/virtualNetworkPeerings/p")[1]["properties"]["peeringState"])
+    call("DELETE", f"{other}/virtualNetworkPeerings/p")
+    states.append(call("GET", f"{VNET}/virtualNetworkPeerings/p")[1]["properties"]["peeringState"])
+    assert states == ["Initiated", "Connected", "Disconnected"]
+
+
+def test_an_address_is_free_once_its_user_is_gone(call: Call, group: str) -> None:
+    """Clients read, change and write; what the gym only shows must not come back as a fact."""
+    call("PUT", VNET, {**SPACE, "properties": {**SPACE["properties"], "subnets": [SUBNET]}})  # type: ignore[dict-item]
+    address = f"{GROUP}/providers/Microsoft.Network/publicIPAddresses/p"
+    call("PUT", address, {"location": "westeurope", "sku": {"name": "Standard"}, "properties": {"publicIPAllocationMethod": "Static"}})
+    nic = _nic("a")
+    nic["properties"]["ipConfigurations"][0]["properties"]["publicIPAddress"] = {"id": address}
+    call("PUT", NIC, nic)
+    shown = call("GET", address)[1]
+    assert shown["properties"]["ipConfiguration"]["id"].startswith(NIC)
+    call("PUT", address, {**shown, "tags": {"a": "b"}})
+    call("DELETE", NIC)
+    assert call("DELETE", address)[0] == 202
