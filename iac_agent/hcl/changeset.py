@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from iac_agent.errors import EditRejected, HclSyntaxError, ValueElsewhere
+from iac_agent.errors import EditRejected, HclSyntaxError, NotEditable, UnknownAddress, ValueElsewhere
 from iac_agent.hcl import edits as e
-from iac_agent.hcl import surgery, verify
+from iac_agent.hcl import elements, surgery, verify
 from iac_agent.hcl.address import parse_path
 from iac_agent.hcl.document import Block, Document
 from iac_agent.hcl.layout import Splice, splice
-from iac_agent.hcl.module import Module, RootModule
+from iac_agent.hcl.module import Module, RootModule, json_has, local_address
 
 
 @dataclass
@@ -57,6 +57,8 @@ def _apply_one(root: RootModule, edit: e.Edit) -> tuple[Path, bytes | None, byte
     if isinstance(edit, e.AddTopLevel):
         return _add_top_level(root, edit)
     module, block = root.locate(edit.address)
+    edit = _within_locals(block, edit)
+    _require_not_overridden(root, edit)
     try:
         changed = _operate(block, edit)
     except ValueElsewhere as problem:
@@ -68,6 +70,30 @@ def _apply_one(root: RootModule, edit: e.Edit) -> tuple[Path, bytes | None, byte
     return root.file_of(document), document.raw, changed.raw
 
 
+def _within_locals(block: Block, edit: e.Edit) -> e.Edit:
+    """`local.x` names one argument of a block that holds others: the edit as one of that block, and of x alone."""
+    if block.type != "locals":
+        return edit
+    name = edit.address.rpartition("local.")[2]
+    if isinstance(edit, e.RemoveResource):
+        return e.RemoveAttribute(edit.address, name)
+    if not isinstance(edit, e.InnerEdit) or parse_path(edit.path)[:1] != (name,):
+        raise UnknownAddress(edit.describe(), [f"path {name}"], block.where)
+    return edit
+
+
+def _require_not_overridden(root: RootModule, edit: e.Edit) -> None:
+    """Raise ValueElsewhere when an override file has the last word on what the edit changes."""
+    if not isinstance(edit, e.InnerEdit):
+        return
+    name = str(next(iter(parse_path(edit.path)), ""))
+    for block in root.overriding(edit.address):
+        held = block.attributes.get(name)
+        if held or any(b.type == name for b in block.blocks):
+            text = block.document.text(held.value) if held else f"{name} {{ ... }}"
+            raise ValueElsewhere(block.where, f"{edit.address} {edit.path}", text, [f"{block.where} (an override file)"])
+
+
 def _operate(block: Block, edit: e.Edit) -> Document:
     match edit:
         case e.SetAttribute():
@@ -75,15 +101,15 @@ def _operate(block: Block, edit: e.Edit) -> Document:
         case e.RemoveAttribute():
             return surgery.remove_attribute(block, edit.path)
         case e.AppendItem():
-            return surgery.append_item(block, edit.path, edit.value)
+            return elements.append_item(block, edit.path, edit.value)
         case e.RemoveItem():
-            return surgery.remove_item(block, edit.path, edit.value)
+            return elements.remove_item(block, edit.path, edit.value)
         case e.PutKey():
-            return surgery.put_key(block, edit.path, edit.key, edit.value)
+            return elements.put_key(block, edit.path, edit.key, edit.value)
         case e.RenameKey():
-            return surgery.rename_key(block, edit.path, edit.key, edit.to)
+            return elements.rename_key(block, edit.path, edit.key, edit.to)
         case e.DropKey():
-            return surgery.drop_key(block, edit.path, edit.key)
+            return elements.drop_key(block, edit.path, edit.key)
         case e.AddBlock():
             return surgery.add_block(block, edit.path, edit.arguments)
         case e.RemoveBlock():
@@ -94,22 +120,31 @@ def _operate(block: Block, edit: e.Edit) -> Document:
 
 
 def _with_origin(root: RootModule, module: Module, block: Block, problem: ValueElsewhere, edit: e.Edit) -> ValueElsewhere:
-    inner, steps = surgery.descend(block, parse_path(problem.target.split(".")[0] if _is_key(edit) else problem.target))
+    path = edit.path if isinstance(edit, e.InnerEdit) else problem.target
+    inner, steps = surgery.descend(block, parse_path(path))
     attribute = inner.attributes.get(str(steps[0])) if steps else None
     origin = root.origin(module, block, attribute.value) if attribute else []
     return ValueElsewhere(problem.where, f"{edit.address} {problem.target}", problem.expression, origin)
 
 
-def _is_key(edit: e.Edit) -> bool:
-    return isinstance(edit, e.PutKey | e.RenameKey | e.DropKey)
+def _require_new(root: RootModule, module: Module, edit: e.AddTopLevel) -> Block:
+    """The one block of the edit. Raises EditRejected unless it is what it says, new, and goes to a file that Terraform reads."""
+    blocks = Document("the new block", edit.source.encode()).blocks
+    if len(blocks) != 1 or (local_address(blocks[0]) or edit.address) != edit.address:
+        raise EditRejected(f"the new block is not one block with the address {edit.address}")
+    if Path(edit.file).name != edit.file or not edit.file.endswith(".tf"):
+        raise NotEditable(f"{edit.file} is not a Terraform file of this module", hint="Name one, such as main.tf.")
+    present = [b.where for b in module.index.get(edit.address, [])]
+    present += [str(root.shown(f)) for f, content in module.json_files if json_has(content, edit.address)]
+    if present:
+        raise EditRejected(f"{edit.address} is already there: {present[0]}")
+    return blocks[0]
 
 
 def _add_top_level(root: RootModule, edit: e.AddTopLevel) -> tuple[Path, bytes | None, bytes]:
     """Put a block behind its kin: same resource type first, else at the end of the file named in the edit."""
     module = root.modules[0]
-    new = Document("the new block", edit.source.encode()).blocks[0]
-    if root.modules[0].index.get(edit.address):
-        raise EditRejected(f"{edit.address} is already there: {module.index[edit.address][0].where}")
+    new = _require_new(root, module, edit)
     kin = [b for d in module.documents for b in d.blocks if b.type == new.type and b.labels[:1] == new.labels[:1]]
     if kin:
         document, at = kin[-1].document, kin[-1].node.end_byte

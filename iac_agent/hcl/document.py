@@ -176,10 +176,12 @@ def is_literal(node: Node) -> bool:
 
 
 def walk(node: Node) -> Iterator[Node]:
-    """The node and everything below it, in document order."""
-    yield node
-    for child in node.children:
-        yield from walk(child)
+    """The node and everything below it, in document order; deep nesting is no problem."""
+    pending = [node]
+    while pending:
+        inner = pending.pop()
+        yield inner
+        pending.extend(reversed(inner.children))
 
 
 def references(document: Document, node: Node) -> list[str]:
@@ -213,7 +215,22 @@ def literal(value: object) -> str:
     return json.dumps(value)
 
 
+_KEYWORDS = ("for", "if")
+
+
 def map_key(key: str) -> str:
     """A map key as HCL writes it: bare when it is an identifier, else quoted."""
     bare = key.replace("-", "_").replace("_", "a")
-    return key if bare.isascii() and bare.isalnum() and not key[0].isdigit() and key[0] != "-" else literal(key)
+    is_name = bare.isascii() and bare.isalnum() and not key[0].isdigit() and key[0] != "-" and key not in _KEYWORDS
+    return key if is_name else literal(key)
+
+
+def key_name(source: str) -> str:
+    """The key that HCL source stands for: the reverse of map_key."""
+    if not (len(source) > 1 and source.startswith('"') and source.endswith('"')):
+        return source
+    try:
+        text = str(json.loads(source))
+    except ValueError:
+        text = source[1:-1]
+    return text.replace("$${", "${").replace("%%{", "%{")

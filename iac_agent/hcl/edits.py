@@ -25,10 +25,16 @@ class Edit:
 
 
 @dataclass(frozen=True)
-class SetAttribute(Edit):
-    """Set `path` to `value`; a new argument goes behind the argument named `after`, else behind the last one."""
+class InnerEdit(Edit):
+    """Base of the edits of what `path` names inside the block."""
 
     path: str
+
+
+@dataclass(frozen=True)
+class SetAttribute(InnerEdit):
+    """Set `path` to `value`; a new argument goes behind the argument named `after`, else behind the last one."""
+
     value: str
     after: str = ""
 
@@ -37,20 +43,17 @@ class SetAttribute(Edit):
 
 
 @dataclass(frozen=True)
-class RemoveAttribute(Edit):
+class RemoveAttribute(InnerEdit):
     """Remove the argument at `path`."""
-
-    path: str
 
     def describe(self) -> str:
         return f"remove {self.path}"
 
 
 @dataclass(frozen=True)
-class AppendItem(Edit):
+class AppendItem(InnerEdit):
     """Append `value` to the list at `path`."""
 
-    path: str
     value: str
 
     def describe(self) -> str:
@@ -58,10 +61,9 @@ class AppendItem(Edit):
 
 
 @dataclass(frozen=True)
-class RemoveItem(Edit):
+class RemoveItem(InnerEdit):
     """Remove the item whose source is `value` from the list at `path`."""
 
-    path: str
     value: str
 
     def describe(self) -> str:
@@ -69,10 +71,9 @@ class RemoveItem(Edit):
 
 
 @dataclass(frozen=True)
-class PutKey(Edit):
+class PutKey(InnerEdit):
     """Set `key` of the map at `path` to `value`, adding it when it is missing. The map itself is created when it is missing."""
 
-    path: str
     key: str
     value: str
 
@@ -81,10 +82,9 @@ class PutKey(Edit):
 
 
 @dataclass(frozen=True)
-class RenameKey(Edit):
+class RenameKey(InnerEdit):
     """Rename `key` of the map at `path` to `to`."""
 
-    path: str
     key: str
     to: str
 
@@ -93,10 +93,9 @@ class RenameKey(Edit):
 
 
 @dataclass(frozen=True)
-class DropKey(Edit):
+class DropKey(InnerEdit):
     """Remove `key` from the map at `path`."""
 
-    path: str
     key: str
 
     def describe(self) -> str:
@@ -104,10 +103,9 @@ class DropKey(Edit):
 
 
 @dataclass(frozen=True)
-class AddBlock(Edit):
+class AddBlock(InnerEdit):
     """Add a nested block at `path` (its type, last step) with arguments as (name, HCL source) pairs."""
 
-    path: str
     arguments: tuple[tuple[str, str], ...] = ()
 
     def describe(self) -> str:
@@ -116,10 +114,8 @@ class AddBlock(Edit):
 
 
 @dataclass(frozen=True)
-class RemoveBlock(Edit):
+class RemoveBlock(InnerEdit):
     """Remove the nested block at `path` (`security_rule[1]`)."""
-
-    path: str
 
     def describe(self) -> str:
         return f"remove block {self.path}"

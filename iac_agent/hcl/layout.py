@@ -76,8 +76,8 @@ def _lines(document: Document) -> dict[int, _Line]:
         if node.start_byte == node.end_byte:
             continue
         line = lines.setdefault(row, _Line(document.line_start(node.start_byte)))
-        if node.type == "comment":
-            if line.code_end >= 0 and row == last:
+        if node.type == "comment" and not document.data.startswith(b"/*", node.start_byte):
+            if line.code_end >= 0:
                 line.comment = node.start_byte
             continue
         line.comment = -1
@@ -140,18 +140,33 @@ def _comment_splices(document: Document, run: list[_Line]) -> list[Splice]:
     return fixes
 
 
-def tidy(old: Document, old_row: int, new: Document, new_row: int) -> Document:
-    """`new` with the run around `new_row` aligned, if the run around `old_row` of `old` was aligned. Rows are 0-based."""
+def _changed_rows(old: bytes, new: bytes) -> tuple[range, range]:
+    """The rows that differ, with one more on each side, in old and in new."""
+    a, b = old.split(b"\n"), new.split(b"\n")
+    head, most = 0, min(len(a), len(b))
+    while head < most and a[head] == b[head]:
+        head += 1
+    tail = 0
+    while tail < most - head and a[-1 - tail] == b[-1 - tail]:
+        tail += 1
+    first = max(head - 1, 0)
+    return range(first, len(a) - tail + 1), range(first, len(b) - tail + 1)
+
+
+def tidy(old: Document, new: Document) -> Document:
+    """`new` with the runs that touch the edit aligned, where all runs that touched it in `old` were aligned."""
+    old_rows, new_rows = _changed_rows(old.data, new.data)
+    old_lines, old_number = _lines(old), _line_numbers(old)
     for member, misaligned in ((_has_equals, _equals_splices), (_has_comment, _comment_splices)):
-        before = _run(_lines(old), _line_numbers(old)(old_row), member)
-        if not before or misaligned(old, before):
+        if any(misaligned(old, _run(old_lines, row, member)) for row in sorted({old_number(r) for r in old_rows})):
             continue
-        lines = _lines(new)
-        fixes: dict[int, Splice] = {}
-        here = _line_numbers(new)(new_row)
-        for row in (here, here - 1):
-            for fix in misaligned(new, _run(lines, row, member)):
-                fixes[fix.start] = fix
+        lines, number = _lines(new), _line_numbers(new)
+        fixes = {f.start: f for row in sorted({number(r) for r in new_rows}) for f in misaligned(new, _run(lines, row, member))}
         if fixes:
             new = Document(new.path, new.bom + splice(new.data, list(fixes.values())))
     return new
+
+
+def rebuild(document: Document, splices: list[Splice]) -> Document:
+    """The document with the splices applied and the lines around them tidy. Raises HclSyntaxError when it no longer parses."""
+    return tidy(document, Document(document.path, document.bom + splice(document.data, splices)))

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from tree_sitter import Node
 
-from iac_agent.errors import AmbiguousAddress, NotEditable, UnknownAddress, UsageError
+from iac_agent.errors import AmbiguousAddress, HclSyntaxError, NotEditable, UnknownAddress, UsageError
 from iac_agent.hcl.address import Address
 from iac_agent.hcl.document import Attribute, Block, Document, is_literal, references, unwrap
 
-_NAMED = re.compile(r"(?:(?P<modules>(?:module\.[\w-]+\.)*))(?P<kind>variable|output|local|module|provider)\.(?P<name>[\w-]+)$")
+_NAMED = re.compile(r"(?P<modules>(?:module\.[\w-]+\.)*)(?P<named>(?:variable|output|local|module)\.[\w-]+|provider\.[\w-]+(?:\.[\w-]+)?)$")
 
 
 @dataclass(frozen=True)
@@ -35,28 +35,39 @@ class Module:
         found: dict[str, list[Block]] = {}
         for document in self.documents:
             for block in document.blocks:
-                key = _local_address(block)
+                key = local_address(block)
                 if key:
                     found.setdefault(key, []).append(block)
         return found
 
-    def local_value(self, name: str) -> tuple[Block, Attribute] | None:
-        for document in self.documents:
-            for block in document.blocks:
-                if block.type == "locals" and name in block.attributes:
-                    return block, block.attributes[name]
-        return None
+    def local_values(self, name: str) -> list[tuple[Block, Attribute]]:
+        """Where a local value is defined: one place, unless files override it or the configuration is wrong."""
+        blocks = [b for d in self.documents for b in d.blocks if b.type == "locals" and name in b.attributes]
+        winning = [b for b in blocks if is_override(b)][-1:] or blocks
+        return [(b, b.attributes[name]) for b in winning]
 
     @property
     def prefix(self) -> str:
         return "".join(f"module.{name}." for name in self.path)
 
 
-def _local_address(block: Block) -> str:
+def is_override(block: Block) -> bool:
+    """Whether the block stands in a file whose values win over those of the others.
+
+    Source: https://developer.hashicorp.com/terraform/language/files/override
+    """
+    return Path(block.document.path).name == "override.tf" or Path(block.document.path).name.endswith("_override.tf")
+
+
+def local_address(block: Block) -> str:
+    """How a block is named inside its module; empty when it has no name."""
     if block.type == "resource" and len(block.labels) == 2:
         return ".".join(block.labels)
     if block.type == "data" and len(block.labels) == 2:
         return "data." + ".".join(block.labels)
+    if block.type == "provider" and "alias" in block.attributes:
+        alias = block.document.text(block.attributes["alias"].value).strip('"')
+        return f"provider.{block.labels[0]}.{alias}"
     if block.type in ("variable", "output", "module", "provider") and len(block.labels) == 1:
         return f"{block.type}.{block.labels[0]}"
     return ""
@@ -108,8 +119,15 @@ class RootModule:
             if name.endswith(".tf"):
                 documents.append(self._parse(file))
             elif name.endswith(".tf.json"):
-                json_files.append((file, json.loads(self.read(file))))
+                json_files.append((file, self._json(file)))
         return Module(path, directory, tuple(documents), tuple(json_files), call)
+
+    def _json(self, file: Path) -> Mapping[str, object]:
+        try:
+            content = json.loads(self.read(file))
+        except ValueError as problem:
+            raise HclSyntaxError(self.shown(file), getattr(problem, "lineno", 1), f"this is not valid JSON: {problem}") from problem
+        return content if isinstance(content, dict) else {}
 
     def _parse(self, file: Path) -> Document:
         raw = self.read(file)
@@ -136,25 +154,30 @@ class RootModule:
         modules, local = self._split(address)
         module = self._module(modules, address)
         if local.startswith("local."):
-            found_local = module.local_value(local[len("local.") :])
-            if found_local:
-                return module, found_local[0]
-        found = module.index.get(local, [])
-        if len(found) > 1 and not local.startswith("provider."):
+            found = [b for b, _ in module.local_values(local[len("local.") :])]
+        else:
+            everywhere = module.index.get(local, [])
+            found = [b for b in everywhere if not is_override(b)] or everywhere
+        if len(found) > 1:
             raise AmbiguousAddress(address, [b.where for b in found])
         if found:
             return module, found[0]
         for file, content in module.json_files:
-            if _json_has(content, local):
+            if json_has(content, local):
                 raise NotEditable(f"{address} is written in {self.shown(file)}: JSON syntax is read, not edited")
         raise UnknownAddress(address, self._nearest(address))
+
+    def overriding(self, address: str) -> list[Block]:
+        """The blocks in override files that change the block of this address."""
+        modules, local = self._split(address)
+        return [b for b in self._module(modules, address).index.get(local, []) if is_override(b)]
 
     @staticmethod
     def _split(address: str) -> tuple[tuple[str, ...], str]:
         named = _NAMED.fullmatch(address)
         if named:
             modules = tuple(part.split(".")[1] for part in re.findall(r"module\.[\w-]+\.", named["modules"]))
-            return modules, f"{named['kind']}.{named['name']}"
+            return modules, named["named"]
         parsed = Address.parse(address)
         local = Address(parsed.type, parsed.name, mode=parsed.mode)
         return tuple(name for name, _ in parsed.modules), str(local)
@@ -196,9 +219,7 @@ class RootModule:
             if head == "var":
                 places += self._variable_origin(module, name, depth)
             elif head == "local":
-                found = module.local_value(name)
-                if found:
-                    owner, attribute = found
+                for owner, attribute in module.local_values(name):
                     places.append(f"{owner.document.path}:{attribute.node.start_point[0] + 1} (local.{name})")
                     places += self.origin(module, owner, attribute.value, depth + 1)
             elif head in ("each", "count"):
@@ -222,6 +243,8 @@ class RootModule:
         elif not module.path:
             places += [f"{path}:{line}" for path, line in self._tfvars(name)]
         declared = module.index.get(f"variable.{name}", [])
+        if not declared:
+            places.append(f"variable {name}, which is not declared")
         for block in declared:
             default = block.attributes.get("default")
             line = (default.node.start_point[0] + 1) if default else block.line
@@ -230,10 +253,13 @@ class RootModule:
 
     def _tfvars(self, name: str) -> list[tuple[Path, int]]:
         """Where the tfvars files that Terraform loads by itself set a variable, in reverse load order (the last one wins)."""
-        files = [self.directory / "terraform.tfvars", *sorted(self.directory.glob("*.auto.tfvars"))]
+        last = sorted([*self.directory.glob("*.auto.tfvars"), *self.directory.glob("*.auto.tfvars.json")])
+        files = [self.directory / "terraform.tfvars", self.directory / "terraform.tfvars.json", *last]
         found = []
-        for file in files:
-            if file.is_file():
+        for file in (f for f in files if f.is_file()):
+            if file.suffix == ".json":
+                found += [(self.shown(file), 1)] if name in self._json(file) else []
+            else:
                 document = self._parse(file)
                 attribute = document.attributes_of(document.body).get(name)
                 if attribute:
@@ -244,15 +270,16 @@ class RootModule:
         """Where the configuration refers to a resource: `file:line`, for the report after a removal."""
         modules, local = self._split(address)
         module = self._module(modules, address)
+        name = f"var.{local.removeprefix('variable.')}" if local.startswith("variable.") else local
         places = []
         for document in module.documents:
             for block in document.blocks:
-                if _local_address(block) == local:
+                if local_address(block) == local:
                     continue
                 lines = {
                     node.start_point[0] + 1
                     for node in _expressions(block.node)
-                    if any(r == local or r.startswith(local + ".") for r in references(document, node))
+                    if any(r == name or r.startswith(name + ".") for r in references(document, node))
                 }
                 places += [f"{document.path}:{line}" for line in sorted(lines)]
         return places
@@ -281,8 +308,9 @@ def _local_source(block: Block, directory: Path) -> Path | None:
     return (directory / text).resolve() if text.startswith(("./", "../")) else None
 
 
-def _json_has(content: Mapping[str, object], local: str) -> bool:
+def json_has(content: Mapping[str, object], local: str) -> bool:
     parts = local.split(".")
+    parts = ["locals" if parts[0] == "local" else parts[0], *parts[1:]]
     parts = parts if parts[0] in ("data", "variable", "output", "module", "provider", "locals") else ["resource", *parts]
     node: object = content
     for part in parts:

@@ -1,4 +1,4 @@
-"""Edits inside one block, as byte spans: each function takes a block and returns the new document.
+"""Edits of arguments and nested blocks, as byte spans: each function takes a block and returns the new document.
 
 Nothing here knows files or modules; `changeset` finds the block and checks the result.
 """
@@ -9,12 +9,12 @@ import re
 
 from tree_sitter import Node
 
-from iac_agent.errors import AmbiguousAddress, HclError, NotEditable, UnknownAddress, ValueElsewhere
+from iac_agent.errors import AmbiguousAddress, EditRejected, HclError, NotEditable, UnknownAddress, ValueElsewhere
 from iac_agent.hcl.address import Step, parse_path, show_path
-from iac_agent.hcl.document import Attribute, Block, Document, is_literal, map_key, unwrap
-from iac_agent.hcl.layout import Splice, splice, tidy
+from iac_agent.hcl.document import Attribute, Block, Document, is_literal
+from iac_agent.hcl.layout import Splice, rebuild, splice
 
-_UNIT = b"  "
+UNIT = b"  "
 
 
 def descend(block: Block, steps: tuple[Step, ...]) -> tuple[Block, tuple[Step, ...]]:
@@ -41,15 +41,6 @@ def descend(block: Block, steps: tuple[Step, ...]) -> tuple[Block, tuple[Step, .
     return block, steps
 
 
-def _rebuild(document: Document, splices: list[Splice], row: int, new_row: int | None = None) -> Document:
-    changed = Document(document.path, document.bom + splice(document.data, splices))
-    return tidy(document, row, changed, row if new_row is None else new_row)
-
-
-def _row(document: Document, offset: int) -> int:
-    return document.data.count(b"\n", 0, offset)
-
-
 def _block_start(block: Block) -> Node:
     return next(c for c in block.node.children if c.type == "block_start")
 
@@ -74,7 +65,7 @@ def _unit(block: Block) -> bytes:
         base = document.indent_at(other.node.start_byte)
         if inner.startswith(base) and len(inner) > len(base):
             return inner[len(base) :]
-    return b"\t" if outer.startswith(b"\t") else _UNIT
+    return b"\t" if outer.startswith(b"\t") else UNIT
 
 
 def _indent_inside(block: Block) -> bytes:
@@ -121,6 +112,15 @@ def _same_block(document: Document, block: Block) -> Block:
     raise HclError(f"{block.where}: lost the block while editing")
 
 
+def source(document: Document, value: str) -> bytes:
+    """A new value as bytes, with the line ends of the file. Raises EditRejected when a comment stands behind it."""
+    given = value.replace("\r\n", "\n")
+    alone = Document("the new value", f"x = {given}\n".encode())
+    if any(c.type == "comment" for top in alone.tree.root_node.children for c in (top, *top.children)):
+        raise EditRejected(f"{document.path}: the new value ends in a comment: {value}")
+    return given.encode().replace(b"\n", document.newline)
+
+
 def require_literal(block: Block, attribute: Attribute, path: str) -> None:
     """Raise ValueElsewhere when the value is an expression rather than a literal."""
     if not is_literal(attribute.value):
@@ -134,37 +134,36 @@ def require_literal(block: Block, attribute: Attribute, path: str) -> None:
 
 def set_attribute(block: Block, path: str, value: str, after: str = "") -> Document:
     inner, steps = descend(block, parse_path(path))
+    if not steps:
+        raise UnknownAddress(f"argument {path!r}", sorted(inner.attributes), inner.where)
     if len(steps) != 1 or not isinstance(steps[0], str):
         missing = show_path(steps[:-1])
         raise UnknownAddress(f"block {missing}", sorted({b.type for b in inner.blocks}), inner.where)
     name = steps[0]
     present = inner.attributes.get(name)
     if present is None:
-        return _insert_attribute(inner, name, value, after)
+        return insert_attribute(inner, name, value, after)
     require_literal(inner, present, path)
     document = inner.document
-    row = _row(document, present.value.start_byte)
-    return _rebuild(document, [Splice(present.value.start_byte, present.value.end_byte, value.encode())], row)
+    return rebuild(document, [Splice(present.value.start_byte, present.value.end_byte, source(inner.document, value))])
 
 
-def _insert_attribute(block: Block, name: str, value: str, after: str) -> Document:
+def insert_attribute(block: Block, name: str, value: str, after: str) -> Document:
     block = _expand(block)
     document = block.document
-    nl, line = document.newline, f"{name} = {value}".encode()
+    nl, line = document.newline, f"{name} = ".encode() + source(document, value)
     anchor = _anchor(block, after)
     if anchor is not None:
         at = content_end(document, anchor.node.end_byte)
         closing = _block_end(block).start_byte
         indent = document.indent_at(anchor.node.start_byte)
         if at > closing:
-            return _rebuild(document, [Splice(closing, closing, nl + indent + line + nl)], _row(document, closing))
-        row = _row(document, anchor.node.start_byte)
-        inserted = _row(document, at) + 1
-        return _rebuild(document, [Splice(at, at, nl + indent + line)], row, inserted)
+            return rebuild(document, [Splice(closing, closing, nl + indent + line + nl)])
+        return rebuild(document, [Splice(at, at, nl + indent + line)])
     at = content_end(document, _block_start(block).end_byte)
     gap = nl if block.blocks else b""
     text = nl + _indent_inside(block) + line + gap
-    return _rebuild(document, [Splice(at, at, text)], _row(document, at))
+    return rebuild(document, [Splice(at, at, text)])
 
 
 def _anchor(block: Block, after: str) -> Attribute | None:
@@ -185,8 +184,7 @@ def remove_attribute(block: Block, path: str) -> Document:
     if not isinstance(name, str) or name not in inner.attributes:
         raise UnknownAddress(path, sorted(inner.attributes), inner.where)
     document, attribute = inner.document, inner.attributes[name]
-    row = _row(document, attribute.node.start_byte)
-    return _rebuild(document, [_line_splice(document, attribute.node)], row)
+    return rebuild(document, [_line_splice(document, attribute.node)])
 
 
 def _line_splice(document: Document, node: Node) -> Splice:
@@ -217,20 +215,20 @@ def add_block(block: Block, path: str, arguments: tuple[tuple[str, str], ...]) -
     document, nl = parent.document, parent.document.newline
     indent, unit = _indent_inside(parent), _unit(parent)
     width = max((len(k) for k, _ in arguments), default=0)
-    inner = b"".join(indent + unit + f"{k.ljust(width)} = {v}".encode() + nl for k, v in arguments)
+    inner = b"".join(indent + unit + f"{k.ljust(width)} = ".encode() + source(document, v) + nl for k, v in arguments)
     text = indent + name.encode() + (b" {" + nl + inner + indent + b"}" if arguments else b" {}")
     kin = [b for b in parent.blocks if b.type == name]
     before = kin or [b for b in parent.blocks if b.type not in ("lifecycle", "provisioner", "timeouts", "connection")]
     if before:
         at = content_end(document, before[-1].node.end_byte)
-        return _rebuild(document, [Splice(at, at, nl + nl + text)], _row(document, at))
+        return rebuild(document, [Splice(at, at, nl + nl + text)])
     anchor = _anchor(parent, "")
     start = anchor.node.end_byte if anchor else _block_start(parent).end_byte
     at = content_end(document, start)
     gap = nl + nl if anchor else nl
     following = document.data[document.line_end(at) : document.line_end(document.line_end(at))]
     tail = nl if parent.blocks and following.strip() else b""
-    return _rebuild(document, [Splice(at, at, gap + text + tail)], _row(document, at))
+    return rebuild(document, [Splice(at, at, gap + text + tail)])
 
 
 def remove_block(block: Block, path: str) -> Document:
@@ -253,159 +251,4 @@ def remove_node(document: Document, node: Node) -> Document:
         cut.start = data.rfind(b"\n", 0, cut.start - 1) + 1
     elif blank_after and cut.start == 0:
         cut.end = document.line_end(cut.end)
-    return _rebuild(document, [cut], _row(document, cut.start))
-
-
-# --- lists and maps --------------------------------------------------------------------------------------------------
-
-
-def _collection(block: Block, path: str, kind: str) -> tuple[Document, Node]:
-    """The literal `tuple` or `object` node at `path`. Raises ValueElsewhere when it is computed, UnknownAddress when absent."""
-    inner, steps = descend(block, parse_path(path))
-    name = steps[0] if steps else None
-    if not isinstance(name, str) or name not in inner.attributes:
-        raise UnknownAddress(path, sorted(inner.attributes), inner.where)
-    attribute, document = inner.attributes[name], inner.document
-    node = unwrap(attribute.value)
-    for step in steps[1:]:
-        node = unwrap(_element(document, node, step, path, inner))
-    if node.type != kind:
-        line = attribute.node.start_point[0] + 1
-        raise ValueElsewhere(f"{document.path}:{line}", path, document.text(attribute.value), [])
-    return document, node
-
-
-def _element(document: Document, node: Node, step: Step, path: str, block: Block) -> Node:
-    if node.type == "tuple" and isinstance(step, int):
-        items = [c for c in node.children if c.type == "expression"]
-        if step < len(items):
-            return items[step]
-    if node.type == "object":
-        pair = _pair(document, node, str(step))
-        if pair is not None:
-            return pair.children[-1]
-    raise UnknownAddress(path, [], block.where)
-
-
-def _key_text(document: Document, pair: Node) -> str:
-    key = document.text(pair.children[0])
-    return key[1:-1] if key.startswith('"') and key.endswith('"') else key
-
-
-def _pair(document: Document, node: Node, key: str) -> Node | None:
-    return next((c for c in node.children if c.type == "object_elem" and _key_text(document, c) == key), None)
-
-
-def append_item(block: Block, path: str, value: str) -> Document:
-    document, node = _collection(block, path, "tuple")
-    return _append(document, node, [c for c in node.children if c.type == "expression"], value.encode())
-
-
-def put_key(block: Block, path: str, key: str, value: str) -> Document:
-    inner, steps = descend(block, parse_path(path))
-    if len(steps) == 1 and isinstance(steps[0], str) and steps[0] not in inner.attributes:
-        return _insert_attribute(inner, steps[0], f"{{ {map_key(key)} = {value} }}", "")
-    document, node = _collection(block, path, "object")
-    pair = _pair(document, node, key)
-    if pair is not None:
-        old = pair.children[-1]
-        if not is_literal(old):
-            where = f"{document.path}:{old.start_point[0] + 1}"
-            raise ValueElsewhere(where, f"{path}.{key}", document.text(old), [])
-        row = _row(document, old.start_byte)
-        return _rebuild(document, [Splice(old.start_byte, old.end_byte, value.encode())], row)
-    pairs = [c for c in node.children if c.type == "object_elem"]
-    written = map_key(key)
-    separator = " = "
-    if pairs:
-        if any(document.text(p.children[0]).startswith('"') for p in pairs) and not written.startswith('"'):
-            written = f'"{written}"'
-        if any(c.type == ":" for c in pairs[-1].children):
-            separator = " : " if b" :" in document.data[pairs[-1].start_byte : pairs[-1].end_byte] else ": "
-    return _append(document, node, pairs, f"{written}{separator}{value}".encode())
-
-
-def _append(document: Document, node: Node, items: list[Node], text: bytes) -> Document:
-    """Add an element at the end of a tuple or object, in the style of the elements that are there."""
-    closing = node.children[-1]
-    inside = document.data[node.children[0].end_byte : closing.start_byte]
-    pad = b" " if node.type == "object" else b""
-    if not items and not inside.strip():
-        return _rebuild(
-            document,
-            [Splice(node.start_byte + 1, node.end_byte - 1, pad + text + pad)],
-            _row(document, node.start_byte),
-        )
-    nl = document.newline
-    if not items:
-        indent = document.indent_at(node.start_byte)
-        at = content_end(document, document.data.rindex(inside.strip()[-1:], node.start_byte, closing.start_byte) + 1)
-        splices = [Splice(at, closing.start_byte, nl + indent + _UNIT + text + nl + indent)]
-        return _rebuild(document, splices, _row(document, at))
-    last = items[-1]
-    commas = [c for c in node.children if c.type == "," and c.start_byte >= last.end_byte]
-    multi_line = b"\n" in document.data[last.end_byte : closing.start_byte]
-    if not multi_line:
-        at = commas[0].end_byte if commas else last.end_byte
-        return _rebuild(document, [Splice(at, at, (b" " if commas else b", ") + text)], _row(document, at))
-    indent = document.indent_at(last.start_byte)
-    if document.data[document.line_start(last.start_byte) : last.start_byte].strip():
-        indent = document.indent_at(node.start_byte) + _UNIT
-    needs_comma = not commas and (node.type == "tuple" or any(c.type == "," for c in node.children))
-    splices = [Splice(last.end_byte, last.end_byte, b",")] if needs_comma else []
-    at = content_end(document, commas[0].end_byte if commas else last.end_byte)
-    splices.append(Splice(at, at, nl + indent + text + (b"," if commas else b"")))
-    return _rebuild(document, splices, _row(document, last.start_byte), _row(document, at) + 1)
-
-
-def remove_item(block: Block, path: str, value: str) -> Document:
-    document, node = _collection(block, path, "tuple")
-    items = [c for c in node.children if c.type == "expression"]
-    target = next((i for i in items if document.text(i) == value), None)
-    if target is None:
-        raise UnknownAddress(f"{value} in {path}", [document.text(i) for i in items], str(document.path))
-    return _cut(document, node, items, target)
-
-
-def drop_key(block: Block, path: str, key: str) -> Document:
-    document, node = _collection(block, path, "object")
-    pairs = [c for c in node.children if c.type == "object_elem"]
-    target = _pair(document, node, key)
-    if target is None:
-        raise UnknownAddress(f"{path}.{key}", [_key_text(document, p) for p in pairs], str(document.path))
-    return _cut(document, node, pairs, target)
-
-
-def rename_key(block: Block, path: str, key: str, to: str) -> Document:
-    document, node = _collection(block, path, "object")
-    pair = _pair(document, node, key)
-    if pair is None or _pair(document, node, to) is not None:
-        keys = [_key_text(document, c) for c in node.children if c.type == "object_elem"]
-        problem = f"{path}.{key}" if pair is None else f"free key {to}"
-        raise UnknownAddress(problem, keys, str(document.path))
-    old = pair.children[0]
-    quoted = document.text(old).startswith('"')
-    new = map_key(to)
-    new = f'"{new}"' if quoted and not new.startswith('"') else new
-    return _rebuild(document, [Splice(old.start_byte, old.end_byte, new.encode())], _row(document, old.start_byte))
-
-
-def _cut(document: Document, node: Node, items: list[Node], target: Node) -> Document:
-    """Remove one element with its comma; a line of its own goes with it."""
-    row = _row(document, target.start_byte)
-    comma = next((c for c in node.children if c.type == "," and c.start_byte >= target.end_byte), None)
-    following = next((i for i in items if i.start_byte > target.start_byte), None)
-    if comma is not None and following is not None and comma.start_byte > following.start_byte:
-        comma = None
-    end = comma.end_byte if comma else target.end_byte
-    line_start, line_end = document.line_start(target.start_byte), content_end(document, end)
-    behind = document.data[end:line_end].strip()
-    own_line = not document.data[line_start : target.start_byte].strip()
-    if own_line and (not behind or re.match(rb"#|//|/\*", behind)):
-        return _rebuild(document, [Splice(line_start, document.line_end(line_end), b"")], row)
-    if following is not None:
-        return _rebuild(document, [Splice(target.start_byte, following.start_byte, b"")], row)
-    position = items.index(target)
-    if position:
-        return _rebuild(document, [Splice(items[position - 1].end_byte, target.end_byte, b"")], row)
-    return _rebuild(document, [Splice(node.start_byte + 1, end, b"")], row)
+    return rebuild(document, [cut])

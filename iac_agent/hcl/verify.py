@@ -6,6 +6,7 @@ tree-sitter finds the bytes; this module never looks at them. It compares values
 from __future__ import annotations
 
 import copy
+import functools
 from typing import Any
 
 import hcl2
@@ -14,7 +15,7 @@ from lark.exceptions import LarkError
 from iac_agent.errors import EditRejected
 from iac_agent.hcl import edits as e
 from iac_agent.hcl.address import Step, parse_path
-from iac_agent.hcl.document import BOM, Block, Document, map_key
+from iac_agent.hcl.document import BOM, Block, Document, key_name, map_key
 
 Tree = dict[str, Any]
 _OPTIONS = hcl2.SerializationOptions(with_comments=False)
@@ -22,12 +23,18 @@ _OPTIONS = hcl2.SerializationOptions(with_comments=False)
 
 def parse_values(raw: bytes, path: object) -> Tree:
     """The file as python-hcl2 reads it. Raises EditRejected when it cannot."""
-    text = raw.removeprefix(BOM).decode("utf-8").replace("\r\n", "\n")
     try:
-        tree: Tree = hcl2.loads(text if text.endswith("\n") else text + "\n", serialization_options=_OPTIONS)
+        return _read(raw)
     except (LarkError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as problem:
         first = str(problem).strip().splitlines()[:1]
         raise EditRejected(f"{path}: python-hcl2 cannot read this file, so edits cannot be checked: {first}") from problem
+
+
+@functools.lru_cache(maxsize=32)
+def _read(raw: bytes) -> Tree:
+    """What is after one edit is before the next, so the last few trees are kept; nobody changes them."""
+    text = raw.removeprefix(BOM).decode("utf-8").replace("\r\n", "\n")
+    tree: Tree = hcl2.loads(text if text.endswith("\n") else text + "\n", serialization_options=_OPTIONS)
     return tree
 
 
@@ -50,12 +57,20 @@ def _descend(body: Tree, steps: tuple[Step, ...]) -> tuple[Tree, tuple[Step, ...
     while steps and isinstance(body.get(str(steps[0])), list) and _is_blocks(body[str(steps[0])]):
         kin = body[str(steps[0])]
         indexed = len(steps) > 1 and isinstance(steps[1], int)
-        body, steps = kin[steps[1] if indexed else 0], steps[2:] if indexed else steps[1:]
+        body, steps = _unlabelled(kin[steps[1] if indexed else 0]), steps[2:] if indexed else steps[1:]
     return body, steps
 
 
+def _unlabelled(value: Any) -> Any:
+    """The body of a nested block: python-hcl2 wraps it once for every label."""
+    while isinstance(value, dict) and "__is_block__" not in value and len(value) == 1:
+        value = next(iter(value.values()))
+    return value
+
+
 def _is_blocks(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(v, dict) and v.get("__is_block__") for v in value)
+    bodies = [_unlabelled(v) for v in value] if isinstance(value, list) else []
+    return bool(bodies) and all(isinstance(b, dict) and b.get("__is_block__") for b in bodies)
 
 
 def _holder(body: Tree, path: str) -> tuple[Any, Step]:
@@ -69,7 +84,7 @@ def _holder(body: Tree, path: str) -> tuple[Any, Step]:
 
 def _key_in(container: Any, step: Step) -> Step:
     if isinstance(container, dict):
-        return next((k for k in container if k.strip('"') == str(step)), step)
+        return next((k for k in container if key_name(k) == str(step)), step)
     return step
 
 
@@ -102,9 +117,10 @@ def expected(tree: Tree, block: Block | None, edit: e.Edit) -> Tree:
         case e.PutKey() | e.RenameKey() | e.DropKey():
             _expect_map(body, edit)
         case e.AddBlock():
-            parent, steps = _descend(body, parse_path(edit.path))
+            *above, name = parse_path(edit.path)
+            parent, _ = _descend(body, tuple(above))
             added = {"__is_block__": True, **{k: _value(v) for k, v in edit.arguments}}
-            parent.setdefault(str(steps[-1] if steps else parse_path(edit.path)[-1]), []).append(added)
+            parent.setdefault(str(name), []).append(added)
         case e.RemoveBlock():
             _expect_block_gone(body, edit.path)
     return tree
@@ -122,7 +138,7 @@ def _expect_map(body: Tree, edit: e.PutKey | e.RenameKey | e.DropKey) -> None:
     else:
         value = mapping.pop(key)
         if isinstance(edit, e.RenameKey):
-            mapping[edit.to] = value
+            mapping[map_key(edit.to)] = value
 
 
 def _expect_block_gone(body: Tree, path: str) -> None:
@@ -138,7 +154,7 @@ def _expect_block_gone(body: Tree, path: str) -> None:
 def _comparable(value: Any) -> Any:
     """Map keys without the quotes they may be written with, and blocks grouped by type without order between types."""
     if isinstance(value, dict):
-        return {k.strip('"'): _comparable(v) for k, v in value.items()}
+        return {key_name(k): _comparable(v) for k, v in value.items()}
     if isinstance(value, list):
         return [_comparable(v) for v in value]
     return value
