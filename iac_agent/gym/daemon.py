@@ -140,7 +140,8 @@ class Gym:
                 stopped = True
             (self.folder / f"{name}.pid").unlink(missing_ok=True)
         for child in self._children:
-            child.poll()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(5)
         self._children = [c for c in self._children if c.returncode is None]
         return stopped
 

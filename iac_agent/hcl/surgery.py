@@ -251,4 +251,6 @@ def remove_node(document: Document, node: Node) -> Document:
         cut.start = data.rfind(b"\n", 0, cut.start - 1) + 1
     elif blank_after and cut.start == 0:
         cut.end = document.line_end(cut.end)
+    if cut.end == len(data) and not data.endswith(b"\n"):
+        cut.start = len(data[: cut.start].rstrip(b"\r\n"))
     return rebuild(document, [cut])

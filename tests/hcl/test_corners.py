@@ -178,3 +178,9 @@ def test_tfvars_in_json_are_an_origin_too(tmp_path: Path) -> None:
     with pytest.raises(ValueElsewhere) as raised:
         outcome(tmp_path, {"main.tf": text, "z.auto.tfvars.json": '{"v": 1}'}, SetAttribute(A, "a", "2"))
     assert "z.auto.tfvars.json:1" in str(raised.value.origin)
+
+
+def test_a_file_without_a_final_line_end_gets_none(tmp_path: Path) -> None:
+    text = 'resource "azurerm_x" "a" {}\n\nresource "azurerm_x" "y" {\n  a = 1\n}'
+    found = outcome(tmp_path, {"main.tf": text}, RemoveResource(A))
+    assert next(iter(found.files.values())).after.decode() == 'resource "azurerm_x" "a" {}'

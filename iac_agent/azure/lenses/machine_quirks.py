@@ -10,7 +10,7 @@ from iac_agent.azure.ids import same_id
 from iac_agent.azure.lenses.codecs import _privates
 from iac_agent.azure.lenses.shared import always_identity, drop_empty_identity
 from iac_agent.azure.lenses.table import Arm, Body, Hooks, Problem, Values, get_path
-from iac_agent.errors import AzureNotFound
+from iac_agent.errors import AzureNotFound, UsageError
 
 _NIC_API = "2023-09-01"
 _DISK_API = "2023-04-02"
@@ -74,12 +74,25 @@ def check_machine(config: Values) -> list[Problem]:
     return problems
 
 
+def check_new(arm: Arm, values: Values, subscription: str) -> None:
+    """What azurerm checks when it creates a machine, and not before (recorded in golden `vm-linux`: the plan takes it).
+
+    Raises UsageError. Source: internal/services/compute of hashicorp/terraform-provider-azurerm.
+    """
+    if values.get("priority") == "Spot" and not values.get("eviction_policy"):
+        raise UsageError("an `eviction_policy` must be specified when `priority` is set to `Spot`")
+    if values.get("disable_password_authentication") and not values.get("admin_ssh_key") and not values.get("os_managed_disk_id"):
+        raise UsageError("at least one `admin_ssh_key` must be specified when `disable_password_authentication` is set to `true`")
+
+
 def _expand_machine(system: str, body: Body, values: Values) -> None:
     properties = body["properties"]
     settle_profile(properties, values, system)
     if values.get("os_managed_disk_id") and not values.get("admin_username"):
         properties.pop("osProfile", None)
-        properties["storageProfile"]["osDisk"] |= {"createOption": "Attach", "managedDisk": {"id": values["os_managed_disk_id"]}}
+        disk = properties["storageProfile"]["osDisk"]
+        managed = {k: v for k, v in (disk.get("managedDisk") or {}).items() if v}
+        disk |= {"createOption": "Attach", "managedDisk": {**managed, "id": values["os_managed_disk_id"]}}
     else:
         managed = properties["storageProfile"]["osDisk"].get("managedDisk") or {}
         managed.pop("id", None)
@@ -156,4 +169,4 @@ def machine_hooks(system: str) -> Hooks:
     def expand(body: Body, values: Values, major: int) -> None:
         _expand_machine(system, body, values)
 
-    return Hooks(expand=expand, flatten=_flatten_machine, read_more=_read_addresses, removed=_remove_os_disk)
+    return Hooks(prepare=check_new, expand=expand, flatten=_flatten_machine, read_more=_read_addresses, removed=_remove_os_disk)

@@ -185,7 +185,8 @@ def _replacements(
 def check(lens: Lens, config: Values, major: int) -> list[Problem]:
     """Mistakes a configuration shows by itself: values out of their choices or bounds, and arguments that exclude each other."""
     problems = _check(lens.fields_for(major), config, ())
-    present = {k for k, v in config.items() if v is not None and v != []}
+    unknown = {k for k, v in config.items() if v is UNKNOWN}
+    present = {k for k, v in config.items() if v is not None and v != []} - unknown
     known = block_schema(lens, major)
     for group in lens.conflicts:
         clash = [n for n in group if n in present]
@@ -193,16 +194,19 @@ def check(lens: Lens, config: Values, major: int) -> list[Problem]:
             problems.append(Problem(f'"{clash[0]}": conflicts with {clash[1]}', (clash[0],)))
     for group in lens.exactly_one:
         names = [n for n in group if n in known.attributes or n in known.blocks]
-        if names and sum(n in present for n in names) != 1:
-            listed = ",".join(names)
+        given = sorted(present & set(names))
+        listed = ",".join(sorted(names))
+        if len(given) > 1:
+            text = f"only one of `{listed}` can be specified, but `{','.join(given)}` were specified."
+            problems.append(Problem(f'"{names[0]}": {text}', ()))
+        elif names and not given and not unknown & set(names):
             problems.append(Problem(f'"{names[0]}": one of `{listed}` must be specified', ()))
     for group in lens.at_least_one:
         names = [n for n in group if n in known.attributes or n in known.blocks]
-        if names and not present & set(names):
+        if names and not (present | unknown) & set(names):
             problems.append(Problem(f'"{names[0]}": one of `{",".join(names)}` must be specified', ()))
     for group in lens.together:
-        missing = [n for n in group if n not in present]
-        if missing and len(missing) < len(group):
+        if present & set(group) and not set(group) <= present | unknown:
             problems.append(Problem(f'"{group[0]}": all of `{",".join(group)}` must be specified', ()))
     return problems + (lens.hooks.check(config, major) if lens.hooks.check else [])
 

@@ -7,7 +7,7 @@ hashicorp/terraform-provider-azurerm; ARM api-version 2025-04-01.
 from __future__ import annotations
 
 from iac_agent.azure.lenses.codecs import EDGE_ZONE, ID, IDS, JSON, NOT, ONE, PLAIN_ID, SSH_USER
-from iac_agent.azure.lenses.machine_quirks import check_machine, flatten_profile, settle_profile
+from iac_agent.azure.lenses.machine_quirks import check_machine, check_new, flatten_profile, settle_profile
 from iac_agent.azure.lenses.shared import IDENTITY, always_identity, drop_empty_identity
 from iac_agent.azure.lenses.table import (
     GROUP,
@@ -472,7 +472,7 @@ LINUX_VIRTUAL_MACHINE_SCALE_SET = Lens(
         ),
     ),
     exactly_one=(("source_image_id", "source_image_reference"),),
-    hooks=Hooks(expand=_expand, flatten=_flatten, replace=_replace, check=_check),
+    hooks=Hooks(prepare=check_new, expand=_expand, flatten=_flatten, replace=_replace, check=_check),
 )
 
 

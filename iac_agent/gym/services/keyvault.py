@@ -46,7 +46,7 @@ def _fill_vault(write: Write) -> None:
         del gone[name.lower()]
         write.cloud.store.set_setting("deleted_vaults", gone)
     properties = write.properties
-    if write.old.get("enablePurgeProtection") and properties.get("enablePurgeProtection") is False:
+    if write.old.get("enablePurgeProtection") and not properties.get("enablePurgeProtection"):
         raise faults.bad_request(
             "BadRequest",
             'The property "enablePurgeProtection" cannot be set to false. Enabling the purge protection for a vault is an '
@@ -55,7 +55,9 @@ def _fill_vault(write: Write) -> None:
     properties.pop("createMode", None)
     properties.setdefault("accessPolicies", [])
     properties["vaultUri"] = write.cloud.endpoint + "/"
-    properties.setdefault("softDeleteRetentionInDays", 90)
+    kept_for = write.old.get("softDeleteRetentionInDays")
+    if properties.setdefault("softDeleteRetentionInDays", kept_for or 90) != (kept_for or properties["softDeleteRetentionInDays"]):
+        raise faults.bad_request("BadRequest", 'The property "softDeleteRetentionInDays" has been set already and it can\'t be modified.')
 
 
 def _removing_vault(cloud: Cloud, vault: Resource) -> None:

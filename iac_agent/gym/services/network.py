@@ -244,9 +244,10 @@ def _fill_public_ip(write: Write) -> None:
                 raise faults.bad_request("DnsRecordInUse", f"DNS record {fqdn} is already used by another public IP.")
         properties["dnsSettings"]["fqdn"] = fqdn
     digest = hashlib.sha256(write.id.text.lower().encode()).digest()
-    properties["ipAddress"] = write.old.get("ipAddress") or f"20.{digest[0]}.{digest[1]}.{max(digest[2], 4)}"
     properties.setdefault("idleTimeoutInMinutes", 4)
-    properties.setdefault("publicIPAddressVersion", "IPv4")
+    six = properties.setdefault("publicIPAddressVersion", "IPv4") == "IPv6"
+    fresh = f"2603:1030:{digest[0]:x}:{digest[1]:x}::{digest[2]:x}" if six else f"20.{digest[0]}.{digest[1]}.{max(digest[2], 4)}"
+    properties["ipAddress"] = write.old.get("ipAddress") or fresh
     properties["resourceGuid"] = stable_guid(write.id.text)
 
 
