@@ -112,11 +112,11 @@ class Agent:
 
     def _prepare(self, request: str) -> Prepared:
         run = journal.new_run(self.session.home, request)
-        self._record(run, "request", {"request": request, "directory": str(self.session.directory)})
+        self.record(run, "request", {"request": request, "directory": str(self.session.directory)})
         try:
             return self._judged(run, request)
         except IacAgentError as problem:
-            self._record(run, "refused" if isinstance(problem, Refused) else "stopped", {"error": problem.kind, "message": problem.message})
+            self.record(run, "refused" if isinstance(problem, Refused) else "stopped", {"error": problem.kind, "message": problem.message})
             raise
 
     def _judged(self, run: Run, request: str) -> Prepared:
@@ -133,7 +133,7 @@ class Agent:
         gate.require(root.with_edits(edited), session.rules)
         place = shadow.cast(root, edited, run.folder / "shadow")
         terraform = session.terraform.at(place)
-        plan = self._planned(terraform, run.plan_file)
+        plan = self.planned(terraform, run.plan_file)
         verdict = self._verdict(run, plan, changes, root)
         if (verdict.unrelated or verdict.entangled) and not session.consent.unrelated:
             plan, verdict = self._narrowed(run, terraform, verdict)
@@ -141,7 +141,7 @@ class Agent:
         run.verdict, run.expects = verdict.as_json(), [vars(e) for e in changes.expects]
         run.save()
         session.reporter.judged(verdict)
-        self._record(run, "verdict", {**verdict.as_json(), "edits": [redact.edit(e.as_json()) for e in changes.edits]})
+        self.record(run, "verdict", {**verdict.as_json(), "edits": [redact.edit(e.as_json()) for e in changes.edits]})
         return Prepared(run, changes, outcome, verdict, terraform)
 
     def _understand(self, request: str, root: RootModule) -> ChangeSet:
@@ -159,7 +159,7 @@ class Agent:
         except NotInitialised:
             return State()
 
-    def _planned(self, terraform: Terraform, file: Path, targets: Iterable[str] = ()) -> Plan:
+    def planned(self, terraform: Terraform, file: Path, targets: Iterable[str] = ()) -> Plan:
         """Plan into `file`, initialising first when Terraform asks for it."""
         on_line = self.session.reporter.terraform
         try:
@@ -178,7 +178,7 @@ class Agent:
         baseline = None
         if not _only_edited(plan, changes):
             bare = shadow.cast(root, {}, run.folder / "baseline")
-            baseline = self._planned(self.session.terraform.at(bare), run.folder / "baseline.tfplan")
+            baseline = self.planned(self.session.terraform.at(bare), run.folder / "baseline.tfplan")
         return judge(plan, baseline, digest=digest, file_hash=file_hash)
 
     def _narrowed(self, run: Run, terraform: Terraform, full: Verdict) -> tuple[Plan, Verdict]:
@@ -190,7 +190,7 @@ class Agent:
                 hint="Apply or revert those first, or pass --include-unrelated.",
             )
         run.targets = [i.address for i in full.intended]
-        plan = self._planned(terraform, run.plan_file, run.targets)
+        plan = self.planned(terraform, run.plan_file, run.targets)
         narrow = judge(plan, None, digest=plan.digest(), file_hash=sha256(run.plan_file.read_bytes()))
         outside = [i.address for i in narrow.intended if i.address in {u.address for u in full.unrelated}]
         if outside:
@@ -220,7 +220,7 @@ class Agent:
         if any(missing) or (ordinary and not approved.ordinary and not approver.ordinary(verdict)):
             self._refuse(run, verdict, missing)
         addresses = [i.address for i in verdict.items]
-        self._record(run, "approval", {"addresses": addresses, "plan_digest": verdict.digest, "plan_file_sha256": verdict.file_hash})
+        self.record(run, "approval", {"addresses": addresses, "plan_digest": verdict.digest, "plan_file_sha256": verdict.file_hash})
         run.save(status="approved", approved=addresses)
         self.session.reporter.approved(addresses, "by address" if verdict.need_replace or verdict.need_destroy else "in general")
 
@@ -228,7 +228,7 @@ class Agent:
         flags = [f"--allow-replace '{a}'" for a in missing[0]] + [f"--allow-destroy '{a}'" for a in missing[1]]
         need = [*missing[0], *missing[1]]
         text = f"approval by name is missing for {', '.join(need)}" if need else "nobody approved the changes"
-        self._record(run, "refused", {"error": "ApprovalMissing", "message": text})
+        self.record(run, "refused", {"error": "ApprovalMissing", "message": text})
         run.save(status="refused")
         raise ApprovalMissing(text, need, hint=f"Pass {' '.join(flags)}." if flags else "Pass --auto-approve, or answer at the prompt.")
 
@@ -239,13 +239,13 @@ class Agent:
         if sha256(run.plan_file.read_bytes()) != verdict.file_hash:
             raise PlanChanged("the plan file is not the one that was approved", hint="Plan again.")
         run.write()
-        self._apply(run, run.plan_file)
+        self.apply_file(run, run.plan_file)
         return self.prove(run, expects)
 
-    def _apply(self, run: Run, plan_file: Path) -> None:
+    def apply_file(self, run: Run, plan_file: Path) -> None:
         session = self.session
         session.reporter.applying(str(session.directory))
-        self._record(run, "apply", {"plan_file_sha256": sha256(plan_file.read_bytes())})
+        self.record(run, "apply", {"plan_file_sha256": sha256(plan_file.read_bytes())})
         run.save(status="applying", error="")
 
         def started(pid: int) -> None:
@@ -259,7 +259,7 @@ class Agent:
                 session.terraform.apply(plan_file, run.log, session.reporter.terraform, started)
         except IacAgentError as problem:
             run.save(status="failed", pid=0, error=problem.message)
-            self._record(run, "failed", {"error": problem.kind, "message": problem.message})
+            self.record(run, "failed", {"error": problem.kind, "message": problem.message})
             problem.hint = f"{problem.hint} The files hold the approved edit; `iacagent resume` goes on, `--abandon` gives up.".strip()
             raise
         run.save(status="applied", pid=0)
@@ -267,14 +267,14 @@ class Agent:
     def prove(self, run: Run, expects: Iterable[Expectation]) -> list[Proof]:
         """Verify and close the run. Raises NotVerified when a proof fails or could not be read."""
         session, expects = self.session, list(expects)
-        after = self._planned(session.terraform, run.folder / "after.tfplan", run.targets)
+        after = self.planned(session.terraform, run.folder / "after.tfplan", run.targets)
         proofs = [verification.second_plan(after, run.approved)]
         if expects:
             proofs += verification.live(expects, session.terraform.state(), session.arm(), session.major)
         session.reporter.proven(proofs)
         run.save(status="done")
         journal.clean(session.home)
-        self._record(run, "verified" if all(p.holds for p in proofs) else "not-verified", {"proofs": [p.as_json() for p in proofs]})
+        self.record(run, "verified" if all(p.holds for p in proofs) else "not-verified", {"proofs": [p.as_json() for p in proofs]})
         session.reporter.recorded(self.records)
         bad = [p for p in proofs if not p.holds]
         if bad:
@@ -287,7 +287,7 @@ class Agent:
 
         return finish(self, run)
 
-    def _record(self, run: Run, kind: str, body: dict[str, Any]) -> None:
+    def record(self, run: Run, kind: str, body: dict[str, Any]) -> None:
         self.records.append(self.session.audit.append(run.id, kind, body))
 
 

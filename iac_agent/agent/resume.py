@@ -30,14 +30,14 @@ def finish(agent: Agent, run: Run) -> list[Proof]:
     _wait_for(run, session.reporter.note)
     run.write()
     for _ in range(_ATTEMPTS):
-        plan = agent._planned(session.terraform, run.plan_file, run.targets)
+        plan = agent.planned(session.terraform, run.plan_file, run.targets)
         if not plan.changes:
             break
         verdict = judge(plan, None, digest=plan.digest(), file_hash=sha256(run.plan_file.read_bytes()))
         _require_approved(run, verdict)
         session.reporter.judged(verdict)
         try:
-            agent._apply(run, run.plan_file)
+            agent.apply_file(run, run.plan_file)
             break
         except AlreadyExists as problem:
             adopt_existing(agent, run, problem)
@@ -90,7 +90,7 @@ def adopt_existing(agent: Agent, run: Run, problem: AlreadyExists) -> None:
         if match and diagnostic.address in allowed:
             agent.session.reporter.note(f"{diagnostic.address} was created before the interruption; importing it.")
             agent.session.terraform.import_resource(diagnostic.address, match[1], agent.session.reporter.terraform)
-            agent._record(run, "imported", {"address": diagnostic.address, "id": match[1]})
+            agent.record(run, "imported", {"address": diagnostic.address, "id": match[1]})
             adopted = True
     if not adopted:
         raise problem
@@ -105,7 +105,7 @@ def abandon(agent: Agent, run: Run) -> str:
     else:
         run.roll_back()
         text = f"Run {run.id} given up; the files are as they were before it."
-    agent._record(run, "abandoned", {"files": "kept" if applied else "rolled back"})
+    agent.record(run, "abandoned", {"files": "kept" if applied else "rolled back"})
     journal.clean(agent.session.home)
     return text
 

@@ -61,7 +61,7 @@ def apply(agent: Agent, path: Path) -> list[Proof]:
         if left is not None:
             raise Refused(f"run {left.id} ({left.request!r}) is unfinished", hint="Run `iacagent resume` first.")
         run, verdict, expects = _load(agent, path)
-        agent._record(run, "request", {"request": run.request, "saved_plan": sha256(path.read_bytes())})
+        agent.record(run, "request", {"request": run.request, "saved_plan": sha256(path.read_bytes())})
         session.reporter.judged(verdict)
         agent.approve(run, verdict)
         return agent.execute(run, expects, verdict)

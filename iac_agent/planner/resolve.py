@@ -24,7 +24,7 @@ def _norm(text: str) -> str:
     return re.sub(r"[\s_-]+", "-", text.strip().lower())
 
 
-def _mentions(request: str, name: str) -> bool:
+def mentions(request: str, name: str) -> bool:
     if len(name) < 2:
         return False
     pattern = re.escape(_norm(name)).replace(r"\-", r"[\s_-]")
@@ -73,14 +73,14 @@ def _answered(answer: str, inventory: Inventory, candidates: list[Resource]) -> 
 
 
 def _by_azure_name(request: str, candidates: list[Resource]) -> list[Resource]:
-    return [r for r in candidates if any(_mentions(request, n) for n in r.azure_names)]
+    return [r for r in candidates if any(mentions(request, n) for n in r.azure_names)]
 
 
 _NOT_NAMES = {"vm", "main", "this", "default", "spot", "disk", "tag", "all", "vms", "machine", "server"}
 
 
 def _by_label(request: str, candidates: list[Resource]) -> list[Resource]:
-    return [r for r in candidates if _norm(r.label) not in _NOT_NAMES and _mentions(request, r.label)]
+    return [r for r in candidates if _norm(r.label) not in _NOT_NAMES and mentions(request, r.label)]
 
 
 def _by_tag(request: str, candidates: list[Resource]) -> list[Resource]:

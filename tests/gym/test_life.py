@@ -61,6 +61,14 @@ def test_state_survives_down_and_kill_9(own: Gym) -> None:
     assert own.status().resources == 0
 
 
+def test_down_stops_its_own_gym_only(own: Gym, gym: Gym) -> None:
+    """After a crash the process id in the folder may be another gym's by now."""
+    for name in ("arm", "provider"):
+        (own.folder / f"{name}.pid").write_text((gym.folder / f"{name}.pid").read_text())
+    assert not own.down()
+    assert gym.status().running
+
+
 def test_a_port_that_is_taken_is_an_error_with_its_reason(own: Gym) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(GymError, match="did not start"):
         own.up(taken.getsockname()[1])

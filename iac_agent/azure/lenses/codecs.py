@@ -52,7 +52,7 @@ def _set_order(salt: str) -> Callable[[list[str]], list[str]]:
     return lambda values: sorted(values, key=lambda v: str(zlib.crc32(f"{v}{salt}".encode())))
 
 
-def _privates(configurations: Any) -> list[str]:
+def private_addresses(configurations: Any) -> list[str]:
     found = [c.get("properties", {}).get("privateIPAddress") for c in configurations or []]
     return [address for address in found if address]
 
@@ -60,8 +60,8 @@ def _privates(configurations: Any) -> list[str]:
 set_order = _set_order(";")
 HASHED = Codec(_set_order(""), _same)
 EDGE_ZONE = Codec(lambda v: {"type": "EdgeZone", "name": normal_location(v)}, _edge_zone)
-FIRST_PRIVATE = Codec(_same, lambda v: next(iter(_privates(v)), ""))
-ALL_PRIVATE = Codec(_same, _privates)
+FIRST_PRIVATE = Codec(_same, lambda v: next(iter(private_addresses(v)), ""))
+ALL_PRIVATE = Codec(_same, private_addresses)
 LAST_SEGMENT = Codec(_same, lambda v: str(_id_of(v)).rsplit("/", 1)[-1])
 FIRST_ID = Codec(lambda v: {"id": v[0]}, lambda v: [_id_of(v)], ids=True)
 IP_TAGS = Codec(lambda v: [{"ipTagType": k, "tag": t} for k, t in v.items()], lambda v: {t["ipTagType"]: t["tag"] for t in v})

@@ -7,7 +7,7 @@ windows_virtual_machine_resource.go in internal/services/compute of hashicorp/te
 from __future__ import annotations
 
 from iac_agent.azure.ids import same_id
-from iac_agent.azure.lenses.codecs import _privates
+from iac_agent.azure.lenses.codecs import private_addresses
 from iac_agent.azure.lenses.shared import always_identity, drop_empty_identity
 from iac_agent.azure.lenses.table import Arm, Body, Hooks, Problem, Values, get_path
 from iac_agent.errors import AzureNotFound, UsageError
@@ -133,7 +133,7 @@ def _read_addresses(arm: Arm, live: Body, values: Values) -> None:
     public: list[str] = []
     for nic_id in values.get("network_interface_ids") or []:
         configurations = ((arm.get(nic_id, _NIC_API) or {}).get("properties") or {}).get("ipConfigurations") or []
-        private += _privates(configurations)
+        private += private_addresses(configurations)
         for configuration in configurations:
             address_id = get_path(configuration, "properties.publicIPAddress.id")
             if address_id:

@@ -11,6 +11,7 @@ import hashlib
 from iac_agent.gym import activity, faults
 from iac_agent.gym.cloud import ResourceType, Write, stable_guid
 from iac_agent.gym.services import Call, Operation, Outcome
+from iac_agent.gym.services.authorization import fill_identity
 
 _I = "Microsoft.Insights"
 _WORKSPACE = "Microsoft.OperationalInsights/workspaces"
@@ -48,8 +49,6 @@ def _fill_workspace(write: Write) -> None:
     properties.setdefault("publicNetworkAccessForIngestion", "Enabled")
     properties.setdefault("publicNetworkAccessForQuery", "Enabled")
     properties.setdefault("features", {})
-    from iac_agent.gym.services.authorization import fill_identity
-
     fill_identity(write)
 
 

@@ -1,6 +1,6 @@
-"""Microsoft.Network: networks, subnets, interfaces, addresses, load balancers, routes and private DNS.
+"""Microsoft.Network: networks, subnets, interfaces, addresses, load balancers and routes.
 
-Source: azure-rest-api-specs, Microsoft.Network 2025-01-01; private DNS 2024-06-01.
+Source: azure-rest-api-specs, Microsoft.Network 2025-01-01.
 """
 
 from __future__ import annotations
@@ -390,64 +390,7 @@ def _removing_peering(cloud: Cloud, peering: Resource) -> None:
         _set_peer_state(cloud, other, peering.id.rsplit("/", 2)[0], "Disconnected")
 
 
-# --- private DNS ---------------------------------------------------------------------------------------------------------
-
-
-def _fill_zone(write: Write) -> None:
-    write.properties.update(
-        maxNumberOfRecordSets=25000,
-        maxNumberOfVirtualNetworkLinks=1000,
-        maxNumberOfVirtualNetworkLinksWithRegistration=100,
-        numberOfRecordSets=1,
-        numberOfVirtualNetworkLinks=len(write.cloud.store.below(f"{write.id.text}/virtualNetworkLinks")),
-    )
-
-
-def _fill_link(write: Write) -> None:
-    write.require((write.properties.get("virtualNetwork") or {}).get("id", ""))
-    write.properties["virtualNetworkLinkState"] = "Completed"
-
-
-def _removing_zone(cloud: Cloud, zone: Resource) -> None:
-    if cloud.store.below(f"{zone.id}/virtualNetworkLinks"):
-        raise faults.conflict(
-            "CannotDeleteResource",
-            "Can not delete resource before nested resources are deleted: virtual network links exist.",
-        )
-
-
-def _soa(call: Call, parts: dict[str, str]) -> Outcome:
-    zone = call.cloud.store.get(call.path.rsplit("/", 2)[0])
-    if zone is None:
-        raise faults.resource_not_found(call.path.rsplit("/", 2)[0], parts["group"])
-    record = zone.hidden.setdefault("soa", {"ttl": 3600, "metadata": {}, "soaRecord": _default_soa()})
-    if call.body:
-        properties = call.body.get("properties", {})
-        record["soaRecord"].update(properties.get("soaRecord") or {})
-        record["ttl"] = properties.get("ttl", record["ttl"])
-        record["metadata"] = properties.get("metadata") or {}
-        call.cloud.store.save(zone)
-    name = zone.body["name"]
-    body = {
-        "id": f"{zone.id}/SOA/@",
-        "name": "@",
-        "type": "Microsoft.Network/privateDnsZones/SOA",
-        "etag": zone.body["etag"],
-        "properties": {"fqdn": f"{name}.", "isAutoRegistered": False, **record},
-    }
-    return 200, body
-
-
-def _default_soa() -> Body:
-    return {
-        "email": "azureprivatedns-host.microsoft.com",
-        "expireTime": 2419200,
-        "host": "azureprivatedns.net",
-        "minimumTtl": 10,
-        "refreshTime": 3600,
-        "retryTime": 300,
-        "serialNumber": 1,
-    }
+# --- usages ---------------------------------------------------------------------------------------------------------------
 
 
 def _usages(call: Call, parts: dict[str, str]) -> Outcome:
@@ -525,13 +468,7 @@ TYPES = [
             "outboundRules",
         )
     ),
-    ResourceType(f"{_N}/privateDnsZones", slow=True, fill=_fill_zone, removing=_removing_zone),
-    ResourceType(f"{_N}/privateDnsZones/virtualNetworkLinks", slow=True, fill=_fill_link),
 ]
-
-_GROUP = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Network"
 ROUTES = [
-    Operation("GET", f"{_GROUP}/privateDnsZones/{{zone}}/SOA/@", _soa),
-    Operation("PUT", f"{_GROUP}/privateDnsZones/{{zone}}/SOA/@", _soa),
     Operation("GET", "/subscriptions/{subscription}/providers/Microsoft.Network/locations/{location}/usages", _usages),
 ]

@@ -12,6 +12,7 @@ import re
 from iac_agent.gym import faults
 from iac_agent.gym.cloud import Cloud, ResourceType, Write
 from iac_agent.gym.services import Call, Operation, Outcome
+from iac_agent.gym.services.authorization import fill_identity
 from iac_agent.gym.store import Body, Resource
 
 _ACCOUNT = "Microsoft.Storage/storageAccounts"
@@ -46,8 +47,6 @@ def _fill_account(write: Write) -> None:
 
 
 def _identity(write: Write) -> None:
-    from iac_agent.gym.services.authorization import fill_identity
-
     fill_identity(write)
 
 

@@ -7,7 +7,7 @@ import re
 from iac_agent.hcl.edits import AddTopLevel
 from iac_agent.planner.inventory import Inventory, Resource, literal_text
 from iac_agent.planner.protocol import Answer, ChangeSet, Context, Expectation, Question, Refusal
-from iac_agent.planner.resolve import _mentions
+from iac_agent.planner.resolve import mentions
 
 _TOPIC = re.compile(
     r"\b(create|add|provision|deploy|new|launch|spin up|need)\b.*\b(linux |ubuntu )?(vm|virtual machine|server|machine)\b",
@@ -48,7 +48,7 @@ class NewVm:
 def _choose(request: str, subnets: list[Resource], answer: str) -> Resource | None:
     if answer:
         return next((s for s in subnets if answer in (s.address, s.label, *s.azure_names)), None)
-    named = [s for s in subnets if any(_mentions(request, n) for n in [s.label, *s.azure_names])]
+    named = [s for s in subnets if any(mentions(request, n) for n in [s.label, *s.azure_names])]
     pool = named or subnets
     return pool[0] if len(pool) == 1 else None
 
