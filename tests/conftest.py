@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,30 @@ from iac_agent.terraform.binary import find
 
 ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "fixtures"
+
+
+Figure = Callable[[str, int, int], None]
+
+
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Figure:
+    """Report that `matched` of `total` fit; the same label from several tests is added up at the end of the run."""
+
+    def report(label: str, matched: int, total: int) -> None:
+        record_property("figure", [label, matched, total])
+
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    sums: dict[str, list[int]] = {}
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for label, matched, total in (v for name, v in report.user_properties if name == "figure" and report.when == "call"):
+                held = sums.setdefault(label, [0, 0])
+                sums[label] = [held[0] + matched, held[1] + total]
+    for label in sorted(sums):
+        terminalreporter.write_line(f"{label}: {sums[label][0]} of {sums[label][1]}")
 
 
 @dataclass

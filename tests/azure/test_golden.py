@@ -12,6 +12,7 @@ from iac_agent.azure.lenses import access, all_lenses, lens_for
 from iac_agent.azure.lenses.convert import block_schema, expand, settle
 from iac_agent.azure.lenses.table import Association, DataDisk, Inside, Lens, Put, get_path
 from iac_agent.azure.schemas import provider_schema
+from tests.conftest import Figure
 from tests.golden import Recording, recordings
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000004"
@@ -102,7 +103,7 @@ def _differences(found: Any, wanted: Any, at: str = "") -> list[str]:
 
 
 @pytest.mark.parametrize("major", [4, 5])
-def test_put_bodies_are_those_of_azurerm(major: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_put_bodies_are_those_of_azurerm(major: int, figure: Figure) -> None:
     wrong, unrecorded, total = [], [], 0
     for recording, address in _cases(major):
         lens = lens_for(recording.state[address]["type"])
@@ -112,14 +113,13 @@ def test_put_bodies_are_those_of_azurerm(major: int, capsys: pytest.CaptureFixtu
         total += 1
         found, wanted = _body(recording, address, major)
         wrong += [f"{recording.name} {address}{d}" for d in _differences(found, wanted)]
-    with capsys.disabled():
-        print(f"\nazurerm {major}: {total - len({w.split(':')[0] for w in wrong})} of {total} PUT bodies match")
+    figure(f"azurerm {major} PUT bodies as recorded", total - len({w.split(":")[0] for w in wrong}), total)
     assert not unrecorded
     assert not wrong
 
 
 @pytest.mark.parametrize("major", [4, 5])
-def test_states_are_those_of_azurerm(major: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_states_are_those_of_azurerm(major: int, figure: Figure) -> None:
     wrong, total = [], 0
     for recording, address in _cases(major):
         total += 1
@@ -130,8 +130,7 @@ def test_states_are_those_of_azurerm(major: int, capsys: pytest.CaptureFixture[s
         live = access.read(lens, arm, wanted["id"], planned, major)
         found = settle(live, planned, block_schema(lens, major)) if live else {}
         wrong += [f"{recording.name} {address}{d}" for d in _differences(found, wanted)]
-    with capsys.disabled():
-        print(f"\nazurerm {major}: {total - len({w.split(':')[0] for w in wrong})} of {total} states match")
+    figure(f"azurerm {major} states as recorded", total - len({w.split(":")[0] for w in wrong}), total)
     assert not wrong
 
 

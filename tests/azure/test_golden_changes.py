@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Sandbox
+from tests.conftest import Figure, Sandbox
 from tests.golden import Recording, recordings
 
 ALL = [pytest.param(r, id=f"{r.major}-{r.name}") for major in (4, 5) for r in recordings(major)]
@@ -48,9 +48,7 @@ def _matches(found: dict[str, Any], wanted: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize("recording", ALL)
-def test_every_recorded_edit_does_to_the_plan_what_it_did_to_azurerm(
-    recording: Recording, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_recorded_edit_does_to_the_plan_what_it_did_to_azurerm(recording: Recording, sandbox: Sandbox, figure: Figure) -> None:
     for name in ("main.tf", "provider.tf"):
         shutil.copy(recording.folder / name, sandbox.directory / name)
     sandbox.up()
@@ -63,8 +61,7 @@ def test_every_recorded_edit_does_to_the_plan_what_it_did_to_azurerm(
         if not _matches(found, change):
             wrong.append(f"{change['change']}: {found} instead of {change.get('actions') or change.get('error')}")
     total = len(recording.changes)
-    with capsys.disabled():
-        print(f"\nazurerm {recording.major} {recording.name}: {total - len(wrong)} of {total} edit outcomes match")
+    figure(f"azurerm {recording.major} edit outcomes as recorded", total - len(wrong), total)
     assert not wrong, "\n".join(wrong)
 
 
