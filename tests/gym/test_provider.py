@@ -138,3 +138,28 @@ def test_a_vault_never_becomes_less_safe(sandbox: Sandbox, before: str, after: s
     sandbox.write({"main.tf": HEAD.replace("MAJOR", "5") + VAULT.replace(before, after)})
     ran = sandbox.terraform("apply", "-auto-approve", "-input=false", "-no-color", check=False)
     assert (ran.code, words in ran.err) == (1, True), ran.err
+
+
+def test_a_private_zone_is_found_without_its_group(sandbox: Sandbox) -> None:
+    zone = """
+resource "azurerm_private_dns_zone" "main" {
+  name                = "corp.internal"
+  resource_group_name = azurerm_resource_group.main.name
+}
+
+data "azurerm_private_dns_zone" "main" {
+  name       = "corp.internal"
+  depends_on = [azurerm_private_dns_zone.main]
+}
+"""
+    sandbox.write({"main.tf": HEAD.replace("MAJOR", "5") + zone})
+    sandbox.up()
+    assert sandbox.state()["data.azurerm_private_dns_zone.main"]["resource_group_name"] == "rg"
+
+
+def test_a_vault_that_cannot_be_purged_is_recovered(sandbox: Sandbox) -> None:
+    sandbox.write({"main.tf": HEAD.replace("MAJOR", "5") + VAULT})
+    sandbox.up()
+    sandbox.terraform("destroy", "-auto-approve", "-input=false")
+    sandbox.up()
+    assert sandbox.is_empty_plan()

@@ -14,9 +14,17 @@ VALUES = Codec(lambda v: [{"value": i} for i in v], lambda v: [r["value"] for r 
 _OPEN = {"bypass": "AzureServices", "defaultAction": "Allow"}
 
 
+def _recover_deleted(arm: Arm, values: Values, subscription: str) -> None:
+    """A vault that was deleted and is kept yet is recovered (feature recover_soft_deleted_key_vaults, on by default)."""
+    place = str(values["location"]).replace(" ", "").lower()
+    path = f"/subscriptions/{subscription}/providers/Microsoft.KeyVault/locations/{place}/deletedVaults/{values['name']}"
+    if arm.get(path, _PURGE_API):
+        values["create_mode"] = "recover"
+
+
 def _expand_vault(body: Body, values: Values, major: int) -> None:
     properties = body["properties"]
-    properties["createMode"] = "default"
+    properties["createMode"] = values.get("create_mode", "default")
     properties["enableSoftDelete"] = True
     properties["sku"]["family"] = "A"
     days = values.get("soft_delete_retention_days")
@@ -165,7 +173,7 @@ KEY_VAULT = Lens(
         TAGS,
     ),
     conflicts=(("enable_rbac_authorization", "rbac_authorization_enabled"),),
-    hooks=Hooks(expand=_expand_vault, flatten=_flatten_vault, removed=_purge),
+    hooks=Hooks(prepare=_recover_deleted, expand=_expand_vault, flatten=_flatten_vault, removed=_purge),
 )
 
 

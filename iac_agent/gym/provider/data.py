@@ -6,7 +6,7 @@ import base64
 from typing import Any
 
 from iac_agent.azure.lenses import access, lens_for
-from iac_agent.azure.lenses.table import Arm, Values
+from iac_agent.azure.lenses.table import Arm, Lens, Values
 from iac_agent.azure.schemas import BlockSchema, provider_schema
 from iac_agent.errors import AzureNotFound
 from iac_agent.gym import identity
@@ -21,11 +21,22 @@ def read(type_name: str, config: Values, arm: Arm, subscription: str, major: int
         return _shaped(block, config, _subscription(arm, config, subscription))
     lens = lens_for(type_name)
     named = {**config, **_parents(config, subscription)}
+    if "resource_group_name" in block.attributes and not named.get("resource_group_name"):
+        named["resource_group_name"] = _group_of(lens, str(config.get("name")), arm, subscription, major)
     resource_id = lens.build_id(named, subscription)
     values = access.read(lens, arm, resource_id, {}, major)
     if values is None:
         raise AzureNotFound(f"{type_name} {config.get('name')!r} was not found: {resource_id}")
     return _shaped(block, config, {**values, **_extras(values), "id": resource_id})
+
+
+def _group_of(lens: Lens, name: str, arm: Arm, subscription: str, major: int) -> str:
+    """The group of the one resource of this name, where the configuration may leave it out. Raises AzureNotFound."""
+    listed = (arm.get(f"/subscriptions/{subscription}/providers/{lens.arm}", lens.api[major]) or {}).get("value", [])
+    found = next((b for b in listed if str(b["name"]).lower() == name.lower()), None)
+    if found is None:
+        raise AzureNotFound(f"{lens.type} {name!r} was not found in subscription {subscription}")
+    return str(found["id"]).split("/")[4]
 
 
 def _parents(config: Values, subscription: str) -> Values:
