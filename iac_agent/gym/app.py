@@ -55,15 +55,14 @@ class ArmApp:
         raw = await request.body()
         try:
             return self._answer(request, raw).response()
-        except ArmFaultError as fault:
-            return Answer(fault.status, fault.body, fault.headers).response()
+        except ArmFaultError as refusal:
+            fault = refusal
         except UsageError:
-            unknown = faults.not_emulated(f"{request.method} {request.url.path}")
-            return Answer(unknown.status, unknown.body).response()
+            fault = faults.not_emulated(f"{request.method} {request.url.path}")
         except (TypeError, AttributeError, KeyError, ValueError, IndexError, AssertionError, RecursionError) as problem:
             logging.getLogger(__name__).exception("%s %s", request.method, request.url.path)
-            refusal = faults.invalid_content(f"a value has the wrong type or is missing: {problem!r}")
-            return Answer(refusal.status, refusal.body).response()
+            fault = faults.invalid_content(f"a value has the wrong type or is missing: {problem!r}")
+        return Answer(fault.status, fault.body, fault.headers).response()
 
     def _answer(self, request: Request, raw: bytes) -> Answer:
         path = "/" + request.path_params["path"].strip("/")
@@ -301,9 +300,7 @@ class ArmApp:
     def _children(self, path: str, kind: ResourceType) -> list[Body]:
         owner = path.rsplit("/", 1)[0]
         if not kind.held_in:
-            owner_id = ResourceId.parse(owner)
-            while kind.implicit_parent and len(owner_id.types) > 1:
-                owner_id = ResourceId.parse(owner_id.parent)
+            owner_id = kind.holder(ResourceId.parse(owner))
             if self.cloud.find(owner_id.text) is None:
                 raise self._missing(owner_id)
             return [r.body for r in self.cloud.store.below(path)]

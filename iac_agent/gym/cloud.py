@@ -127,6 +127,12 @@ class ResourceType:
     def key(self) -> str:
         return self.name.lower()
 
+    def holder(self, parent: ResourceId) -> ResourceId:
+        """The resource that must be there for one of this type below `parent`: an implicit parent comes with its own."""
+        while self.implicit_parent and len(parent.types) > 1:
+            parent = ResourceId.parse(parent.parent)
+        return parent
+
 
 _SERVICE = re.compile("/(?:blob|file|queue|table)Services/default$", re.IGNORECASE)
 
@@ -299,9 +305,7 @@ class Cloud:
         if rid.resource_group and rid.types != ("resourceGroups",):
             self.require_group(rid.subscription, rid.resource_group)
         if len(rid.types) > 1:
-            parent = ResourceId.parse(rid.parent)
-            while kind.implicit_parent and len(parent.types) > 1:
-                parent = ResourceId.parse(parent.parent)
+            parent = kind.holder(ResourceId.parse(rid.parent))
             if self.find(parent.text) is None:
                 raise faults.parent_not_found(parent.text, kind.name)
 

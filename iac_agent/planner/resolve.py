@@ -14,10 +14,9 @@ _ADDRESS = re.compile(r"(?:module\.[\w-]+(?:\[[^\]]+\])?\.)*azurerm_\w+\.[\w-]+(
 
 @dataclass(frozen=True)
 class Targets:
-    """The resources meant, and the words of the request that named them."""
+    """The resources a request means."""
 
     resources: tuple[Resource, ...]
-    named: bool
 
 
 def _norm(text: str) -> str:
@@ -43,21 +42,21 @@ def find(request: str, inventory: Inventory, types: tuple[str, ...], answer: str
     addressed = [inventory.get(a) for a in _ADDRESS.findall(request)]
     exact = [r for r in addressed if r is not None and r.type in types]
     if exact:
-        return Targets(tuple(exact), named=True)
+        return Targets(tuple(exact))
     for pick in (_by_azure_name, _by_label, _by_tag):
         found = pick(request, candidates)
         if found:
-            return _one_or_ask(request, found, named=True)
+            return _one_or_ask(request, found)
     unknown = _unknown_name(request)
     if unknown and candidates:
         return _ask(candidates, f"There is no {unknown} here.")
     narrowed = _by_type_word(request, candidates) or candidates
-    return _one_or_ask(request, narrowed, named=False) if narrowed else None
+    return _one_or_ask(request, narrowed) if narrowed else None
 
 
 def _answered(answer: str, inventory: Inventory, candidates: list[Resource]) -> Targets | Question | None:
     if _norm(answer) in ("all", "both", "every"):
-        return Targets(tuple(candidates), named=True)
+        return Targets(tuple(candidates))
     wanted = [a.strip() for a in answer.split(",")]
     found = []
     for one in wanted:
@@ -69,7 +68,7 @@ def _answered(answer: str, inventory: Inventory, candidates: list[Resource]) -> 
             found += named
         else:
             return _ask(candidates, f"{one!r} is none of the candidates.")
-    return Targets(tuple(found), named=True)
+    return Targets(tuple(found))
 
 
 def _by_azure_name(request: str, candidates: list[Resource]) -> list[Resource]:
@@ -116,9 +115,9 @@ def _unknown_name(request: str) -> str:
     return ""
 
 
-def _one_or_ask(request: str, found: list[Resource], *, named: bool) -> Targets | Question:
+def _one_or_ask(request: str, found: list[Resource]) -> Targets | Question:
     if len(found) == 1 or _ALL.search(request):
-        return Targets(tuple(found), named=named)
+        return Targets(tuple(found))
     return _ask(found, "")
 
 

@@ -83,7 +83,3 @@ def version() -> list[str]:
 
 def workspace_show() -> list[str]:
     return _build("workspace show")
-
-
-def providers_schema() -> list[str]:
-    return _build("providers schema", json=_FLAG)

@@ -52,6 +52,40 @@ def _expand_snapshot(body: Body, values: Values, major: int) -> None:
     collection["enabled"] = "encryptionSettings" in collection
 
 
+_NETWORK_ACCESS = Attr(
+    "network_access_policy",
+    "properties.networkAccessPolicy",
+    default="AllowAll",
+    choices=("AllowAll", "AllowPrivate", "DenyAll"),
+    send="always",
+)
+_ENCRYPTION_SETTINGS = Nested(
+    "encryption_settings",
+    "properties.encryptionSettingsCollection.encryptionSettings",
+    (
+        Nested(
+            "disk_encryption_key",
+            "diskEncryptionKey",
+            (
+                Attr("secret_url", "secretUrl", send="always"),
+                Attr("source_vault_id", "sourceVault", ID, send="always"),
+            ),
+            single=True,
+            send="always",
+        ),
+        Nested(
+            "key_encryption_key",
+            "keyEncryptionKey",
+            (
+                Attr("key_url", "keyUrl", send="always"),
+                Attr("source_vault_id", "sourceVault", ID, send="always"),
+            ),
+            single=True,
+        ),
+    ),
+)
+
+
 MANAGED_DISK = Lens(
     "azurerm_managed_disk",
     "Microsoft.Compute/disks",
@@ -117,41 +151,11 @@ MANAGED_DISK = Lens(
         ),
         Attr("secure_vm_disk_encryption_set_id", "properties.securityProfile.secureVMDiskEncryptionSetId", new=True),
         Attr("disk_encryption_set_id", "properties.encryption.diskEncryptionSetId", PLAIN_ID),
-        Attr(
-            "network_access_policy",
-            "properties.networkAccessPolicy",
-            default="AllowAll",
-            choices=("AllowAll", "AllowPrivate", "DenyAll"),
-            send="always",
-        ),
+        _NETWORK_ACCESS,
         Attr("disk_access_id", "properties.diskAccessId"),
         Attr("public_network_access_enabled", "properties.publicNetworkAccess", ENABLED, default=True, send="always"),
         TAGS,
-        Nested(
-            "encryption_settings",
-            "properties.encryptionSettingsCollection.encryptionSettings",
-            (
-                Nested(
-                    "disk_encryption_key",
-                    "diskEncryptionKey",
-                    (
-                        Attr("secret_url", "secretUrl", send="always"),
-                        Attr("source_vault_id", "sourceVault", ID, send="always"),
-                    ),
-                    single=True,
-                    send="always",
-                ),
-                Nested(
-                    "key_encryption_key",
-                    "keyEncryptionKey",
-                    (
-                        Attr("key_url", "keyUrl", send="always"),
-                        Attr("source_vault_id", "sourceVault", ID, send="always"),
-                    ),
-                    single=True,
-                ),
-            ),
-        ),
+        _ENCRYPTION_SETTINGS,
     ),
     conflicts=(
         ("image_reference_id", "gallery_image_reference_id"),
@@ -176,43 +180,13 @@ SNAPSHOT = Lens(
         Attr("source_uri", "properties.creationData.sourceUri", new=True, read="never"),
         Attr("source_resource_id", "properties.creationData.sourceResourceId", new=True, read="never"),
         Attr("storage_account_id", "properties.creationData.storageAccountId", new=True),
-        Attr(
-            "network_access_policy",
-            "properties.networkAccessPolicy",
-            default="AllowAll",
-            choices=("AllowAll", "AllowPrivate", "DenyAll"),
-            send="always",
-        ),
+        _NETWORK_ACCESS,
         Attr("disk_access_id", "properties.diskAccessId"),
         Attr("public_network_access_enabled", "properties.publicNetworkAccess", ENABLED, default=True, send="always"),
         Attr("disk_size_gb", "properties.diskSizeGB"),
         Attr("trusted_launch_enabled", "properties.securityProfile.securityType", TRUSTED_LAUNCH, send="never"),
         TAGS,
-        Nested(
-            "encryption_settings",
-            "properties.encryptionSettingsCollection.encryptionSettings",
-            (
-                Nested(
-                    "disk_encryption_key",
-                    "diskEncryptionKey",
-                    (
-                        Attr("secret_url", "secretUrl", send="always"),
-                        Attr("source_vault_id", "sourceVault", ID, send="always"),
-                    ),
-                    single=True,
-                    send="always",
-                ),
-                Nested(
-                    "key_encryption_key",
-                    "keyEncryptionKey",
-                    (
-                        Attr("key_url", "keyUrl", send="always"),
-                        Attr("source_vault_id", "sourceVault", ID, send="always"),
-                    ),
-                    single=True,
-                ),
-            ),
-        ),
+        _ENCRYPTION_SETTINGS,
     ),
     hooks=Hooks(expand=_expand_snapshot),
 )

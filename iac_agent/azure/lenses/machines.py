@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from iac_agent.azure.lenses.codecs import EDGE_ZONE, ID, JSON, NICS, ONE, PLAIN_ID, SSH_USER
 from iac_agent.azure.lenses.machine_quirks import machine_hooks
-from iac_agent.azure.lenses.shared import IDENTITY
+from iac_agent.azure.lenses.shared import IDENTITY, OS_DISK, PURCHASE_PLAN, SECRET_SETTINGS
 from iac_agent.azure.lenses.table import GROUP, LOCATION_ROW, NAME, NAMED, TAGS, Arm, Attr, Body, Field, Hooks, Lens, Nested, Values
 
 INF = float("inf")
@@ -105,33 +105,7 @@ _PARTS: tuple[Field, ...] = (
         "os_disk",
         "properties.storageProfile.osDisk",
         (
-            Attr("caching", "caching", choices=("None", "ReadOnly", "ReadWrite"), send="always"),
-            Attr(
-                "storage_account_type",
-                "managedDisk.storageAccountType",
-                new=True,
-                choices=("Premium_LRS", "Standard_LRS", "StandardSSD_LRS", "StandardSSD_ZRS", "Premium_ZRS"),
-                send="always",
-            ),
-            Attr("disk_size_gb", "diskSizeGB", between=(0, 4095)),
-            Attr("write_accelerator_enabled", "writeAcceleratorEnabled", default=False, send="always"),
-            Nested(
-                "diff_disk_settings",
-                "diffDiskSettings",
-                (
-                    Attr("option", "option", new=True, choices=("Local",), send="always"),
-                    Attr(
-                        "placement",
-                        "placement",
-                        default="CacheDisk",
-                        new=True,
-                        choices=("CacheDisk", "NvmeDisk", "ResourceDisk"),
-                        send="always",
-                    ),
-                ),
-                single=True,
-                new=True,
-            ),
+            *OS_DISK,
             Attr("disk_encryption_set_id", "managedDisk.diskEncryptionSet", ID),
             Attr("secure_vm_disk_encryption_set_id", "managedDisk.securityProfile.diskEncryptionSet", ID, new=True),
             Attr(
@@ -159,17 +133,7 @@ _PARTS: tuple[Field, ...] = (
         single=True,
         new=True,
     ),
-    Nested(
-        "plan",
-        "plan",
-        (
-            Attr("name", "name", new=True, send="always"),
-            Attr("product", "product", new=True, send="always"),
-            Attr("publisher", "publisher", new=True, send="always"),
-        ),
-        single=True,
-        new=True,
-    ),
+    PURCHASE_PLAN,
     IDENTITY,
 )
 _IMAGE: tuple[Field, ...] = (
@@ -195,6 +159,17 @@ _IMAGE: tuple[Field, ...] = (
         read="present",
     ),
 )
+_CONFLICTS = (
+    ("availability_set_id", "capacity_reservation_group_id"),
+    ("availability_set_id", "virtual_machine_scale_set_id"),
+    ("availability_set_id", "zone"),
+    ("capacity_reservation_group_id", "proximity_placement_group_id"),
+    ("dedicated_host_id", "dedicated_host_group_id"),
+    ("admin_password", "os_managed_disk_id"),
+    ("computer_name", "os_managed_disk_id"),
+    ("custom_data", "os_managed_disk_id"),
+)
+_EXACTLY_ONE = (("admin_username", "os_managed_disk_id"), ("os_managed_disk_id", "source_image_id", "source_image_reference"))
 
 
 LINUX_VIRTUAL_MACHINE = Lens(
@@ -290,17 +265,8 @@ LINUX_VIRTUAL_MACHINE = Lens(
             send="always",
         ),
     ),
-    conflicts=(
-        ("availability_set_id", "capacity_reservation_group_id"),
-        ("availability_set_id", "virtual_machine_scale_set_id"),
-        ("availability_set_id", "zone"),
-        ("capacity_reservation_group_id", "proximity_placement_group_id"),
-        ("dedicated_host_id", "dedicated_host_group_id"),
-        ("admin_password", "os_managed_disk_id"),
-        ("computer_name", "os_managed_disk_id"),
-        ("custom_data", "os_managed_disk_id"),
-    ),
-    exactly_one=(("admin_username", "os_managed_disk_id"), ("os_managed_disk_id", "source_image_id", "source_image_reference")),
+    conflicts=_CONFLICTS,
+    exactly_one=_EXACTLY_ONE,
     hooks=machine_hooks("Linux"),
 )
 
@@ -412,17 +378,8 @@ WINDOWS_VIRTUAL_MACHINE = Lens(
             send="always",
         ),
     ),
-    conflicts=(
-        ("availability_set_id", "capacity_reservation_group_id"),
-        ("availability_set_id", "virtual_machine_scale_set_id"),
-        ("availability_set_id", "zone"),
-        ("capacity_reservation_group_id", "proximity_placement_group_id"),
-        ("dedicated_host_id", "dedicated_host_group_id"),
-        ("admin_password", "os_managed_disk_id"),
-        ("computer_name", "os_managed_disk_id"),
-        ("custom_data", "os_managed_disk_id"),
-    ),
-    exactly_one=(("admin_username", "os_managed_disk_id"), ("os_managed_disk_id", "source_image_id", "source_image_reference")),
+    conflicts=_CONFLICTS,
+    exactly_one=_EXACTLY_ONE,
     hooks=machine_hooks("Windows"),
 )
 
@@ -443,15 +400,7 @@ VIRTUAL_MACHINE_EXTENSION = Lens(
         Attr("failure_suppression_enabled", "properties.suppressFailures", default=False, send="always"),
         Attr("settings", "properties.settings", JSON, read="present"),
         Attr("protected_settings", "properties.protectedSettings", JSON, read="never"),
-        Nested(
-            "protected_settings_from_key_vault",
-            "properties.protectedSettingsFromKeyVault",
-            (
-                Attr("secret_url", "secretUrl", send="always"),
-                Attr("source_vault_id", "sourceVault", ID, send="always"),
-            ),
-            single=True,
-        ),
+        SECRET_SETTINGS,
         Attr("provision_after_extensions", "properties.provisionAfterExtensions"),
         TAGS,
     ),

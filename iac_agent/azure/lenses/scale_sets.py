@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from iac_agent.azure.lenses.codecs import EDGE_ZONE, ID, IDS, JSON, NOT, ONE, PLAIN_ID, SSH_USER
 from iac_agent.azure.lenses.machine_quirks import check_machine, check_new, flatten_profile, settle_profile
-from iac_agent.azure.lenses.shared import IDENTITY, always_identity, drop_empty_identity
+from iac_agent.azure.lenses.shared import IDENTITY, OS_DISK, PURCHASE_PLAN, SECRET_SETTINGS, always_identity, drop_empty_identity
 from iac_agent.azure.lenses.table import (
     GROUP,
     LOCATION_ROW,
@@ -278,15 +278,7 @@ LINUX_VIRTUAL_MACHINE_SCALE_SET = Lens(
                 Attr("provision_after_extensions", "properties.provisionAfterExtensions", send="always"),
                 Attr("settings", "properties.settings", JSON),
                 Attr("protected_settings", "properties.protectedSettings", JSON, read="never"),
-                Nested(
-                    "protected_settings_from_key_vault",
-                    "properties.protectedSettingsFromKeyVault",
-                    (
-                        Attr("secret_url", "secretUrl", send="always"),
-                        Attr("source_vault_id", "sourceVault", ID, send="always"),
-                    ),
-                    single=True,
-                ),
+                SECRET_SETTINGS,
             ),
             computed=True,
         ),
@@ -371,33 +363,7 @@ LINUX_VIRTUAL_MACHINE_SCALE_SET = Lens(
             "os_disk",
             "properties.virtualMachineProfile.storageProfile.osDisk",
             (
-                Attr("caching", "caching", choices=("None", "ReadOnly", "ReadWrite"), send="always"),
-                Attr(
-                    "storage_account_type",
-                    "managedDisk.storageAccountType",
-                    new=True,
-                    choices=("Premium_LRS", "Standard_LRS", "StandardSSD_LRS", "StandardSSD_ZRS", "Premium_ZRS"),
-                    send="always",
-                ),
-                Attr("disk_size_gb", "diskSizeGB", between=(0, 4095)),
-                Attr("write_accelerator_enabled", "writeAcceleratorEnabled", default=False, send="always"),
-                Nested(
-                    "diff_disk_settings",
-                    "diffDiskSettings",
-                    (
-                        Attr("option", "option", new=True, choices=("Local",), send="always"),
-                        Attr(
-                            "placement",
-                            "placement",
-                            default="CacheDisk",
-                            new=True,
-                            choices=("CacheDisk", "NvmeDisk", "ResourceDisk"),
-                            send="always",
-                        ),
-                    ),
-                    single=True,
-                    new=True,
-                ),
+                *OS_DISK,
                 Attr("disk_encryption_set_id", "managedDisk.diskEncryptionSet", ID, new=True),
                 Attr("secure_vm_disk_encryption_set_id", "managedDisk.securityProfile.diskEncryptionSet", ID, new=True),
                 Attr(
@@ -422,17 +388,7 @@ LINUX_VIRTUAL_MACHINE_SCALE_SET = Lens(
             ),
             single=True,
         ),
-        Nested(
-            "plan",
-            "plan",
-            (
-                Attr("name", "name", new=True, send="always"),
-                Attr("product", "product", new=True, send="always"),
-                Attr("publisher", "publisher", new=True, send="always"),
-            ),
-            single=True,
-            new=True,
-        ),
+        PURCHASE_PLAN,
         IDENTITY,
         Nested(
             "secret",

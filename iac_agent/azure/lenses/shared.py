@@ -1,9 +1,9 @@
-"""Rows that several services share: managed identities."""
+"""Rows that several types share: managed identities, and what machines and scale sets have alike."""
 
 from __future__ import annotations
 
-from iac_agent.azure.lenses.codecs import IDENTITY_IDS
-from iac_agent.azure.lenses.table import Attr, Body, Nested, Values
+from iac_agent.azure.lenses.codecs import ID, IDENTITY_IDS
+from iac_agent.azure.lenses.table import Attr, Body, Field, Nested, Values
 
 _KINDS = ("SystemAssigned", "UserAssigned", "SystemAssigned, UserAssigned")
 IDENTITY = Nested(
@@ -14,6 +14,56 @@ IDENTITY = Nested(
         Attr("identity_ids", "userAssignedIdentities", IDENTITY_IDS, read="present"),
         Attr("principal_id", "principalId", send="never"),
         Attr("tenant_id", "tenantId", send="never"),
+    ),
+    single=True,
+)
+
+OS_DISK: tuple[Field, ...] = (
+    Attr("caching", "caching", choices=("None", "ReadOnly", "ReadWrite"), send="always"),
+    Attr(
+        "storage_account_type",
+        "managedDisk.storageAccountType",
+        new=True,
+        choices=("Premium_LRS", "Standard_LRS", "StandardSSD_LRS", "StandardSSD_ZRS", "Premium_ZRS"),
+        send="always",
+    ),
+    Attr("disk_size_gb", "diskSizeGB", between=(0, 4095)),
+    Attr("write_accelerator_enabled", "writeAcceleratorEnabled", default=False, send="always"),
+    Nested(
+        "diff_disk_settings",
+        "diffDiskSettings",
+        (
+            Attr("option", "option", new=True, choices=("Local",), send="always"),
+            Attr(
+                "placement",
+                "placement",
+                default="CacheDisk",
+                new=True,
+                choices=("CacheDisk", "NvmeDisk", "ResourceDisk"),
+                send="always",
+            ),
+        ),
+        single=True,
+        new=True,
+    ),
+)
+PURCHASE_PLAN = Nested(
+    "plan",
+    "plan",
+    (
+        Attr("name", "name", new=True, send="always"),
+        Attr("product", "product", new=True, send="always"),
+        Attr("publisher", "publisher", new=True, send="always"),
+    ),
+    single=True,
+    new=True,
+)
+SECRET_SETTINGS = Nested(
+    "protected_settings_from_key_vault",
+    "properties.protectedSettingsFromKeyVault",
+    (
+        Attr("secret_url", "secretUrl", send="always"),
+        Attr("source_vault_id", "sourceVault", ID, send="always"),
     ),
     single=True,
 )

@@ -56,7 +56,8 @@ def _fill_vault(write: Write) -> None:
     properties.setdefault("accessPolicies", [])
     properties["vaultUri"] = write.cloud.endpoint + "/"
     kept_for = write.old.get("softDeleteRetentionInDays")
-    if properties.setdefault("softDeleteRetentionInDays", kept_for or 90) != (kept_for or properties["softDeleteRetentionInDays"]):
+    days = properties.setdefault("softDeleteRetentionInDays", kept_for or 90)
+    if kept_for and days != kept_for:
         raise faults.bad_request("BadRequest", 'The property "softDeleteRetentionInDays" has been set already and it can\'t be modified.')
 
 
@@ -70,10 +71,15 @@ def _removing_vault(cloud: Cloud, vault: Resource) -> None:
     cloud.store.set_setting("deleted_vaults", gone)
 
 
-def _one_deleted(call: Call, parts: dict[str, str]) -> Outcome:
-    found = _deleted(call.cloud).get(parts["vault"].lower())
+def _require_deleted(gone: dict[str, dict[str, object]], name: str) -> dict[str, object]:
+    found = gone.get(name.lower())
     if found is None:
-        raise faults.ArmFaultError(404, "DeletedVaultNotFound", f"The specified deleted vault '{parts['vault']}' does not exist.")
+        raise faults.ArmFaultError(404, "DeletedVaultNotFound", f"The specified deleted vault '{name}' does not exist.")
+    return found
+
+
+def _one_deleted(call: Call, parts: dict[str, str]) -> Outcome:
+    found = _require_deleted(_deleted(call.cloud), parts["vault"])
     return 200, {
         "id": call.path,
         "name": parts["vault"],
@@ -88,9 +94,7 @@ def _one_deleted(call: Call, parts: dict[str, str]) -> Outcome:
 
 def _purge(call: Call, parts: dict[str, str]) -> Outcome:
     gone = _deleted(call.cloud)
-    found = gone.get(parts["vault"].lower())
-    if found is None:
-        raise faults.ArmFaultError(404, "DeletedVaultNotFound", f"The specified deleted vault '{parts['vault']}' does not exist.")
+    found = _require_deleted(gone, parts["vault"])
     if found["protected"]:
         raise faults.bad_request(
             "DeletedVaultPurge", 'Operation "purge" is not allowed because purge protection is enabled for this vault.'

@@ -133,8 +133,12 @@ def _addresses_in(cloud: Cloud, subnet_id: str) -> Iterator[str]:
                     yield properties["privateIPAddress"]
 
 
-def _assign_private(write: Write, configuration: Body, before: Body, given: set[str]) -> None:
-    """Give a configuration its private address; `given` are those of the same resource, taken in the same write."""
+def _properties_by_name(elements: list[Body] | None) -> dict[str, Body]:
+    return {e["name"]: e.get("properties", {}) for e in elements or []}
+
+
+def _assign_private(write: Write, configuration: Body, old: dict[str, Body], given: set[str]) -> None:
+    """Give a configuration its private address: `old` are the configurations before this write, `given` the addresses it gave already."""
     properties = configuration.setdefault("properties", {})
     subnet_id = (properties.get("subnet") or {}).get("id")
     if not subnet_id:
@@ -143,9 +147,8 @@ def _assign_private(write: Write, configuration: Body, before: Body, given: set[
     if not isinstance(subnet, dict) or not _prefixes(subnet):
         raise faults.invalid_reference(subnet_id, write.id.text)
     ranges = _networks(_prefixes(subnet), subnet_id)
-    mine = before.get("privateIPAddress")
-    configurations = write.old.get("ipConfigurations") or write.old.get("frontendIPConfigurations") or []
-    own = {c.get("properties", {}).get("privateIPAddress") for c in configurations}
+    mine = old.get(configuration["name"], {}).get("privateIPAddress")
+    own = {properties_before.get("privateIPAddress") for properties_before in old.values()}
     taken = {a for a in _addresses_in(write.cloud, subnet_id) if a not in own} | given
     asked = properties.get("privateIPAddress")
     if properties.get("privateIPAllocationMethod") == "Static" and asked:
@@ -188,7 +191,7 @@ def _fill_nic(write: Write) -> None:
         raise faults.bad_request("NetworkInterfaceMustHaveIpConfiguration", f"{write.id.text} must have an IP configuration.")
     if (properties.get("networkSecurityGroup") or {}).get("id"):
         write.require(properties["networkSecurityGroup"]["id"])
-    old = {c["name"]: c.get("properties", {}) for c in write.old.get("ipConfigurations") or []}
+    old = _properties_by_name(write.old.get("ipConfigurations"))
     given: set[str] = set()
     for position, configuration in enumerate(properties["ipConfigurations"]):
         configuration["id"] = f"{write.id.text}/ipConfigurations/{configuration['name']}"
@@ -198,7 +201,7 @@ def _fill_nic(write: Write) -> None:
                 write.require(target["id"])
         inner.setdefault("primary", position == 0)
         inner["provisioningState"] = "Succeeded"
-        _assign_private(write, configuration, old.get(configuration["name"], {}), given)
+        _assign_private(write, configuration, old, given)
     if "virtualMachine" in write.old:
         properties["virtualMachine"] = write.old["virtualMachine"]
     else:
@@ -319,13 +322,13 @@ def _fill_route_table(write: Write) -> None:
 def _fill_lb(write: Write) -> None:
     properties = write.properties
     write.body.setdefault("sku", {"name": "Standard", "tier": "Regional"})
+    old = _properties_by_name(write.old.get("frontendIPConfigurations"))
     given: set[str] = set()
     for frontend in properties.get("frontendIPConfigurations") or []:
         inner = frontend["properties"]
-        old: Body = next((f for f in write.old.get("frontendIPConfigurations") or [] if f["name"] == frontend["name"]), {})
         if (inner.get("publicIPAddress") or {}).get("id"):
             write.require(inner["publicIPAddress"]["id"])
-        _assign_private(write, frontend, old.get("properties", {}), given)
+        _assign_private(write, frontend, old, given)
     for key in (
         "probes",
         "loadBalancingRules",
