@@ -14,7 +14,7 @@ Step = str | int
 _INDEX = r'\[(?:(?P<{0}int>\d+)|"(?P<{0}str>(?:[^"\\]|\\.)*)")\]'
 _MODULE = re.compile(r"module\.(?P<name>[^.\[\]]+)(?:" + _INDEX.format("i") + r")?\.?")
 _RESOURCE = re.compile(r"(?P<data>data\.)?(?P<type>[A-Za-z_][\w-]*)\.(?P<name>[A-Za-z_][\w-]*)(?:" + _INDEX.format("i") + r")?$")
-_PATH_STEP = re.compile(r'([A-Za-z_][\w-]*)|\[(\d+)\]|\["([^"]*)"\]')
+_PATH_STEP = re.compile(r'(@\d+|[A-Za-z_][\w-]*)|\[(\d+)\]|\["([^"]*)"\]')
 
 
 def _index(match: re.Match[str]) -> str | int | None:
@@ -68,7 +68,7 @@ class Address:
 
 
 def parse_path(text: str) -> tuple[Step, ...]:
-    """`os_disk.disk_size_gb`, `security_rule[1].priority`, `tags["cost centre"]` as steps. Raises UsageError."""
+    """`os_disk.disk_size_gb`, `security_rule[1].priority`, `tags["cost centre"]`, `tags.@1.role` as steps. Raises UsageError."""
     steps: list[Step] = []
     position = 0
     while position < len(text):
@@ -89,7 +89,7 @@ def show_path(steps: tuple[Step, ...]) -> str:
     for step in steps:
         if isinstance(step, int):
             out += f"[{step}]"
-        elif re.fullmatch(r"[A-Za-z_][\w-]*", step):
+        elif re.fullmatch(r"@\d+|[A-Za-z_][\w-]*", step):
             out += f".{step}" if out else step
         else:
             out += f'["{step}"]'

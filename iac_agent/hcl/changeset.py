@@ -10,7 +10,7 @@ from pathlib import Path
 
 from iac_agent.errors import EditRejected, HclSyntaxError, NotEditable, UnknownAddress, ValueElsewhere
 from iac_agent.hcl import edits as e
-from iac_agent.hcl import elements, surgery, verify
+from iac_agent.hcl import datafile, elements, surgery, verify
 from iac_agent.hcl.address import parse_path
 from iac_agent.hcl.document import Block, Document
 from iac_agent.hcl.layout import Splice, splice
@@ -56,6 +56,10 @@ def apply_edits(root: RootModule | Path, edits: list[e.Edit]) -> Outcome:
 def _apply_one(root: RootModule, edit: e.Edit) -> tuple[Path, bytes | None, bytes]:
     if isinstance(edit, e.AddTopLevel):
         return _add_top_level(root, edit)
+    if isinstance(edit, e.RenameReferences):
+        return _rename_references(root, edit)
+    if datafile.is_data_file(edit.address):
+        return _edit_data_file(root, edit)
     module, block = root.locate(edit.address)
     edit = _within_locals(block, edit)
     _require_not_overridden(root, edit)
@@ -68,6 +72,39 @@ def _apply_one(root: RootModule, edit: e.Edit) -> tuple[Path, bytes | None, byte
     document = block.document
     verify.prove(document, changed, block, edit)
     return root.file_of(document), document.raw, changed.raw
+
+
+def _edit_data_file(root: RootModule, edit: e.Edit) -> tuple[Path, bytes, bytes]:
+    """An edit of a YAML or JSON file that the configuration reads."""
+    file = (root.directory / edit.address).resolve()
+    if not file.is_file() and file not in root.overrides:
+        raise UnknownAddress(edit.address, [], "the repository")
+    raw, shown = root.read(file), str(root.shown(file))
+    match edit:
+        case e.SetAttribute():
+            changed = datafile.set_value(shown, raw, parse_path(edit.path), verify.python_value(edit.value))
+        case e.PutKey():
+            changed = datafile.set_value(shown, raw, (*parse_path(edit.path), edit.key), verify.python_value(edit.value))
+        case e.AppendItem():
+            changed = datafile.append_value(shown, raw, parse_path(edit.path), verify.python_value(edit.value))
+        case e.RemoveValue():
+            changed = datafile.remove_value(shown, raw, parse_path(edit.path))
+        case e.DropKey():
+            changed = datafile.remove_value(shown, raw, (*parse_path(edit.path), edit.key))
+        case e.RenameKey():
+            changed = datafile.rename_key(shown, raw, parse_path(edit.path), edit.key, edit.to)
+        case _:
+            raise NotEditable(f"{shown}: {edit.describe()} is not an edit of a data file")
+    return file, raw, changed
+
+
+def _rename_references(root: RootModule, edit: e.RenameReferences) -> tuple[Path, bytes, bytes]:
+    file = (root.directory / edit.address).resolve()
+    document = root.document(file)
+    changed = surgery.rename_references(document, edit.old, edit.new)
+    before, after = verify.parse_values(document.raw, document.path), verify.parse_values(changed.raw, document.path)
+    verify.check(document.path, before, after, None, edit)
+    return file, document.raw, changed.raw
 
 
 def _within_locals(block: Block, edit: e.Edit) -> e.Edit:
@@ -97,7 +134,11 @@ def _require_not_overridden(root: RootModule, edit: e.Edit) -> None:
 def _operate(block: Block, edit: e.Edit) -> Document:
     match edit:
         case e.SetAttribute():
-            return surgery.set_attribute(block, edit.path, edit.value, edit.after)
+            return elements.set_value(block, edit.path, edit.value, edit.after, edit.replacing)
+        case e.RemoveValue():
+            return elements.remove_value(block, edit.path)
+        case e.RenameBlock():
+            return surgery.rename_block(block, edit.to)
         case e.RemoveAttribute():
             return surgery.remove_attribute(block, edit.path)
         case e.AppendItem():
@@ -130,12 +171,13 @@ def _with_origin(root: RootModule, module: Module, block: Block, problem: ValueE
 def _require_new(root: RootModule, module: Module, edit: e.AddTopLevel) -> Block:
     """The one block of the edit. Raises EditRejected unless it is what it says, new, and goes to a file that Terraform reads."""
     blocks = Document("the new block", edit.source.encode()).blocks
-    if len(blocks) != 1 or (local_address(blocks[0]) or edit.address) != edit.address:
+    local = edit.address.removeprefix(module.prefix)
+    if len(blocks) != 1 or (local_address(blocks[0]) or local) != local:
         raise EditRejected(f"the new block is not one block with the address {edit.address}")
     if Path(edit.file).name != edit.file or not edit.file.endswith(".tf"):
         raise NotEditable(f"{edit.file} is not a Terraform file of this module", hint="Name one, such as main.tf.")
-    present = [b.where for b in module.index.get(edit.address, [])]
-    present += [str(root.shown(f)) for f, content in module.json_files if json_has(content, edit.address)]
+    present = [b.where for b in module.index.get(local, [])]
+    present += [str(root.shown(f)) for f, content in module.json_files if json_has(content, local)]
     if present:
         raise EditRejected(f"{edit.address} is already there: {present[0]}")
     return blocks[0]
@@ -143,14 +185,16 @@ def _require_new(root: RootModule, module: Module, edit: e.AddTopLevel) -> Block
 
 def _add_top_level(root: RootModule, edit: e.AddTopLevel) -> tuple[Path, bytes | None, bytes]:
     """Put a block behind its kin: same resource type first, else at the end of the file named in the edit."""
-    module = root.modules[0]
+    module = root.module_of(edit.address)
     new = _require_new(root, module, edit)
     kin = [b for d in module.documents for b in d.blocks if b.type == new.type and b.labels[:1] == new.labels[:1]]
+    beside = [b for b in kin if Path(b.document.path).name == edit.file]
+    kin = beside or ([] if (module.directory / edit.file).exists() and new.type == "resource" and edit.file != "main.tf" else kin)
     if kin:
         document, at = kin[-1].document, kin[-1].node.end_byte
         at = surgery.content_end(document, at)
     else:
-        path = root.directory / edit.file
+        path = module.directory / edit.file
         raw = root.read(path) if path.exists() or path in root.overrides else b""
         document = Document(root.shown(path), raw)
         at = len(document.data.rstrip())

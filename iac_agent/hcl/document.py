@@ -89,6 +89,21 @@ class Block:
         return f"{self.document.path}:{self.line}"
 
 
+class FileBody(Block):
+    """A whole file as a block without a name: what a tfvars file is to an edit."""
+
+    type = ""
+    labels = ()
+    blocks: list[Block] = []
+
+    def __init__(self, document: Document) -> None:
+        super().__init__(document, document.tree.root_node)
+
+    @property
+    def body(self) -> Node | None:  # type: ignore[override]
+        return self.document.body
+
+
 class Document:
     """A parsed HCL file. Raises HclSyntaxError when it does not parse."""
 

@@ -33,10 +33,14 @@ class InnerEdit(Edit):
 
 @dataclass(frozen=True)
 class SetAttribute(InnerEdit):
-    """Set `path` to `value`; a new argument goes behind the argument named `after`, else behind the last one."""
+    """Set `path` to `value`; a new argument goes behind the argument named `after`, else behind the last one.
+
+    An expression is replaced only when `replacing` is its source.
+    """
 
     value: str
     after: str = ""
+    replacing: str = ""
 
     def describe(self) -> str:
         return f"set {self.path} = {self.value}"
@@ -122,8 +126,37 @@ class RemoveBlock(InnerEdit):
 
 
 @dataclass(frozen=True)
+class RemoveValue(InnerEdit):
+    """Remove the element at `path` from the map or list that holds it: in HCL a list element, in YAML and JSON either."""
+
+    def describe(self) -> str:
+        return f"remove {self.path}"
+
+
+@dataclass(frozen=True)
+class RenameBlock(Edit):
+    """Give a resource or module block the label `to`. References are RenameReferences, one for each file."""
+
+    to: str
+
+    def describe(self) -> str:
+        return f"rename to {self.to}"
+
+
+@dataclass(frozen=True)
+class RenameReferences(Edit):
+    """In the file `address`, let every reference to `old` (`azurerm_subnet.app`) refer to `new`."""
+
+    old: str
+    new: str
+
+    def describe(self) -> str:
+        return f"refer to {self.new} instead of {self.old}"
+
+
+@dataclass(frozen=True)
 class AddTopLevel(Edit):
-    """Add a whole top-level block, given as source, in the root module directory of the module in `address`.
+    """Add a whole top-level block, given as source, in the directory of the module in `address`.
 
     It goes behind the last block of the same type and resource type (its kin), else at the end of `file`.
     """

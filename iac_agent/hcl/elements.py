@@ -7,10 +7,11 @@ import re
 from tree_sitter import Node
 
 from iac_agent.errors import EditRejected, UnknownAddress, ValueElsewhere
-from iac_agent.hcl.address import Step, parse_path
+from iac_agent.hcl.address import Step, parse_path, show_path
 from iac_agent.hcl.document import Block, Document, is_literal, key_name, map_key, unwrap, walk
+from iac_agent.hcl.expressions import items, step_into
 from iac_agent.hcl.layout import Splice, rebuild
-from iac_agent.hcl.surgery import UNIT, content_end, descend, insert_attribute, source
+from iac_agent.hcl.surgery import UNIT, content_end, descend, insert_attribute, set_attribute, source
 
 
 def _collection(block: Block, path: str, kind: str) -> tuple[Document, Node]:
@@ -30,15 +31,26 @@ def _collection(block: Block, path: str, kind: str) -> tuple[Document, Node]:
 
 
 def _element(document: Document, node: Node, step: Step, path: str, block: Block) -> Node:
-    if node.type == "tuple" and isinstance(step, int):
-        items = [c for c in node.children if c.type == "expression"]
-        if step < len(items):
-            return items[step]
-    if node.type == "object":
-        pair = _pair(document, node, str(step))
-        if pair is not None:
-            return pair.children[-1]
-    raise UnknownAddress(path, [], block.where)
+    found = step_into(document, node, step)
+    if found is None:
+        raise UnknownAddress(path, [], block.where)
+    return found
+
+
+def set_value(block: Block, path: str, value: str, after: str, replacing: str) -> Document:
+    """Set what `path` names: an argument, or a value deeper inside the literals and calls of one."""
+    inner, steps = descend(block, parse_path(path))
+    name = steps[0] if steps else None
+    present = inner.attributes.get(name) if isinstance(name, str) else None
+    if present is None or (len(steps) == 1 and not replacing):
+        return set_attribute(block, path, value, after)
+    document, node = inner.document, present.value
+    for step in steps[1:]:
+        node = _element(document, node, step, path, inner)
+    text = document.text(node)
+    if text != replacing and not (is_literal(node) and not replacing):
+        raise ValueElsewhere(f"{document.path}:{node.start_point[0] + 1}", path, text, [])
+    return rebuild(document, [Splice(node.start_byte, node.end_byte, source(document, value))])
 
 
 def _key_text(document: Document, pair: Node) -> str:
@@ -51,7 +63,7 @@ def _pair(document: Document, node: Node, key: str) -> Node | None:
 
 def append_item(block: Block, path: str, value: str) -> Document:
     document, node = _collection(block, path, "tuple")
-    return _append(document, node, [c for c in node.children if c.type == "expression"], source(document, value))
+    return _append(document, node, items(node), source(document, value))
 
 
 def put_key(block: Block, path: str, key: str, value: str) -> Document:
@@ -77,19 +89,19 @@ def put_key(block: Block, path: str, key: str, value: str) -> Document:
     return _append(document, node, pairs, f"{written}{separator}".encode() + source(document, value))
 
 
-def _append(document: Document, node: Node, items: list[Node], text: bytes) -> Document:
+def _append(document: Document, node: Node, held: list[Node], text: bytes) -> Document:
     """Add an element at the end of a tuple or object, in the style of the elements that are there."""
     closing = node.children[-1]
     inside = document.data[node.children[0].end_byte : closing.start_byte]
     pad = b" " if node.type == "object" else b""
-    if not items and not inside.strip():
+    if not held and not inside.strip():
         return rebuild(document, [Splice(node.start_byte + 1, node.end_byte - 1, pad + text + pad)])
     nl = document.newline
-    if not items:
+    if not held:
         indent = document.indent_at(node.start_byte)
         at = closing.start_byte - len(inside) + len(inside.rstrip())
         return rebuild(document, [Splice(at, closing.start_byte, nl + indent + UNIT + text + nl + indent)])
-    last = items[-1]
+    last = held[-1]
     commas = [c for c in node.children if c.type == "," and c.start_byte >= last.end_byte]
     multi_line = b"\n" in document.data[last.end_byte : closing.start_byte]
     if not multi_line:
@@ -107,13 +119,23 @@ def _append(document: Document, node: Node, items: list[Node], text: bytes) -> D
     return rebuild(document, splices)
 
 
+def remove_value(block: Block, path: str) -> Document:
+    """Remove one element of a list, by its index."""
+    *above, index = parse_path(path)
+    document, node = _collection(block, show_path(tuple(above)), "tuple")
+    listed = items(node)
+    if not isinstance(index, int) or index >= len(listed):
+        raise UnknownAddress(path, [f"[{i}]" for i in range(len(listed))], block.where)
+    return _cut(document, node, listed, listed[index])
+
+
 def remove_item(block: Block, path: str, value: str) -> Document:
     document, node = _collection(block, path, "tuple")
-    items = [c for c in node.children if c.type == "expression"]
-    target = next((i for i in items if document.text(i) == value), None)
+    listed = items(node)
+    target = next((i for i in listed if document.text(i) == value), None)
     if target is None:
-        raise UnknownAddress(f"{value} in {path}", [document.text(i) for i in items], str(document.path))
-    return _cut(document, node, items, target)
+        raise UnknownAddress(f"{value} in {path}", [document.text(i) for i in listed], str(document.path))
+    return _cut(document, node, listed, target)
 
 
 def drop_key(block: Block, path: str, key: str) -> Document:
@@ -140,10 +162,10 @@ def rename_key(block: Block, path: str, key: str, to: str) -> Document:
     return rebuild(document, [Splice(old.start_byte, old.end_byte, new.encode())])
 
 
-def _cut(document: Document, node: Node, items: list[Node], target: Node) -> Document:
+def _cut(document: Document, node: Node, held: list[Node], target: Node) -> Document:
     """Remove one element with its comma; a line of its own goes with it."""
     comma = next((c for c in node.children if c.type == "," and c.start_byte >= target.end_byte), None)
-    following = next((i for i in items if i.start_byte > target.start_byte), None)
+    following = next((i for i in held if i.start_byte > target.start_byte), None)
     if comma is not None and following is not None and comma.start_byte > following.start_byte:
         comma = None
     end = comma.end_byte if comma else target.end_byte
@@ -152,18 +174,18 @@ def _cut(document: Document, node: Node, items: list[Node], target: Node) -> Doc
     own_line = not document.data[line_start : target.start_byte].strip()
     if own_line and (not behind or re.match(rb"#|//|/\*", behind)):
         return rebuild(document, [Splice(line_start, document.line_end(line_end), b"")])
-    if len(items) == 1 and not document.data[end : node.end_byte - 1].strip():
+    if len(held) == 1 and not document.data[end : node.end_byte - 1].strip():
         return rebuild(document, [Splice(node.start_byte + 1, node.end_byte - 1, b"")])
-    return rebuild(document, [_span(document, items, target, end)])
+    return rebuild(document, [_span(document, held, target, end)])
 
 
-def _span(document: Document, items: list[Node], target: Node, end: int) -> Splice:
+def _span(document: Document, held: list[Node], target: Node, end: int) -> Splice:
     """What goes with an element that shares its line: the space up to the next or from the last one, but no comment, no line end."""
-    data, position = document.data, items.index(target)
-    if position + 1 < len(items) and not data[end : items[position + 1].start_byte].strip(b" \t"):
-        return Splice(target.start_byte, items[position + 1].start_byte, b"")
-    if position and not data[items[position - 1].end_byte : target.start_byte].strip(b" \t,"):
-        return Splice(items[position - 1].end_byte, target.end_byte, b"")
+    data, position = document.data, held.index(target)
+    if position + 1 < len(held) and not data[end : held[position + 1].start_byte].strip(b" \t"):
+        return Splice(target.start_byte, held[position + 1].start_byte, b"")
+    if position and not data[held[position - 1].end_byte : target.start_byte].strip(b" \t,"):
+        return Splice(held[position - 1].end_byte, target.end_byte, b"")
     start = target.start_byte
     while data[start - 1 : start] in (b" ", b"\t"):
         start -= 1

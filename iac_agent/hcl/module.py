@@ -14,7 +14,7 @@ from tree_sitter import Node
 
 from iac_agent.errors import AmbiguousAddress, HclSyntaxError, NotEditable, UnknownAddress, UsageError
 from iac_agent.hcl.address import Address
-from iac_agent.hcl.document import Attribute, Block, Document, is_literal, references, unwrap
+from iac_agent.hcl.document import Attribute, Block, Document, FileBody, is_literal, references, unwrap
 
 _NAMED = re.compile(r"(?P<modules>(?:module\.[\w-]+\.)*)(?P<named>(?:variable|output|local|module)\.[\w-]+|provider\.[\w-]+(?:\.[\w-]+)?)$")
 
@@ -136,6 +136,10 @@ class RootModule:
             known = self.parsed[file] = Document(self.shown(file), raw)
         return known
 
+    def document(self, file: Path) -> Document:
+        """Another HCL file of the repository, such as a tfvars file."""
+        return self._parse(file)
+
     def with_edits(self, edited: dict[Path, bytes]) -> RootModule:
         """The same configuration with these files as edited."""
         return RootModule(self.directory, dict(edited), self.parsed)
@@ -151,8 +155,10 @@ class RootModule:
         Raises UnknownAddress with the nearest matches, AmbiguousAddress when two blocks share the address, NotEditable for
         `.tf.json` and for modules that are not in this repository.
         """
+        if address.endswith(".tfvars"):
+            return self.modules[0], self._whole_file(address)
         modules, local = self._split(address)
-        module = self._module(modules, address)
+        module = self.module_at(modules, address)
         if local.startswith("local."):
             found = [b for b, _ in module.local_values(local[len("local.") :])]
         else:
@@ -167,10 +173,16 @@ class RootModule:
                 raise NotEditable(f"{address} is written in {self.shown(file)}: JSON syntax is read, not edited")
         raise UnknownAddress(address, self._nearest(address))
 
+    def _whole_file(self, address: str) -> Block:
+        file = (self.directory / address).resolve()
+        if not file.is_file() and file not in self.overrides:
+            raise UnknownAddress(address, [], "the repository")
+        return FileBody(self._parse(file))
+
     def overriding(self, address: str) -> list[Block]:
         """The blocks in override files that change the block of this address."""
         modules, local = self._split(address)
-        return [b for b in self._module(modules, address).index.get(local, []) if is_override(b)]
+        return [b for b in self.module_at(modules, address).index.get(local, []) if is_override(b)]
 
     @staticmethod
     def _split(address: str) -> tuple[tuple[str, ...], str]:
@@ -182,7 +194,12 @@ class RootModule:
         local = Address(parsed.type, parsed.name, mode=parsed.mode)
         return tuple(name for name, _ in parsed.modules), str(local)
 
-    def _module(self, path: tuple[str, ...], address: str) -> Module:
+    def module_of(self, address: str) -> Module:
+        """The module that the module calls in front of an address lead to."""
+        path = tuple(m[1] for m in re.finditer(r"module\.([\w-]+)\.", address))
+        return self.module_at(path, address)
+
+    def module_at(self, path: tuple[str, ...], address: str) -> Module:
         for module in self.modules:
             if module.path == path:
                 return module
@@ -269,7 +286,7 @@ class RootModule:
     def dangling(self, address: str) -> list[str]:
         """Where the configuration refers to a resource: `file:line`, for the report after a removal."""
         modules, local = self._split(address)
-        module = self._module(modules, address)
+        module = self.module_at(modules, address)
         name = f"var.{local.removeprefix('variable.')}" if local.startswith("variable.") else local
         places = []
         for document in module.documents:

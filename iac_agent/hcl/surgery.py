@@ -11,7 +11,7 @@ from tree_sitter import Node
 
 from iac_agent.errors import AmbiguousAddress, EditRejected, HclError, NotEditable, UnknownAddress, ValueElsewhere
 from iac_agent.hcl.address import Step, parse_path, show_path
-from iac_agent.hcl.document import Attribute, Block, Document, is_literal
+from iac_agent.hcl.document import Attribute, Block, Document, is_literal, walk
 from iac_agent.hcl.layout import Splice, rebuild, splice
 
 UNIT = b"  "
@@ -24,6 +24,12 @@ def descend(block: Block, steps: tuple[Step, ...]) -> tuple[Block, tuple[Step, .
     """
     while steps and isinstance(steps[0], str):
         name = steps[0]
+        if name == "dynamic" and len(steps) > 1:
+            inner = next((b for b in block.blocks if b.type == name and b.labels == (steps[1],)), None)
+            if inner is None:
+                raise UnknownAddress(show_path(steps[:2]), sorted({b.type for b in block.blocks}), block.where)
+            block, steps = inner, steps[2:]
+            continue
         kin = [b for b in block.blocks if b.type == name]
         index = steps[1] if len(steps) > 1 and isinstance(steps[1], int) else None
         if not kin:
@@ -200,6 +206,27 @@ def _line_splice(document: Document, node: Node) -> Splice:
         one_line = data[left - 1 : left] == b"{" and data[right : right + 1] == b"}"
         return Splice(left if one_line else node.start_byte, right if one_line else node.end_byte, b"")
     return Splice(start, document.line_end(end), b"")
+
+
+# --- names -----------------------------------------------------------------------------------------------------------
+
+
+def rename_block(block: Block, to: str) -> Document:
+    """Give a block its last label anew."""
+    label = [c for c in block.node.children[1:] if c.type in ("string_lit", "identifier")][-1]
+    return rebuild(block.document, [Splice(label.start_byte, label.end_byte, f'"{to}"'.encode())])
+
+
+def rename_references(document: Document, old: str, new: str) -> Document:
+    """Let references to `old` (two names joined by a dot) say `new`; `moved` blocks keep telling what was."""
+    splices = []
+    for block in (b for b in document.blocks if b.type != "moved"):
+        for node in walk(block.node):
+            parts = node.children if node.child_count > 1 else []
+            for head, tail in zip(parts, parts[1:], strict=False):
+                if head.type == "variable_expr" and tail.type == "get_attr" and document.text(head) + document.text(tail) == old:
+                    splices.append(Splice(head.start_byte, tail.end_byte, new.encode()))
+    return rebuild(document, splices)
 
 
 # --- nested blocks ---------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import re
 from typing import Any
 
 import hcl2
@@ -14,7 +15,7 @@ from lark.exceptions import LarkError
 
 from iac_agent.errors import EditRejected
 from iac_agent.hcl import edits as e
-from iac_agent.hcl.address import Step, parse_path
+from iac_agent.hcl.address import Step, parse_path, show_path
 from iac_agent.hcl.document import BOM, Block, Document, key_name, map_key
 
 Tree = dict[str, Any]
@@ -42,8 +43,27 @@ def _value(source: str) -> Any:
     return parse_values(f"x = {source}\n".encode(), "the new value")["x"]
 
 
+def python_value(source: str) -> Any:
+    """The Python data that a literal in HCL source stands for. Raises EditRejected when it is not one."""
+    return _plain(_value(source), source)
+
+
+def _plain(value: Any, source: str) -> Any:
+    if isinstance(value, dict):
+        return {key_name(k): _plain(v, source) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_plain(v, source) for v in value]
+    if isinstance(value, str) and value.startswith('"'):
+        return key_name(value)
+    if isinstance(value, str):
+        raise EditRejected(f"{source} is not a literal")
+    return value
+
+
 def _body(tree: Tree, block: Block) -> tuple[list[Any], int, Tree]:
-    """The list a top-level block stands in, its position there, and its body."""
+    """The list a top-level block stands in, its position there, and its body; a tfvars file is its own body."""
+    if not block.type:
+        return [], 0, tree
     kin = [b for b in block.document.blocks if b.type == block.type]
     position = next(i for i, b in enumerate(kin) if b.node.start_byte == block.node.start_byte)
     body = tree[block.type][position]
@@ -55,6 +75,10 @@ def _body(tree: Tree, block: Block) -> tuple[list[Any], int, Tree]:
 def _descend(body: Tree, steps: tuple[Step, ...]) -> tuple[Tree, tuple[Step, ...]]:
     """Follow nested blocks, as `surgery.descend` does, but in the parsed values."""
     while steps and isinstance(body.get(str(steps[0])), list) and _is_blocks(body[str(steps[0])]):
+        if steps[0] == "dynamic" and len(steps) > 1:
+            inner = (v for wrapped in body["dynamic"] for k, v in wrapped.items() if key_name(k) == steps[1])
+            body, steps = next(inner), steps[2:]
+            continue
         kin = body[str(steps[0])]
         indexed = len(steps) > 1 and isinstance(steps[1], int)
         body, steps = _unlabelled(kin[steps[1] if indexed else 0]), steps[2:] if indexed else steps[1:]
@@ -95,6 +119,8 @@ def expected(tree: Tree, block: Block | None, edit: e.Edit) -> Tree:
         for kind, added in parse_values(edit.source.encode(), "the new block").items():
             tree.setdefault(kind, []).extend(added)
         return tree
+    if isinstance(edit, e.RenameReferences):
+        return {k: v if k == "moved" else _renamed(v, edit) for k, v in tree.items()}
     assert block is not None
     kin, position, body = _body(tree, block)
     match edit:
@@ -102,6 +128,11 @@ def expected(tree: Tree, block: Block | None, edit: e.Edit) -> Tree:
             del kin[position]
             if not kin:
                 del tree[block.type]
+        case e.RenameBlock():
+            kin[position] = _relabelled(kin[position], block, edit.to)
+        case e.RemoveValue():
+            holder, key = _holder(body, edit.path)
+            del holder[key]
         case e.SetAttribute():
             holder, key = _holder(body, edit.path)
             holder[key] = _value(edit.value)
@@ -124,6 +155,27 @@ def expected(tree: Tree, block: Block | None, edit: e.Edit) -> Tree:
         case e.RemoveBlock():
             _expect_block_gone(body, edit.path)
     return tree
+
+
+def _renamed(value: Any, edit: e.RenameReferences) -> Any:
+    """References inside the expressions of a value renamed; python-hcl2 keeps expressions as `${...}` text."""
+    if isinstance(value, dict):
+        return {k: _renamed(v, edit) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_renamed(v, edit) for v in value]
+    if isinstance(value, str) and "${" in value:
+        return re.sub(rf"(?<![\w.-]){re.escape(edit.old)}(?![\w-])", edit.new, value)
+    return value
+
+
+def _relabelled(wrapped: Tree, block: Block, to: str) -> Tree:
+    *above, last = block.labels
+    inner: Any = wrapped
+    for label in above:
+        inner = next(v for k, v in inner.items() if key_name(k) == label)
+    old = next(k for k in inner if key_name(k) == last)
+    inner[f'"{to}"' if old.startswith('"') else to] = inner.pop(old)
+    return wrapped
 
 
 def _expect_map(body: Tree, edit: e.PutKey | e.RenameKey | e.DropKey) -> None:
@@ -162,6 +214,11 @@ def _comparable(value: Any) -> Any:
 
 def check(path: object, before: Tree, after: Tree, block: Block | None, edit: e.Edit) -> None:
     """Raise EditRejected unless `after` is `before` with exactly this edit."""
+    if block is not None and isinstance(edit, e.InnerEdit) and (into := _computed_part(before, block, edit)) is not None:
+        before, after = _without(before, block, into), _without(after, block, into)
+        if before != after:
+            raise EditRejected(f"{path}: the edit changed more than asked: {edit.describe()}")
+        return
     try:
         wanted = _comparable(expected(before, block, edit))
     except (KeyError, IndexError, StopIteration, ValueError, TypeError) as problem:
@@ -171,6 +228,20 @@ def check(path: object, before: Tree, after: Tree, block: Block | None, edit: e.
         wanted, found = _unordered(wanted), _unordered(found)
     if wanted != found:
         raise EditRejected(f"{path}: the edit changed more or less than asked: {edit.describe()}")
+
+
+def _computed_part(tree: Tree, block: Block, edit: e.InnerEdit) -> tuple[Step, ...] | None:
+    """The path to the computed expression an edit reaches into; None when it stays among literals, which both parsers see inside."""
+    steps = parse_path(edit.path)
+    first = next((i for i, s in enumerate(steps) if str(s).startswith("@")), None)
+    return None if first is None else steps[:first]
+
+
+def _without(tree: Tree, block: Block, steps: tuple[Step, ...]) -> Any:
+    tree = copy.deepcopy(tree)
+    holder, key = _holder(_body(tree, block)[2], show_path(steps))
+    holder[key] = None
+    return _comparable(tree)
 
 
 def prove(before: Document, after: Document, block: Block, edit: e.Edit) -> None:
