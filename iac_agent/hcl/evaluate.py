@@ -264,7 +264,7 @@ def _for(frame: Frame, node: Node, path: tuple[Step, ...]) -> Value:
             held.data.append(made)
         else:
             out_map[name] = made
-    return computed(out_map if is_map else out_list, f"{frame.where(node)}: computed by a for", source)
+    return replace(computed(out_map if is_map else out_list, f"{frame.where(node)}: computed by a for", source), parts=(source,))
 
 
 def elements(source: Value) -> list[tuple[Any, Value]]:

@@ -9,6 +9,7 @@ import ipaddress
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from iac_agent.hcl.value import UNKNOWN, Value, computed, lift, unknown
@@ -22,7 +23,7 @@ def merge(arguments: list[Value]) -> Value:
         if not isinstance(argument.data, dict):
             return unknown("merge of something that is not known yet", *arguments)
         out |= argument.data
-    return computed(out, "computed by merge", *arguments)
+    return replace(computed(out, "computed by merge", *arguments), parts=tuple(arguments))
 
 
 def lookup(arguments: list[Value]) -> Value:
@@ -53,7 +54,7 @@ def element(arguments: list[Value]) -> Value:
 def concat(arguments: list[Value]) -> Value:
     if not all(isinstance(a.data, list) for a in arguments):
         return unknown("concat of something that is not known yet", *arguments)
-    return computed([v for a in arguments for v in a.data], "computed by concat", *arguments)
+    return replace(computed([v for a in arguments for v in a.data], "computed by concat", *arguments), parts=tuple(arguments))
 
 
 def flatten(arguments: list[Value]) -> Value:
@@ -68,7 +69,7 @@ def toset(arguments: list[Value]) -> Value:
     if not isinstance(source.data, list):
         return unknown("a set of something that is not known yet", source)
     seen = {str(v.plain()): v for v in source.data}
-    return Value([seen[k] for k in sorted(seen)], source.via, source.why, source.deps, is_set=True)
+    return replace(source, data=[seen[k] for k in sorted(seen)], is_set=True, parts=(source,))
 
 
 def same(arguments: list[Value]) -> Value:

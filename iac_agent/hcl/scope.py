@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -194,10 +194,10 @@ class Scope:
         match document.text(kind.children[0]), value.data:
             case ("map", dict()) if inner:
                 filled = {k: self._typed(v, document, inner[0], name, (*path, "@0")) for k, v in value.data.items()}
-                return Value(filled, value.via, value.why, value.deps)
+                return replace(value, data=filled)
             case ("list" | "set" as which, list()) if inner:
                 listed = [self._typed(v, document, inner[0], name, (*path, "@0")) for v in value.data]
-                return Value(listed, value.via, value.why, value.deps, which == "set" or value.is_set)
+                return replace(value, data=listed, is_set=which == "set" or value.is_set)
             case ("object", dict()) if inner:
                 return self._object(value, document, unwrap(inner[0]), name, (*path, "@0"))
             case ("optional", _) if inner:
@@ -218,7 +218,7 @@ class Scope:
                 filled[field_name] = evaluate(frame, parts[1], (*path, field_name, "@1"))
             elif held is None:
                 filled[field_name] = computed(None, "an optional attribute that nobody set")
-        return Value(filled, value.via, value.why, value.deps)
+        return replace(value, data=filled)
 
     def local(self, name: str) -> Value:
         return self._once(f"local.{name}", lambda: self._local(name))
@@ -272,7 +272,7 @@ class Scope:
             return instance.body.whole()
         name = str(rest[0])
         value = self._once(f"{instance.address}.{name}", lambda: instance.body.get(name) or self._from_state(instance, name))
-        return value
+        return replace(value, ref=instance.address)
 
     def _from_state(self, instance: Instance, name: str) -> Value:
         held = self.configuration.state.get(instance.address, {})

@@ -24,13 +24,11 @@ def descend(block: Block, steps: tuple[Step, ...]) -> tuple[Block, tuple[Step, .
     """
     while steps and isinstance(steps[0], str):
         name = steps[0]
-        if name == "dynamic" and len(steps) > 1:
-            inner = next((b for b in block.blocks if b.type == name and b.labels == (steps[1],)), None)
-            if inner is None:
-                raise UnknownAddress(show_path(steps[:2]), sorted({b.type for b in block.blocks}), block.where)
-            block, steps = inner, steps[2:]
-            continue
         kin = [b for b in block.blocks if b.type == name]
+        labelled = next((b for b in kin if name == "dynamic" and b.labels == steps[1:2]), None)
+        if labelled is not None:
+            block, steps = labelled, steps[2:]
+            continue
         index = steps[1] if len(steps) > 1 and isinstance(steps[1], int) else None
         if not kin:
             dynamic = next((b for b in block.blocks if b.type == "dynamic" and b.labels == (name,)), None)

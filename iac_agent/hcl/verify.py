@@ -75,9 +75,9 @@ def _body(tree: Tree, block: Block) -> tuple[list[Any], int, Tree]:
 def _descend(body: Tree, steps: tuple[Step, ...]) -> tuple[Tree, tuple[Step, ...]]:
     """Follow nested blocks, as `surgery.descend` does, but in the parsed values."""
     while steps and isinstance(body.get(str(steps[0])), list) and _is_blocks(body[str(steps[0])]):
-        if steps[0] == "dynamic" and len(steps) > 1:
-            inner = (v for wrapped in body["dynamic"] for k, v in wrapped.items() if key_name(k) == steps[1])
-            body, steps = next(inner), steps[2:]
+        labelled = [v for b in body["dynamic"] for k, v in b.items() if (key_name(k),) == steps[1:2]] if steps[0] == "dynamic" else []
+        if labelled:
+            body, steps = labelled[0], steps[2:]
             continue
         kin = body[str(steps[0])]
         indexed = len(steps) > 1 and isinstance(steps[1], int)

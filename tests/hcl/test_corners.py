@@ -133,7 +133,7 @@ NEW = 'resource "azurerm_x" "n" {}'
         ("azurerm_x.n", "", "main.tf", EditRejected),
         ("azurerm_x.n", "a = 1", "main.tf", EditRejected),
         ("azurerm_x.n", NEW + "\n" + NEW.replace('"n"', '"m"'), "main.tf", EditRejected),
-        ("module.a.azurerm_x.n", NEW, "main.tf", EditRejected),
+        ("module.a.azurerm_x.n", NEW, "main.tf", UnknownAddress),
         ("azurerm_x.n", NEW, "../escaped.tf", NotEditable),
         ("azurerm_x.n", NEW, "notes.txt", NotEditable),
         ("azurerm_x.j", NEW.replace('"n"', '"j"'), "main.tf", EditRejected),
