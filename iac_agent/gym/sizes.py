@@ -21,7 +21,7 @@ _MACHINE_TYPES = ("Microsoft.Compute/virtualMachines", "Microsoft.Compute/virtua
 @functools.cache
 def all_sizes() -> dict[str, Body]:
     """Every known size by name: cores, memory in MB, disks, quota family, and US dollars an hour in westeurope."""
-    text = resources.files("iac_agent.gym").joinpath("vm_sizes.json").read_text("utf-8")
+    text = resources.files("iac_agent.azure").joinpath("vm_sizes.json").read_text("utf-8")
     return {size["name"]: size for size in json.loads(text)}
 
 

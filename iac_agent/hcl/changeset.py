@@ -153,6 +153,8 @@ def _operate(block: Block, edit: e.Edit) -> Document:
             return elements.drop_key(block, edit.path, edit.key)
         case e.AddBlock():
             return surgery.add_block(block, edit.path, edit.arguments)
+        case e.AddNested():
+            return surgery.add_nested(block, edit.source)
         case e.RemoveBlock():
             return surgery.remove_block(block, edit.path)
         case e.RemoveResource():

@@ -118,6 +118,16 @@ class AddBlock(InnerEdit):
 
 
 @dataclass(frozen=True)
+class AddNested(Edit):
+    """Add a nested block, given as source, behind the other nested blocks: one with labels or with blocks inside."""
+
+    source: str
+
+    def describe(self) -> str:
+        return f"add {self.source.split('{', 1)[0].strip()}"
+
+
+@dataclass(frozen=True)
 class RemoveBlock(InnerEdit):
     """Remove the nested block at `path` (`security_rule[1]`)."""
 

@@ -242,6 +242,24 @@ def add_block(block: Block, path: str, arguments: tuple[tuple[str, str], ...]) -
     width = max((len(k) for k, _ in arguments), default=0)
     inner = b"".join(indent + unit + f"{k.ljust(width)} = ".encode() + source(document, v) + nl for k, v in arguments)
     text = indent + name.encode() + (b" {" + nl + inner + indent + b"}" if arguments else b" {}")
+    return _insert_block(parent, name, text)
+
+
+def add_nested(block: Block, text: str) -> Document:
+    """Add a nested block given as source, indented like its neighbours."""
+    parent = _expand(block)
+    indent, unit, nl = _indent_inside(parent), _unit(parent), parent.document.newline
+    lines = []
+    for line in text.strip().splitlines():
+        bare = line.lstrip(" ")
+        depth = (len(line) - len(bare)) // 2
+        lines.append(indent + unit * depth + bare.encode() if bare else b"")
+    name = text.split(None, 1)[0].strip("{")
+    return _insert_block(parent, name, nl.join(lines))
+
+
+def _insert_block(parent: Block, name: str, text: bytes) -> Document:
+    document, nl = parent.document, parent.document.newline
     kin = [b for b in parent.blocks if b.type == name]
     before = kin or [b for b in parent.blocks if b.type not in ("lifecycle", "provisioner", "timeouts", "connection")]
     if before:

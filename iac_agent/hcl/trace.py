@@ -68,9 +68,9 @@ class Users:
                         self._known.setdefault(key, []).append((instance.address, name))
         return self._known.get(place.key, [])
 
-    def exclusive(self, place: Place, to: Iterable[Instance], name: str) -> bool:
-        """Whether nobody but these instances' argument `name` uses the place."""
-        wanted = {(i.address, name) for i in to}
+    def exclusive(self, place: Place, to: Iterable[Instance], *names: str) -> bool:
+        """Whether nobody but these arguments of these instances uses the place."""
+        wanted = {(i.address, name) for i in to for name in names}
         return set(self.of(place)) <= wanted
 
 

@@ -101,6 +101,7 @@ class Value:
         return self.data
 
     def fully_known(self) -> bool:
+        """Whether nothing inside it is unknown."""
         return all(v.known for v in self.walk())
 
 

@@ -152,6 +152,9 @@ def expected(tree: Tree, block: Block | None, edit: e.Edit) -> Tree:
             parent, _ = _descend(body, tuple(above))
             added = {"__is_block__": True, **{k: _value(v) for k, v in edit.arguments}}
             parent.setdefault(str(name), []).append(added)
+        case e.AddNested():
+            for kind, added in parse_values(edit.source.encode(), "the new block").items():
+                body.setdefault(kind, []).extend(added)
         case e.RemoveBlock():
             _expect_block_gone(body, edit.path)
     return tree

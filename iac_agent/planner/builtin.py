@@ -1,14 +1,17 @@
-"""The planner that needs no model: it asks each recipe in turn."""
+"""The planner that needs no model: it splits a request into wishes, lets the recipe that claims each one write its edits, and says why."""
 
 from __future__ import annotations
 
-from iac_agent.planner.inventory import Inventory
-from iac_agent.planner.protocol import Answer, Context, Refusal
+from iac_agent.errors import HclError
+from iac_agent.planner import refusals
+from iac_agent.planner.protocol import Answer, ChangeSet, Context, Question, Refusal, Unsettled
 from iac_agent.planner.recipes import Recipe, all_recipes
+from iac_agent.planner.wish import Wish, wishes
+from iac_agent.planner.world import World
 
 
 class BuiltinPlanner:
-    """Satisfies `protocol.Planner`. The first recipe that knows the request answers it."""
+    """Satisfies `protocol.Planner`."""
 
     def __init__(self, recipes: list[Recipe] | None = None) -> None:
         self.recipes = recipes if recipes is not None else all_recipes()
@@ -16,12 +19,66 @@ class BuiltinPlanner:
     def plan(self, request: str, context: Context) -> Answer:
         if not request.strip():
             return Refusal("The request is empty. " + self.abilities())
-        inventory = Inventory.build(context.root, context.state)
-        for recipe in self.recipes:
-            answer = recipe.plan(request, inventory, context)
-            if answer is not None:
-                return answer
+        refusal = refusals.refused(request)
+        if refusal is not None:
+            return refusal
+        world = World.build(context)
+        claimed = self._claimed(request, world)
+        if not claimed:
+            return refusals.unclear(request) or self._unknown(request, world)
+        try:
+            for recipe, wish in claimed:
+                world.how.append(f"{wish.text!r}: {recipe.title}")
+                recipe.plan(wish, world)
+        except Unsettled as settled:
+            return settled.answer
+        if not world.writer.edits:
+            return Refusal("It is so already.")
+        return ChangeSet(
+            " ".join(world.reasons), tuple(world.writer.edits), tuple(world.expects), tuple(dict.fromkeys([*world.notes, *world.writer.notes])),
+            tuple(dict.fromkeys(world.touches)), tuple(world.how),
+        )
+
+    def _claimed(self, request: str, world: World) -> list[tuple[Recipe, Wish]]:
+        """Each wish with its recipe. A part that nobody claims explains the one before it, or else the one behind it."""
+        out: list[tuple[Recipe, Wish]] = []
+        loose = ""
+        for wish in wishes(request):
+            joined = Wish(f"{loose}, {wish.text}" if loose else wish.text, wish.context)
+            recipe = self._who(wish, world) or (self._who(joined, world) if loose else None)
+            if recipe is None and out:
+                previous, before = out[-1]
+                merged = Wish(f"{before.text}, {wish.text}", wish.context)
+                out[-1] = (self._who(merged, world) or previous, merged)
+            elif recipe is None:
+                loose = joined.text
+            elif out and out[-1][0].id == recipe.id and not _own_target(wish, world):
+                previous, before = out[-1]
+                out[-1] = (previous, Wish(f"{before.text}, {wish.text}", wish.context))
+            else:
+                out.append((recipe, joined))
+                loose = ""
+        if loose and not out:
+            recipe = self._who(Wish(loose, request), world)
+            return [(recipe, Wish(loose, request))] if recipe else []
+        return out
+
+    def _who(self, wish: Wish, world: World) -> Recipe | None:
+        return next((r for r in self.recipes if r.claims(wish, world)), None)
+
+    def _unknown(self, request: str, world: World) -> Answer:
+        mentions = world.selector.names.mentions(request)
+        if mentions:
+            named = list(dict.fromkeys(r.address for m in mentions for _, r in m.named))[:3]
+            return Question(f"What should change about {', '.join(named)}? {self.abilities()}", {})
         return Refusal(f"I do not know how to do that. {self.abilities()}")
 
     def abilities(self) -> str:
-        return "I can: " + "; ".join(f"{r.title} ({r.example!r})" for r in self.recipes) + "."
+        return "I can: " + "; ".join(f"{r.title} ({r.examples[0]!r})" for r in self.recipes) + "."
+
+
+def _own_target(wish: Wish, world: World) -> bool:
+    return bool(world.selector.names.mentions(wish.text))
+
+
+__all__ = ["BuiltinPlanner", "HclError"]

@@ -1,122 +1,210 @@
-"""What there is to talk about: every managed resource of the configuration with the names people call it by."""
+"""What there is to talk about: every managed resource instance with the names people call it by, and what belongs to what."""
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from iac_agent.hcl.document import Attribute, Block, is_literal, unwrap
-from iac_agent.hcl.module import Module, RootModule
+from iac_agent.hcl.address import Step, parse_path
+from iac_agent.hcl.document import Block
+from iac_agent.hcl.module import RootModule
+from iac_agent.hcl.scope import Configuration, Given, Instance
+from iac_agent.hcl.trace import Users
+from iac_agent.hcl.value import UNKNOWN, Value
 from iac_agent.terraform.models import State, StateResource
 
-MACHINES = ("azurerm_linux_virtual_machine", "azurerm_windows_virtual_machine")
+LINUX, WINDOWS = "azurerm_linux_virtual_machine", "azurerm_windows_virtual_machine"
+MACHINES = (LINUX, WINDOWS)
 SCALE_SETS = ("azurerm_linux_virtual_machine_scale_set",)
+DISK, ATTACHMENT = "azurerm_managed_disk", "azurerm_virtual_machine_data_disk_attachment"
+NIC, SUBNET, NETWORK = "azurerm_network_interface", "azurerm_subnet", "azurerm_virtual_network"
+NSG, RULE = "azurerm_network_security_group", "azurerm_network_security_rule"
+PUBLIC_IP, BALANCER, GROUP = "azurerm_public_ip", "azurerm_lb", "azurerm_resource_group"
 
-TYPE_WORDS: dict[str, tuple[str, ...]] = {
-    "vm": MACHINES,
-    "vms": MACHINES,
-    "virtual machine": MACHINES,
-    "virtual machines": MACHINES,
-    "machine": MACHINES,
-    "machines": MACHINES,
-    "server": MACHINES,
-    "servers": MACHINES,
-    "instance": MACHINES,
-    "linux vm": ("azurerm_linux_virtual_machine",),
-    "windows vm": ("azurerm_windows_virtual_machine",),
-    "scale set": SCALE_SETS,
-    "vmss": SCALE_SETS,
-    "disk": ("azurerm_managed_disk",),
-    "data disk": ("azurerm_managed_disk",),
-    "resource group": ("azurerm_resource_group",),
-    "network": ("azurerm_virtual_network",),
-    "vnet": ("azurerm_virtual_network",),
-    "virtual network": ("azurerm_virtual_network",),
-    "subnet": ("azurerm_subnet",),
-    "nic": ("azurerm_network_interface",),
-    "network interface": ("azurerm_network_interface",),
-    "nsg": ("azurerm_network_security_group",),
-    "security group": ("azurerm_network_security_group",),
-    "public ip": ("azurerm_public_ip",),
-    "load balancer": ("azurerm_lb",),
-    "storage account": ("azurerm_storage_account",),
-    "key vault": ("azurerm_key_vault",),
-    "vault": ("azurerm_key_vault",),
-    "workspace": ("azurerm_log_analytics_workspace",),
-    "availability set": ("azurerm_availability_set",),
-    "snapshot": ("azurerm_snapshot",),
-}
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Resource:
-    """One resource block, with its instances in state."""
+    """One instance: what the configuration says about it, and what Terraform last saw."""
 
-    address: str
-    type: str
-    label: str
-    module: Module
-    block: Block
-    instances: tuple[StateResource, ...] = ()
+    instance: Instance
+    state: StateResource | None = None
 
     @property
-    def azure_names(self) -> list[str]:
-        """Names in Azure: from state, else the literal in the configuration."""
-        found = [str(i.values["name"]) for i in self.instances if i.values.get("name")]
-        literal = literal_text(self.block, "name")
-        return found or ([literal] if literal else [])
+    def address(self) -> str:
+        return self.instance.address
 
     @property
+    def block_address(self) -> str:
+        return self.instance.block_address
+
+    @property
+    def type(self) -> str:
+        return self.instance.type
+
+    @property
+    def block(self) -> Block:
+        return self.instance.block
+
+    @property
+    def label(self) -> str:
+        return self.instance.block.labels[1]
+
+    @property
+    def keys(self) -> tuple[str | int, ...]:
+        """Its own instance key and those of the modules around it, the innermost first."""
+        found = (self.instance.index, *reversed(self.instance.scope.keys))
+        return tuple(k for k in found if k is not None)
+
+    def value(self, path: str) -> object:
+        """What the configuration says at a path; else what Terraform last saw; None when neither knows."""
+        steps = parse_path(path)
+        held = self.instance.value(steps)
+        if held is None or not held.known:
+            return self._seen(steps, None)
+        return held.plain() if held.fully_known() else self._seen(steps, held.plain())
+
+    def _seen(self, steps: tuple[Step, ...], otherwise: object) -> object:
+        found: object = self.state.values if self.state else None
+        for step in steps:
+            if isinstance(found, list) and isinstance(step, str):
+                found = found[0] if found else None
+            if isinstance(found, dict):
+                found = found.get(str(step))
+            elif isinstance(found, list) and isinstance(step, int):
+                found = found[step] if step < len(found) else None
+            else:
+                return otherwise
+        return otherwise if found is None else found
+
+    @functools.cached_property
+    def azure_name(self) -> str:
+        name = self.value("name")
+        return name if isinstance(name, str) else ""
+
+    @functools.cached_property
     def tags(self) -> dict[str, str]:
-        for instance in self.instances:
-            if instance.values.get("tags"):
-                return {k: str(v) for k, v in instance.values["tags"].items()}
-        return {}
+        held = self.value("tags")
+        return {str(k): str(v) for k, v in held.items() if v is not UNKNOWN} if isinstance(held, dict) else {}
+
+    @functools.cached_property
+    def location(self) -> str:
+        held = self.value("location")
+        return held.lower().replace(" ", "") if isinstance(held, str) else ""
 
     def describe(self) -> str:
-        names = ", ".join(self.azure_names[:3])
-        return f"{names or self.label} ({self.block.where})"
-
-    def value(self, name: str) -> object:
-        """The value of a top-level argument: of the first instance in state, else the literal in the configuration."""
-        for instance in self.instances:
-            if instance.values.get(name) not in (None, ""):
-                return instance.values[name]
-        return literal_text(self.block, name)
+        return f"{self.azure_name or self.label} ({self.block.where})"
 
 
 @dataclass
 class Inventory:
-    """All managed resources, in the order of the configuration."""
+    """All managed resource instances, in the order of the configuration."""
 
+    configuration: Configuration
     resources: list[Resource] = field(default_factory=list)
 
     @classmethod
-    def build(cls, root: RootModule, state: State) -> Inventory:
-        instances: dict[str, list[StateResource]] = {}
-        for held in state.resources():
-            if held.mode == "managed":
-                instances.setdefault(re.sub(r"\[[^\]]*\]", "", held.address), []).append(held)
-        found = []
-        for module in root.modules:
-            for local, blocks in module.index.items():
-                if blocks[0].type == "resource":
-                    address = module.prefix + local
-                    kind, label = blocks[0].labels
-                    found.append(Resource(address, kind, label, module, blocks[0], tuple(instances.get(address, ()))))
-        return cls(found)
+    def build(cls, root: RootModule, state: State, given: Given | None = None) -> Inventory:
+        seen = {r.address: r for r in state.resources() if r.mode == "managed"}
+        configuration = Configuration(root, given, {a: r.values for a, r in seen.items()})
+        return cls(configuration, [Resource(i, seen.get(i.address)) for i in configuration.instances])
 
-    def of_types(self, types: tuple[str, ...]) -> list[Resource]:
+    @functools.cached_property
+    def users(self) -> Users:
+        return Users(self.configuration)
+
+    @functools.cached_property
+    def by_address(self) -> dict[str, Resource]:
+        return {r.address: r for r in self.resources}
+
+    def of_types(self, *types: str) -> list[Resource]:
         return [r for r in self.resources if r.type in types]
 
-    def get(self, address: str) -> Resource | None:
+    def of_block(self, address: str) -> list[Resource]:
+        """Every instance of a block, by the address of the block or of any instance."""
         plain = re.sub(r"\[[^\]]*\]", "", address)
-        return next((r for r in self.resources if r.address == plain), None)
+        return [r for r in self.resources if r.block_address == plain]
+
+    def siblings(self, resource: Resource) -> list[Resource]:
+        """The instances written by the very same block, also through other calls of its module."""
+        return [r for r in self.resources if r.block == resource.block]
+
+    # --- what belongs to what ------------------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def _references(self) -> dict[str, list[tuple[str, str]]]:
+        """For every instance the (argument, address) pairs of what it refers to."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for resource in self.resources:
+            listed = found.setdefault(resource.address, [])
+            body = resource.instance.body
+            for name in body.names():
+                value = body.get(name)
+                listed += [(name, ref) for ref in _refs(value, name) if ref != resource.address]
+        return found
+
+    def refers_to(self, resource: Resource, *types: str) -> list[Resource]:
+        """What this resource refers to."""
+        known = (self.by_address.get(a) for _, a in self._references.get(resource.address, []))
+        return list(dict.fromkeys(r for r in known if r is not None and (not types or r.type in types)))
+
+    def referred_by(self, resource: Resource, *types: str) -> list[Resource]:
+        """What refers to this resource."""
+        return [
+            r
+            for r in self.resources
+            if (not types or r.type in types) and any(a == resource.address for _, a in self._references.get(r.address, []))
+        ]
+
+    def disks_of(self, machine: Resource) -> list[Resource]:
+        """The data disks attached to a machine."""
+        return [d for a in self.referred_by(machine, ATTACHMENT) for d in self.refers_to(a, DISK)]
+
+    def attachments_of(self, disk: Resource) -> list[Resource]:
+        return self.referred_by(disk, ATTACHMENT)
+
+    def subnets_of(self, resource: Resource) -> list[Resource]:
+        """The subnets a machine, scale set or interface is in."""
+        direct = self.refers_to(resource, SUBNET)
+        return direct or [s for nic in self.refers_to(resource, NIC) for s in self.refers_to(nic, SUBNET)]
+
+    def guards_of(self, resource: Resource) -> list[Resource]:
+        """The network security groups that protect a machine, an interface or a subnet."""
+        if resource.type == NSG:
+            return [resource]
+        around = [resource, *self.refers_to(resource, NIC), *self.subnets_of(resource)]
+        links = ("azurerm_subnet_network_security_group_association", "azurerm_network_interface_security_group_association")
+        found = [g for thing in around for link in self.referred_by(thing, *links) for g in self.refers_to(link, NSG)]
+        return list(dict.fromkeys(found))
+
+    def related(self, resource: Resource, types: tuple[str, ...]) -> list[Resource]:
+        """Resources of these types that belong to another one: `db's data disk`, `the subnet of web-0`."""
+        if DISK in types and resource.type in MACHINES:
+            return self.disks_of(resource)
+        if ATTACHMENT in types and resource.type in (*MACHINES, DISK):
+            return self.referred_by(resource, ATTACHMENT)
+        if SUBNET in types and resource.type != NETWORK:
+            return self.subnets_of(resource)
+        if NSG in types:
+            return self.guards_of(resource)
+        if PUBLIC_IP in types:
+            nics = [n for n in (resource, *self.refers_to(resource, NIC))]
+            return [p for n in nics for p in self.refers_to(n, PUBLIC_IP)]
+        if types[0] in (*MACHINES, *SCALE_SETS) and resource.type == DISK:
+            return [m for a in self.attachments_of(resource) for m in self.refers_to(a, *MACHINES)]
+        if types[0] in MACHINES and resource.type in (SUBNET, NETWORK, NSG, NIC):
+            return [m for m in self.of_types(*types) if resource in self._around(m)]
+        return self.refers_to(resource, *types) or self.referred_by(resource, *types)
+
+    def _around(self, machine: Resource) -> list[Resource]:
+        nics, subnets = self.refers_to(machine, NIC), self.subnets_of(machine)
+        return [*nics, *subnets, *(n for s in subnets for n in self.refers_to(s, NETWORK)), *self.guards_of(machine)]
 
 
-def literal_text(block: Block, name: str) -> str:
-    """The text of an argument that is a plain literal; empty otherwise."""
-    attribute: Attribute | None = block.attributes.get(name)
-    if attribute is None or not is_literal(attribute.value):
-        return ""
-    return block.document.text(unwrap(attribute.value)).strip('"')
+def _refs(value: Value | None, name: str) -> Iterator[str]:
+    """The instances whose identity a value carries: not those it shares a location or a tag with."""
+    if value is None or name in ("location", "tags", "for_each", "count", "zone"):
+        return
+    for inner in value.walk():
+        if inner.ref:
+            yield inner.ref

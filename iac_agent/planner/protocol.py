@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from iac_agent.errors import PlannerError
 from iac_agent.hcl.edits import Edit
 from iac_agent.hcl.module import RootModule
+from iac_agent.hcl.scope import Given
 from iac_agent.terraform.models import State
 
 
@@ -20,6 +22,7 @@ class Context:
     state: State
     major: int
     answer: str = ""
+    given: Given = field(default_factory=Given)
 
     @property
     def directory(self) -> Path:
@@ -37,12 +40,18 @@ class Expectation:
 
 @dataclass(frozen=True)
 class ChangeSet:
-    """Edits in the order they apply, the reason in a sentence, and what they should bring about."""
+    """Edits in the order they apply, the reason in a sentence, and what they should bring about.
+
+    `touches` are the addresses that the plan must change and the only ones it may, but for what depends on them; empty: not known.
+    `how` tells, line by line, how the request was understood.
+    """
 
     reason: str
     edits: tuple[Edit, ...]
     expects: tuple[Expectation, ...] = ()
     notes: tuple[str, ...] = ()
+    touches: tuple[str, ...] = ()
+    how: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,14 @@ class Refusal:
 
 
 Answer = ChangeSet | Question | Refusal
+
+
+class Unsettled(PlannerError):
+    """A request cannot be turned into edits; `answer` is what the planner says instead."""
+
+    def __init__(self, answer: Question | Refusal) -> None:
+        super().__init__(answer.text if isinstance(answer, Question) else answer.reason)
+        self.answer = answer
 
 
 class Planner(Protocol):

@@ -1,32 +1,45 @@
-"""Recipes: each understands one kind of request and says how it is done in HCL. One file each.
+"""Recipes: each understands one kind of wish and says how it is done in HCL. One file each.
 
-How to add one: write a module with a class that has `title`, `example` and `plan`, and list it here.
+How to add one: write a module with a class as `Recipe` describes it, and list it in `all_recipes`, the more specific before the more
+general. Its examples are run as tests and printed in docs/requests.md.
 """
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from iac_agent.planner.inventory import Inventory
-from iac_agent.planner.protocol import Answer, Context
+from iac_agent.planner.wish import Wish
+from iac_agent.planner.world import World
 
 
 class Recipe(Protocol):
-    """`plan` returns None when the request is not of this kind."""
+    """`claims` tells whether a wish is of this kind; `plan` writes its edits into the world, or raises Unsettled."""
 
+    id: str
     title: str
-    example: str
+    examples: tuple[str, ...]
 
-    def plan(self, request: str, inventory: Inventory, context: Context) -> Answer | None: ...
+    def claims(self, wish: Wish, world: World) -> bool: ...
+    def plan(self, wish: Wish, world: World) -> None: ...
 
 
 def all_recipes() -> list[Recipe]:
     """In the order they are asked."""
     from iac_agent.planner.recipes.attach_disk import AttachDisk
     from iac_agent.planner.recipes.boot_diagnostics import BootDiagnostics
-    from iac_agent.planner.recipes.new_vm import NewVm
+    from iac_agent.planner.recipes.detach_disk import DetachDisk
+    from iac_agent.planner.recipes.grow_disk import GrowDisk
+    from iac_agent.planner.recipes.move_region import MoveRegion
+    from iac_agent.planner.recipes.port import Port
+    from iac_agent.planner.recipes.provision import Provision
+    from iac_agent.planner.recipes.remove import Remove
+    from iac_agent.planner.recipes.rename import Rename
     from iac_agent.planner.recipes.resize import Resize
+    from iac_agent.planner.recipes.scale import Scale
     from iac_agent.planner.recipes.spot import Spot
     from iac_agent.planner.recipes.tags import Tags
 
-    return [NewVm(), AttachDisk(), BootDiagnostics(), Tags(), Spot(), Resize()]
+    return [
+        Rename(), Tags(), BootDiagnostics(), Provision(), Spot(), DetachDisk(), GrowDisk(), AttachDisk(), Port(), Scale(), MoveRegion(),
+        Remove(), Resize(),
+    ]

@@ -1,103 +1,315 @@
-"""`attach a 128 GB disk to vm-web`: a managed disk and its attachment, beside the machine."""
+"""Attach new data disks: one more element where the repository keeps disks as data, else a disk and its attachment as resources."""
 
 from __future__ import annotations
 
 import re
 
-from iac_agent.hcl.edits import AddTopLevel
-from iac_agent.planner import resolve
-from iac_agent.planner.inventory import MACHINES, Inventory, Resource, literal_text
-from iac_agent.planner.protocol import Answer, ChangeSet, Context, Expectation, Question, Refusal
+from iac_agent.hcl import edits as e
+from iac_agent.hcl.address import parse_path, show_path
+from iac_agent.hcl.document import literal
+from iac_agent.hcl.value import Value
+from iac_agent.planner.inventory import ATTACHMENT, DISK, MACHINES, Resource
+from iac_agent.planner.protocol import Refusal, Unsettled
+from iac_agent.planner.recipes.grow_disk import DISKS, NEW
+from iac_agent.planner.style import file_of, label_for, reference, tags_source
+from iac_agent.planner.wish import Wish
+from iac_agent.planner.world import World, listed
+from iac_agent.planner.write import home_of
 
-_TOPIC = re.compile(r"\b(attach|add|give|mount|create|new|need)\b.*\bdisk\b|\bdisk\b.*\b(attach|to)\b", re.IGNORECASE)
-_GB = re.compile(r"\b(\d+)\s*(GB|GiB|TB|TiB|gigs?)\b", re.IGNORECASE)
-_KINDS = {
-    "premium ssd v2": "PremiumV2_LRS",
-    "premium": "Premium_LRS",
-    "standard ssd": "StandardSSD_LRS",
-    "standardssd": "StandardSSD_LRS",
-    "ultra": "UltraSSD_LRS",
-    "standard": "Standard_LRS",
-    "hdd": "Standard_LRS",
-    "ssd": "StandardSSD_LRS",
-}
+_KINDS: tuple[tuple[str, str], ...] = (
+    (r"premium\s*(?:ssd\s*)?v2|premiumv2\w*", "PremiumV2_LRS"),
+    (r"ultra(?:ssd|\s*disk)?\w*", "UltraSSD_LRS"),
+    (r"premium\w*", "Premium_LRS"),
+    (r"standard[\s-]*ssds?|standardssd\w*", "StandardSSD_LRS"),
+    (r"hdds?|spinning(?: one)?|magnetic|rust|standard_lrs|standard\s+(?:hdd|disk|drive)|cheap(?:est)?|slow", "Standard_LRS"),
+    (r"ssds?", "StandardSSD_LRS"),
+    (r"standard", "Standard_LRS"),
+)
+_WORDS = re.compile(
+    r"\b(?:attach|hook|mount|plug|stick|slap|put|give|gets?|add|needs?|wants?|create|new|another|extra|additional|second|third|one more|up|on to|onto|to|each|for|running|out of|room|space|"
+    r"premium\w*|standard\w*|ssds?|hdds?|ultra\w*|v2|cheap|spinning|one|will do|data disks?|disks?|drives?|volumes?|\d+(?:[.,]\d+)?\s*-?(?:tib|tb|terabytes?|gib|gb|gigs?|gigabytes?|g)|half a terabyte|of)\b|\blun \d+\b",
+    re.IGNORECASE,
+)
+_CALLED = re.compile(r"\b(?:called|named|name it|call it)\s+[\"'`]?(?P<name>[A-Za-z][\w-]*)", re.IGNORECASE)
+_PURPOSE = re.compile(r"\b(?:an?|another|extra|new|more)\s+(?:[\w.]+\s+)*?(?P<name>logs?|backup|scratch|data|wal|temp|cache|archive|spool|media|uploads?|journal)\s+(?:disk|drive|volume)\b|\bfor (?:its |the )?(?P<use>logs|backups?|scratch|wal|temp|cache|archives?|spool|media|uploads)\b", re.IGNORECASE)
 _DEFAULT_GB = 128
 
 
 class AttachDisk:
-    title = "attach a new data disk to a VM"
-    example = "attach a 256 GB premium disk to vm-web"
+    id = "attach-disk"
+    title = "attach a new data disk"
+    examples = ("attach a 256 GB premium disk to vm-web", "give every vm a 1 TB hdd", "stick another disk on db")
 
-    def plan(self, request: str, inventory: Inventory, context: Context) -> Answer | None:
-        if not _TOPIC.search(request) or re.search(r"\b(os disk|resize|grow|shrink|tag)\b", request, re.IGNORECASE):
-            return None
-        targets = resolve.find(request, inventory, MACHINES, context.answer)
-        if targets is None or isinstance(targets, Question):
-            return targets or Refusal("There is no virtual machine here that this could mean.")
-        if len(targets.resources) != 1:
-            return Refusal("One disk belongs to one machine: name the machine.")
-        machine = targets.resources[0]
-        if machine.module.path:
-            return Refusal(f"{machine.address} lives in a module; add the disk to the module's own configuration.")
-        if any(n in machine.block.attributes for n in ("count", "for_each")):
-            return Refusal(f"{machine.address} has several instances; a disk for each is not one of my recipes.")
-        return _change(machine, request, inventory)
+    def claims(self, wish: Wish, world: World) -> bool:
+        if wish.has(r"\bscratch space\b") and wish.amounts:
+            return True
+        return (wish.has(DISKS) and wish.has(NEW)) or (bool(wish.amounts) and wish.has(r"\b(?:ssd|hdd|premium)\b") and not wish.cores)
+
+    def plan(self, wish: Wish, world: World) -> None:
+        self._require_new(wish, world)
+        text = _CALLED.sub(" ", _PURPOSE.sub(" ", wish.text))
+        machines = list(world.choose(wish, MACHINES, _WORDS.sub(lambda m: " " * len(m[0]), text)))
+        size = wish.amounts[0].gigabytes if wish.amounts else _DEFAULT_GB
+        kind = next((k for p, k in _KINDS if wish.has(rf"\b(?:{p})\b")), "")
+        called = _CALLED.search(wish.text)
+        purpose = _PURPOSE.search(wish.text)
+        name = called["name"] if called else (purpose["name"] or purpose["use"]) if purpose else ""
+        left = [m for m in machines if not self._as_data(m, size, kind, name.lower(), world, asked=bool(wish.amounts))]
+        for block in dict.fromkeys(m.block_address for m in left):
+            group = [m for m in left if m.block_address == block]
+            self._as_resources(group, size, kind, name, world)
+        world.say(f"Attach a new disk of {size} GB to {listed(machines)}.")
+
+    @staticmethod
+    def _require_new(wish: Wish, world: World) -> None:
+        mentioned = [r for m in world.selector.names.mentions(wish.text) for s, r in m.named if r.type == DISK and s >= 4]
+        if mentioned and not wish.amounts:
+            disk = mentioned[0]
+            held = [m for a in world.inventory.attachments_of(disk) for m in world.inventory.refers_to(a, *MACHINES)]
+            if held:
+                raise Unsettled(Refusal(f"{disk.address} is attached to {listed(held)}; a disk belongs to one machine unless it is shared (max_shares)."))
+            machines = list(world.choose(wish, MACHINES, wish.text.replace(disk.azure_name, " ")))
+            AttachDisk._attach(disk, machines[0], world)
+            raise _Done
+
+    @staticmethod
+    def _attach(disk: Resource, machine: Resource, world: World) -> None:
+        label = label_for(world, ATTACHMENT, disk.label)
+        disk_id, machine_id = reference(world, disk), reference(world, machine)
+        if disk_id is None or machine_id is None:
+            raise Unsettled(Refusal(f"{disk.address} or {machine.address} is in a module without an output for its id."))
+        world.writer.add(e.AddTopLevel(f"{ATTACHMENT}.{label}", _attachment(label, "", disk_id, machine_id, str(_free_lun([machine], world))), file_of(disk)))
+        world.touch([f"{ATTACHMENT}.{label}"])
+        world.say(f"Attach {listed([disk])} to {listed([machine])}.")
+
+    # --- disks kept as data ----------------------------------------------------------------------------------------------
+
+    def _as_data(self, machine: Resource, size: int, kind: str, name: str, world: World, *, asked: bool) -> bool:
+        """Add an element beside those that disks are made from here; False when disks are no data or tell nothing of the machine."""
+        model = self._model(machine, world)
+        if model is None:
+            return False
+        disk, attachment, other = model
+        each = disk.instance.frame.bound["each"].data["value"]
+        place = _element_place(each)
+        if place is None or not place.editable or not isinstance(each.data, dict):
+            return False
+        fields = {n: _field(disk.instance.body.get(n), each) for n in ("disk_size_gb", "storage_account_type")}
+        fields["lun"] = _field(attachment.instance.body.get("lun"), each)
+        if fields["disk_size_gb"] is None or fields["lun"] is None:
+            return False
+        element = {k: v.plain() for k, v in each.data.items() if v.via and v.via[-1].address == place.address and v.via[-1].path.startswith(place.path)}
+        element[fields["disk_size_gb"]] = _like(size, element.get(fields["disk_size_gb"]))
+        if kind and fields["storage_account_type"]:
+            element[fields["storage_account_type"]] = kind
+        element[fields["lun"]] = _like(_free_lun([machine], world), element.get(fields["lun"]))
+        for field_name, value in element.items():
+            if value == _own_name(other) and other is not machine:
+                element[field_name] = _own_name(machine)
+        return self._put(machine, other, disk, place.path, place.address, element, name, world)
+
+    @staticmethod
+    def _put(machine: Resource, other: Resource, disk: Resource, path: str, address: str, element: dict[str, object], name: str, world: World) -> bool:
+        steps = list(parse_path(path))
+        own, theirs = _own_name(machine), _own_name(other)
+        if machine is not other:
+            if theirs in steps[:-1]:
+                steps[steps.index(theirs)] = own
+            elif machine.instance.scope is not other.instance.scope:
+                return False
+        holder = tuple(steps[:-1])
+        if isinstance(steps[-1], int):
+            if "name" in element:
+                element["name"] = _free_name(name, own, [str(element["name"])], world)
+            world.writer.add(e.AppendItem(address, show_path(holder), literal(element)))
+            key = str(element.get("name", ""))
+        else:
+            taken = [str(d.instance.index) for d in world.inventory.siblings(disk)] + [str(steps[-1])]
+            plain = str(steps[-1])
+            key = _free_name(name, own, [t.removeprefix(f"{own}-") for t in taken if machine is other or t.startswith(own)], world, prefix=own if plain.startswith(theirs) else "")
+            held = any(theirs == s for s in parse_path(path)[:-1])
+            if machine is not other and held and not world.inventory.disks_of(machine):
+                world.writer.add(e.PutKey(address, show_path(holder[:-1]), str(holder[-1]), literal({key: element})))
+            else:
+                world.writer.add(e.PutKey(address, show_path(holder), key, literal(element)))
+        world.touch([f"{DISK}*", f"{ATTACHMENT}*"])
+        return True
+
+    @staticmethod
+    def _model(machine: Resource, world: World) -> tuple[Resource, Resource, Resource] | None:
+        """A disk made from data, its attachment, and its machine: of this machine, else of one that is written the same way."""
+        candidates = [machine, *(m for m in world.inventory.of_types(*MACHINES) if m is not machine)]
+        for other in candidates:
+            for attachment in world.inventory.referred_by(other, ATTACHMENT):
+                for disk in world.inventory.refers_to(attachment, DISK):
+                    keyed = isinstance(disk.instance.index, str) and "each" in disk.instance.frame.bound
+                    reaches = other is machine or attachment.instance.scope is machine.instance.scope or attachment.block == _block_of(machine, attachment)
+                    mentions = _tells_machine(attachment, other)
+                    if keyed and reaches and (other is machine or mentions):
+                        return disk, attachment, other
+        return None
+
+    # --- disks as resources ----------------------------------------------------------------------------------------------
+
+    def _as_resources(self, group: list[Resource], size: int, kind: str, name: str, world: World) -> None:
+        siblings = world.inventory.siblings(group[0])
+        if group[0].instance.scope.module.path:
+            self._in_module(group, size, kind, name, world)
+            return
+        if len(group) > 1 and len(group) == len(siblings):
+            self._for_all(group, size, kind, name, world)
+            return
+        for machine in group:
+            own = machine.label if machine.instance.index is None else f"{machine.label}_{machine.instance.index}"
+            self._pair(machine, machine.address, "", own, f"{machine.azure_name or own}-", size, kind, name, [machine], world)
+
+    def _for_all(self, group: list[Resource], size: int, kind: str, name: str, world: World) -> None:
+        """One block for every instance of a counted or keyed machine."""
+        block = group[0].block_address
+        if isinstance(group[0].instance.index, int):
+            repeat, one = f"  count = length({block})\n\n", f"{block}[count.index]"
+        else:
+            repeat, one = f"  for_each = {block}\n\n", f"{block}[each.key]"
+        self._pair(group[0], one, repeat, group[0].label, f"${{{one}.name}}-", size, kind, name, group, world)
+
+    def _pair(
+        self, machine: Resource, one: str, repeat: str, label: str, prefix: str, size: int, kind: str, name: str, group: list[Resource], world: World
+    ) -> None:
+        label = _free_label(f"{label}_{name or 'data'}", world)
+        suffix = label.rsplit("_", 1)[-1]
+        zone = "zone" in machine.block.attributes
+        rows = {
+            "name": f'"{prefix}{suffix}"', "location": f"{one}.location", "resource_group_name": f"{one}.resource_group_name",
+            "storage_account_type": literal(kind or self._usual(machine, world)), "create_option": '"Empty"', "disk_size_gb": str(size),
+        }
+        if zone:
+            rows["zone"] = f"{one}.zone"
+        tags = tags_source(machine)
+        if tags:
+            rows["tags"] = tags
+        width = max(map(len, rows))
+        disk = f'resource "{DISK}" "{label}" {{\n{repeat}' + "".join(f"  {k.ljust(width)} = {v}\n" for k, v in rows.items()) + "}\n"
+        key = "" if not repeat else "[count.index]" if "count" in repeat else "[each.key]"
+        module = machine.instance.scope.module.prefix
+        local = one.removeprefix(module)
+        file = file_of(machine)
+        world.writer.add(e.AddTopLevel(f"{module}{DISK}.{label}", disk.replace(one, local), file))
+        text = _attachment(label, repeat, f"{DISK}.{label}{key}.id", f"{local}.id", str(_free_lun(group, world)))
+        world.writer.add(e.AddTopLevel(f"{module}{ATTACHMENT}.{label}", text, file))
+        world.touch([f"{module}{DISK}.{label}", f"{module}{ATTACHMENT}.{label}"])
+        if not repeat:
+            world.expects += []
+
+    def _in_module(self, group: list[Resource], size: int, kind: str, name: str, world: World) -> None:
+        for machine in group:
+            machine_id = reference(world, machine)
+            if machine_id is not None:
+                self._beside_module(machine, machine_id, size, kind, name, world)
+                continue
+            others = [m for m in world.inventory.siblings(machine) if m not in group]
+            if others:
+                raise Unsettled(world.writer.shared(machine, "a data disk", others))
+            self._pair(machine, machine.block_address, "", machine.label, "${" + machine.block_address.removeprefix(machine.instance.scope.module.prefix) + ".name}-", size, kind, name, group, world)
+
+    def _beside_module(self, machine: Resource, machine_id: str, size: int, kind: str, name: str, world: World) -> None:
+        """In the root module, with the machine's id from an output."""
+        label = _free_label(re.sub(r"\W", "_", f"{machine.azure_name or machine.label}_{name or 'data'}"), world)
+        group = next((r for r in world.inventory.refers_to(machine, "azurerm_resource_group")), None)
+        group_name = reference(world, group, "name") if group is not None else None
+        rows = {
+            "name": literal(f"disk-{machine.azure_name}-{name or 'data'}"), "location": literal(machine.location),
+            "resource_group_name": group_name or literal(str(machine.value("resource_group_name") or "")),
+            "storage_account_type": literal(kind or self._usual(machine, world)), "create_option": '"Empty"', "disk_size_gb": str(size),
+        }
+        zone = machine.value("zone")
+        if zone:
+            rows["zone"] = literal(str(zone))
+        width = max(map(len, rows))
+        disk = f'resource "{DISK}" "{label}" {{\n' + "".join(f"  {k.ljust(width)} = {v}\n" for k, v in rows.items()) + "}\n"
+        world.writer.add(e.AddTopLevel(f"{DISK}.{label}", disk, "main.tf"))
+        text = _attachment(label, "", f"{DISK}.{label}.id", machine_id, str(_free_lun([machine], world)))
+        world.writer.add(e.AddTopLevel(f"{ATTACHMENT}.{label}", text, "main.tf"))
+        world.touch([f"{DISK}.{label}", f"{ATTACHMENT}.{label}"])
+
+    @staticmethod
+    def _usual(machine: Resource, world: World) -> str:
+        """The kind of disk this machine has already, else standard SSD."""
+        held = [d.value("storage_account_type") for d in world.inventory.disks_of(machine)]
+        return str(held[-1]) if held and isinstance(held[-1], str) else "StandardSSD_LRS"
 
 
-def _change(machine: Resource, request: str, inventory: Inventory) -> ChangeSet:
-    size = _size(request)
-    kind = next((v for k, v in _KINDS.items() if re.search(rf"\b{k}\b", request, re.IGNORECASE)), "StandardSSD_LRS")
-    number = _free_number(machine, inventory)
-    label = f"{machine.label}_data" + (str(number) if number else "")
-    lun = _free_lun(machine, inventory)
-    name = f"{(machine.azure_names or [machine.label])[0]}-data{number or ''}"
-    zone = f"\n  zone                 = {machine.address}.zone" if "zone" in machine.block.attributes else ""
-    disk = f"""resource "azurerm_managed_disk" "{label}" {{
-  name                 = "{name}"
-  location             = {machine.address}.location
-  resource_group_name  = {machine.address}.resource_group_name
-  storage_account_type = "{kind}"
-  create_option        = "Empty"
-  disk_size_gb         = {size}{zone}
-}}
-"""
-    attachment = f"""resource "azurerm_virtual_machine_data_disk_attachment" "{label}" {{
-  managed_disk_id    = azurerm_managed_disk.{label}.id
-  virtual_machine_id = {machine.address}.id
-  lun                = {lun}
-  caching            = "ReadWrite"
-}}
-"""
-    file = str(machine.block.document.path)
-    disk_address, attachment_address = f"azurerm_managed_disk.{label}", f"azurerm_virtual_machine_data_disk_attachment.{label}"
-    return ChangeSet(
-        f"Attach a new {size} GB {kind} disk to {machine.address} at LUN {lun}.",
-        (AddTopLevel(disk_address, disk, file), AddTopLevel(attachment_address, attachment, file)),
-        (Expectation(disk_address, "disk_size_gb", size), Expectation(attachment_address, "lun", lun)),
+class _Done(Exception):
+    """An existing disk was attached: nothing is left to do."""
+
+
+def _attachment(label: str, repeat: str, disk: str, machine: str, lun: str) -> str:
+    return (
+        f'resource "{ATTACHMENT}" "{label}" {{\n{repeat}  managed_disk_id    = {disk}\n  virtual_machine_id = {machine}\n'
+        f'  lun                = {lun}\n  caching            = "ReadWrite"\n}}\n'
     )
 
 
-def _size(request: str) -> int:
-    match = _GB.search(request)
-    if not match:
-        return _DEFAULT_GB
-    return int(match[1]) * (1024 if match[2].lower().startswith("t") else 1)
-
-
-def _free_number(machine: Resource, inventory: Inventory) -> int:
-    """0 for the first data disk of this machine, then 2, 3, ..."""
-    taken = {r.label for r in inventory.resources}
-    number = 0
-    while f"{machine.label}_data{number or ''}" in taken:
-        number = max(2, number + 1)
-    return number
-
-
-def _free_lun(machine: Resource, inventory: Inventory) -> int:
-    used = set()
-    for attachment in inventory.of_types(("azurerm_virtual_machine_data_disk_attachment",)):
-        text = attachment.block.document.text(attachment.block.node)
-        if machine.address in text:
-            value = literal_text(attachment.block, "lun")
-            used.add(int(value) if value.isdigit() else -1)
+def _free_lun(machines: list[Resource], world: World) -> int:
+    used = {a.value("lun") for m in machines for a in world.inventory.referred_by(m, ATTACHMENT)}
     return next(n for n in range(64) if n not in used)
+
+
+def _free_label(label: str, world: World) -> str:
+    taken = {r.label for r in world.inventory.of_types(DISK, ATTACHMENT)} | {
+        edit.address.rsplit(".", 1)[-1] for edit in world.writer.edits if isinstance(edit, e.AddTopLevel)
+    }
+    candidate, number = re.sub(r"\W", "_", label), 2
+    while candidate in taken:
+        candidate = f"{re.sub(r'[^0-9A-Za-z_]', '_', label)}{number}"
+        number += 1
+    return candidate
+
+
+def _free_name(name: str, own: str, taken: list[str], world: World, prefix: str = "") -> str:
+    base = name or "data"
+    candidate, number = base, 2
+    while candidate in taken or f"{prefix}-{candidate}" in taken:
+        candidate = f"{base}{number}"
+        number += 1
+    return f"{prefix}-{candidate}" if prefix else candidate
+
+
+def _own_name(machine: Resource) -> str:
+    keys = [k for k in machine.keys if isinstance(k, str)]
+    return keys[0] if keys else machine.label
+
+
+def _field(value: Value | None, each: Value) -> str | None:
+    """The field of the element an argument takes its value from."""
+    if value is None or not isinstance(each.data, dict):
+        return None
+    for name, held in each.data.items():
+        if held.via and value.via and held.via[-1].key == value.via[-1].key:
+            return str(name)
+    return None
+
+
+def _element_place(each: Value):  # type: ignore[no-untyped-def]
+    """Where the element is written, through merge and for that only add to it."""
+    place = home_of(each)
+    if place is not None:
+        return place
+    for part in each.parts:
+        if (found := _element_place(part)) is not None:
+            return found
+    return None
+
+
+def _like(number: int, present: object) -> object:
+    return str(number) if isinstance(present, str) else number
+
+
+def _tells_machine(attachment: Resource, machine: Resource) -> bool:
+    each = attachment.instance.frame.bound.get("each")
+    value = each.data.get("value") if each is not None and isinstance(each.data, dict) else None
+    fields = value.data.values() if value is not None and isinstance(value.data, dict) else ()
+    return any(v.data == _own_name(machine) for v in fields)
+
+
+def _block_of(machine: Resource, attachment: Resource) -> object:
+    return attachment.block if machine.instance.scope.module.directory == attachment.instance.scope.module.directory else None

@@ -1,4 +1,4 @@
-"""`enable boot diagnostics`: an empty `boot_diagnostics` block uses a managed storage account.
+"""Boot diagnostics: an empty `boot_diagnostics` block uses a managed storage account.
 
 Source: https://learn.microsoft.com/azure/virtual-machines/boot-diagnostics
 """
@@ -7,47 +7,41 @@ from __future__ import annotations
 
 import re
 
-from iac_agent.hcl.document import literal
-from iac_agent.hcl.edits import AddBlock, Edit, RemoveBlock, SetAttribute
-from iac_agent.planner import resolve
-from iac_agent.planner.inventory import MACHINES, SCALE_SETS, Inventory
-from iac_agent.planner.protocol import Answer, ChangeSet, Context, Expectation, Question, Refusal
+from iac_agent.planner.inventory import MACHINES, SCALE_SETS
+from iac_agent.planner.protocol import Refusal, Unsettled
+from iac_agent.planner.wish import Wish
+from iac_agent.planner.world import World, listed
 
-_TOPIC = re.compile(r"\bboot[\s-]*(?:diagnostics?|logs?|logging)\b", re.IGNORECASE)
-_OFF = re.compile(r"\b(disable|turn off|switch off|remove|no|without)\b", re.IGNORECASE)
-_URI = re.compile(r"https://\S+")
+_TOPIC = re.compile(r"\bboot[\s-]*(?:diag\w*|logs?|logging)\b|\bdiagnostics at boot\b|\bserial (?:console|log)s?\b", re.IGNORECASE)
+_OFF = (
+    r"\b(?:disable|deactivate|turn(?:ed|ing)? off|switch(?:ed)? off|remove|drop|no|no more|without|off|kill|get rid of|stop|lose|ditch|"
+    r"(?:not|n't)(?: longer)? (?:need|want)\w*|not)\b"
+)
+_WORDS = re.compile(rf"{_TOPIC.pattern}|{_OFF}|\b(?:turn|switch) (?:it |them )?on\b|\benabled?\b|\bon$", re.IGNORECASE)
 
 
 class BootDiagnostics:
-    title = "enable or disable boot diagnostics"
-    example = "enable boot diagnostics on vm-web"
+    id = "boot-diagnostics"
+    title = "turn boot diagnostics on or off"
+    examples = ("enable boot diagnostics on vm-web", "no more boot diagnostics on db", "turn boot diag on for all vms")
 
-    def plan(self, request: str, inventory: Inventory, context: Context) -> Answer | None:
-        if not _TOPIC.search(request):
-            return None
-        off = bool(_OFF.search(request))
-        uri = _URI.search(request)
-        targets = resolve.find(_TOPIC.sub("", request), inventory, MACHINES + SCALE_SETS, context.answer)
-        if targets is None or isinstance(targets, Question):
-            return targets or Refusal("There is no virtual machine or scale set here that this could mean.")
-        edits: list[Edit] = []
-        expects: list[Expectation] = []
-        for resource in targets.resources:
-            present = any(b.type == "boot_diagnostics" for b in resource.block.blocks)
-            arguments = (("storage_account_uri", literal(uri[0])),) if uri else ()
-            if off and present:
-                edits.append(RemoveBlock(resource.address, "boot_diagnostics"))
-            elif not off and not present:
-                edits.append(AddBlock(resource.address, "boot_diagnostics", arguments))
-            elif not off and uri:
-                edits.append(SetAttribute(resource.address, "boot_diagnostics.storage_account_uri", literal(uri[0])))
-            if not off:
-                value = uri[0] if uri else ""
-                expects.append(Expectation(resource.address, "boot_diagnostics.0.storage_account_uri", value))
-            else:
-                expects.append(Expectation(resource.address, "boot_diagnostics", []))
-        names = ", ".join(r.address for r in targets.resources)
-        word = "Disable" if off else "Enable"
-        if not edits:
-            return Refusal(f"Boot diagnostics of {names} are {'off' if off else 'on'} already.")
-        return ChangeSet(f"{word} boot diagnostics on {names}.", tuple(edits), tuple(expects))
+    def claims(self, wish: Wish, world: World) -> bool:
+        return _TOPIC.search(wish.text) is not None
+
+    def plan(self, wish: Wish, world: World) -> None:
+        on = not re.search(_OFF, _without_exceptions(wish.text), re.IGNORECASE)
+        targets = list(world.choose(wish, MACHINES + SCALE_SETS, wish.without(_WORDS)))
+        changing = [t for t in targets if bool(t.value("boot_diagnostics")) != on]
+        if not changing:
+            raise Unsettled(Refusal(f"Boot diagnostics of {listed(targets)} are {'on' if on else 'off'} already."))
+        world.writer.block_present(changing, "boot_diagnostics", on)
+        if on:
+            world.expect(changing, "boot_diagnostics.0.storage_account_uri", "")
+        else:
+            world.expect(changing, "boot_diagnostics", [])
+        world.touch(changing)
+        world.say(f"Turn boot diagnostics {'on' if on else 'off'} for {listed(changing)}.")
+
+
+def _without_exceptions(text: str) -> str:
+    return re.sub(r",?\s*(?:but |and )?\bnot\s+(?:on|for|the)\b.*|\bno public ip\b", "", text, flags=re.IGNORECASE)

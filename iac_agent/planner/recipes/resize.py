@@ -1,63 +1,106 @@
-"""`resize vm to Standard_D4s_v5`; an OS or data disk to a number of GB; a scale set to a number of instances."""
+"""VM sizes: by name, by cores, by cores and memory, or a step up or down in the same series."""
 
 from __future__ import annotations
 
 import re
 
-from iac_agent.hcl.document import literal
-from iac_agent.hcl.edits import SetAttribute
-from iac_agent.planner import resolve
-from iac_agent.planner.inventory import MACHINES, SCALE_SETS, Inventory
-from iac_agent.planner.protocol import Answer, ChangeSet, Context, Expectation, Question, Refusal
+from iac_agent.planner import sizes
+from iac_agent.planner.inventory import MACHINES, SCALE_SETS, Resource
+from iac_agent.planner.protocol import Question, Refusal, Unsettled
+from iac_agent.planner.sizes import Size
+from iac_agent.planner.wish import Wish
+from iac_agent.planner.world import World, listed
 
-_SIZE = re.compile(r"\b(?:Standard_)?((?:[A-Z]{1,2}|Basic_A)\d+[a-z]*(?:-\d+)?[a-z]*(?:_v\d+)?)\b")
-_FULL_SIZE = re.compile(r"\b(Standard|Basic)_([A-Za-z]+\d+[a-z\-\d]*(?:_v\d+)?)\b", re.IGNORECASE)
-_VERB = re.compile(
-    r"\b(resize|scale (?:up|down)|upsize|downsize|change (?:the )?size|set (?:the )?size|bigger|smaller|size)\b", re.IGNORECASE
-)
-_DISK = re.compile(r"\b(\d+)\s*(?:GB|GiB|gigs?)\b", re.IGNORECASE)
-_INSTANCES = re.compile(r"\b(?:scale|resize|set)\b.*?\b(\d+)\s*(?:instances|machines|vms|nodes)\b|\bto (\d+) instances\b", re.IGNORECASE)
+_UP = r"\b(?:up(?:size|grade)?|bigger|larger|beef(?:ier)?|bump|scale up|increase|more (?:cores|cpu|power|memory|ram|oomph|horsepower)|higher|step up|next size|double|grow|stronger)\b"
+_DOWN = r"\b(?:down(?:size|grade)?|smaller|scale down|shrink|decrease|reduce|fewer cores|less (?:cores|cpu|power|memory)|lower|step down|halve|half|cheaper)\b"
+_STEP = r"\b(?:sizes?|steps?|notch|tier|level|bigger|smaller|larger|up|down|double|halve|half)\b"
+_TWICE = r"\b(?:double|twice)\b"
+_HALF = r"\b(?:halve|half)\b"
+_MEMORY = re.compile(r"(?<![\w.])(\d+)\s*-?(?:gib|gb|gigs?|g)\b(?:\s*(?:of\s+)?(?:memory|ram|mem)\b)?", re.IGNORECASE)
+_CORES = re.compile(r"\b(?:\d+|two|four|eight|sixteen|thirty-two)\s*-?\s*(?:v?cpus?|v?cores?)\b", re.IGNORECASE)
+_VERBS = re.compile(rf"{_UP}|{_DOWN}|\b(?:resize|size[sd]?|of memory|ram|memory|cores?|v?cpus?|step|steps|notch|enough|plenty|standard_\w+)\b", re.IGNORECASE)
+_NAMED = re.compile(r"\b(?:Standard|Basic)_\w+|(?<![\w-])[BDEFLM][A-Z]?\d+[a-z]*(?:_v\d)?(?![\w-])", re.IGNORECASE)
 
 
 class Resize:
-    title = "resize a VM, a disk, or a scale set"
-    example = "resize vm-web to Standard_D4s_v5"
+    id = "resize"
+    title = "resize a VM or scale set: by size, by cores and memory, or a step up or down"
+    examples = ("resize vm-web to Standard_D4s_v5", "web needs 8 cores", "vm-web one size up", "db could use 4 cores and 32 GB of memory")
 
-    def plan(self, request: str, inventory: Inventory, context: Context) -> Answer | None:
-        count = _INSTANCES.search(request)
-        if count:
-            return self._set(request, inventory, context, SCALE_SETS, "instances", count[1] or count[2])
-        disk = _DISK.search(request)
-        if disk and re.search(r"\b(os )?disk\b", request, re.IGNORECASE):
-            return self._disk(request, inventory, context, disk[1])
-        full = _FULL_SIZE.search(request)
-        short = _SIZE.search(request) if _VERB.search(request) else None
-        if not full and not short:
-            return None
-        size = f"{full[1].capitalize()}_{full[2]}" if full else f"Standard_{short[1]}" if short else ""
-        kinds = SCALE_SETS if re.search(r"\b(scale set|vmss)\b", request, re.IGNORECASE) else MACHINES + SCALE_SETS
-        without = request.replace(full[0] if full else short[0] if short else "", "")
-        return self._set(without, inventory, context, kinds, "size", literal(size))
+    def claims(self, wish: Wish, world: World) -> bool:
+        if wish.size or wish.cores:
+            return True
+        if wish.has(r"\bdisks?\b|\bdrives?\b"):
+            return False
+        return wish.has(r"\b(?:resize|upsize|downsize|beef)\b") or (wish.has(f"{_UP}|{_DOWN}") and wish.has(_STEP))
 
-    def _disk(self, request: str, inventory: Inventory, context: Context, gigabytes: str) -> Answer:
-        if re.search(r"\bos disk\b", request, re.IGNORECASE):
-            return self._set(request, inventory, context, MACHINES, "os_disk.disk_size_gb", gigabytes)
-        return self._set(request, inventory, context, ("azurerm_managed_disk",), "disk_size_gb", gigabytes)
+    def plan(self, wish: Wish, world: World) -> None:
+        text = wish.without(_NAMED, _CORES, _VERBS, _MEMORY)
+        kinds = SCALE_SETS if wish.has(r"\bscale ?sets?\b|\bvmss\b") else MACHINES + SCALE_SETS
+        if wish.size and sizes.get(wish.size) is None:
+            self._require_known(wish.size)
+        targets = list(world.choose(wish, kinds, text))
+        wanted = {t: self._wanted(wish, t) for t in targets}
+        changing = {t: s for t, s in wanted.items() if str(t.value(_name(t))).lower() != s.lower()}
+        if not changing:
+            raise Unsettled(Refusal(f"{listed(targets)} is {next(iter(wanted.values()))} already."))
+        for kind in dict.fromkeys(_name(t) for t in changing):
+            world.writer.set_each({t: s for t, s in wanted.items() if _name(t) == kind}, kind)
+        for target, size in changing.items():
+            world.expect([target], _name(target), size)
+            world.say(f"Resize {listed([target])} from {target.value(_name(target))} to {size}.")
+        world.touch(changing)
+        world.notes.append("A resize restarts the machine.")
 
     @staticmethod
-    def _set(request: str, inventory: Inventory, context: Context, kinds: tuple[str, ...], path: str, value: str) -> Answer:
-        targets = resolve.find(request, inventory, kinds, context.answer)
-        if targets is None or isinstance(targets, Question):
-            return targets or Refusal("There is nothing here of that kind to resize.")
-        wanted = value.strip('"') if value.startswith('"') else int(value)
-        edits, expects = [], []
-        for resource in targets.resources:
-            name = "sku" if path == "size" and resource.type in SCALE_SETS else path
-            if str(resource.value(name)) == str(wanted):
-                continue
-            edits.append(SetAttribute(resource.address, name, value))
-            expects.append(Expectation(resource.address, name.replace("os_disk.", "os_disk.0."), wanted))
-        names = ", ".join(r.address for r in targets.resources)
-        if not edits:
-            return Refusal(f"{names} has {path} {wanted} already.")
-        return ChangeSet(f"Set {path} of {names} to {wanted}.", tuple(edits), tuple(expects))
+    def _require_known(name: str) -> None:
+        near = sizes.nearest(name)
+        raise Unsettled(Question(f"There is no VM size {name} that I know.", {n: "" for n in near}) if near else Refusal(f"There is no VM size {name}."))
+
+    def _wanted(self, wish: Wish, target: Resource) -> str:
+        if wish.size:
+            known = sizes.get(wish.size)
+            return known.name if known else wish.size
+        present = sizes.get(str(target.value(_name(target))))
+        if present is None:
+            raise Unsettled(Question(f"Which size should {target.address} get? I do not know its present one.", {}))
+        memory = _MEMORY.search(wish.text)
+        if wish.cores and memory:
+            return self._fitting(target, present, wish.cores, float(memory[1]))
+        if wish.cores:
+            return self._cores(target, present, wish.cores)
+        if wish.has(_TWICE):
+            return self._cores(target, present, present.cores * 2)
+        if wish.has(_HALF):
+            return self._cores(target, present, present.cores // 2)
+        if not wish.has(_UP) and not wish.has(_DOWN):
+            raise Unsettled(Question(f"Which size should {target.address} get?", {s.name: f"{s.cores} cores, {s.memory:g} GB" for s in sizes.in_series(present)}))
+        by = _steps(wish.text)
+        found = sizes.step(present, -by if wish.has(_DOWN) and not wish.has(r"\b(?:bigger|larger)\b") else by)
+        if found is None:
+            raise Unsettled(Refusal(f"{present.name} is the last of its series that I know; name a size."))
+        return found.name
+
+    @staticmethod
+    def _cores(target: Resource, present: Size, cores: int) -> str:
+        found = sizes.with_cores(present, cores)
+        if found is None:
+            near = {s.name: f"{s.cores} cores, {s.memory:g} GB" for s in sizes.in_series(present)}
+            raise Unsettled(Question(f"The series of {present.name} ({target.address}) has no size with {cores} cores. Which one?", near))
+        return found.name
+
+    @staticmethod
+    def _fitting(target: Resource, present: Size, cores: int, memory: float) -> str:
+        found = sizes.with_cores_and_memory(present, cores, memory)
+        if not found:
+            raise Unsettled(Refusal(f"I know no size with {cores} cores and {memory:g} GB for {target.address}."))
+        return found[0].name
+
+
+def _name(target: Resource) -> str:
+    return "sku" if target.type in SCALE_SETS else "size"
+
+
+def _steps(text: str) -> int:
+    match = re.search(r"\b(two|2|three|3)\s+(?:sizes|steps|notches)\b", text, re.IGNORECASE)
+    return {"two": 2, "2": 2, "three": 3, "3": 3}[match[1].lower()] if match else 1

@@ -1,79 +1,68 @@
-"""`make vm spot`: priority, eviction policy, and a price cap when one is given; and back to regular.
+"""Spot machines and back: priority, eviction policy, price cap. Azure sets the priority at creation only, so it replaces.
 
-Source: https://learn.microsoft.com/azure/virtual-machines/spot-vms ; azurerm replaces a machine whose priority changes.
+Source: https://learn.microsoft.com/azure/virtual-machines/spot-vms
 """
 
 from __future__ import annotations
 
 import re
 
-from iac_agent.hcl.document import literal
-from iac_agent.hcl.edits import Edit, RemoveAttribute, SetAttribute
-from iac_agent.planner import resolve
-from iac_agent.planner.inventory import MACHINES, SCALE_SETS, Inventory, Resource, literal_text
-from iac_agent.planner.protocol import Answer, ChangeSet, Context, Expectation, Question, Refusal
+from iac_agent.planner.inventory import MACHINES, SCALE_SETS, Resource
+from iac_agent.planner.protocol import Refusal, Unsettled
+from iac_agent.planner.wish import Wish
+from iac_agent.planner.world import World, listed
 
-_SPOT = re.compile(r"\bspot\b", re.IGNORECASE)
-_REGULAR = re.compile(
-    r"\b(regular|on[- ]demand|not? (?:a |be )?spot|(?:no|off|without|stop using|remove|disable) spot|back from spot)\b",
-    re.IGNORECASE,
+_SPOT = r"\bspots?\b|\blow[\s-]?priority\b|\bpre-?emptible\b|\bevict|\bbid price\b"
+_REGULAR = (
+    r"\bregular\b|\bon[\s-]?demand\b|\bpay[\s-]as[\s-]you[\s-]go\b|\bpayg\b|\bnormal priority\b|\bback from spot\b|\b(?:un-?spot|off spot)\b|"
+    r"\b(?:not|no longer|no more|never|stop|remove|disable|without|shouldn'?t|must ?n[o']t|don'?t|isn'?t)\b[^,;]*\bspot\b|\bnon[\s-]?spot\b"
 )
-_PRICE = re.compile(
-    r"(?:max(?:imum)?(?: bid)?(?: price)?|cap(?:ped)?|at most|up to|price(?: cap)?)[^\d$]{0,20}\$?(\d+(?:\.\d+)?)", re.IGNORECASE
-)
-_DELETE = re.compile(r"evict\w*\W+(?:policy\W+)?(?:to\W+|=\W*)?delete|delete (?:on|when|upon) evict", re.IGNORECASE)
+_DELETE = r"evict\w*\W+(?:policy\W+)?(?:to\W+|=\W*|is\W+|should be\W+)?delet|delet\w*(?: \w+){0,2} (?:on|when|upon|if|at) (?:it(?:'s| is| gets)? |they(?:'re| are| get)? )?evict|eviction(?: policy)? delete"
+_WORDS = re.compile(rf"{_SPOT}|{_REGULAR}|\bevictions?\b|\bdelete\b|\bprices?\b|\bmax\b", re.IGNORECASE)
+_LOST = "Changing the priority replaces the machine: its temporary disk and its dynamic addresses are lost. To keep the OS disk, snapshot it first."
 
 
 class Spot:
+    id = "spot"
     title = "make a VM or scale set Spot (eviction policy, price cap), or regular again"
-    example = "make vm-web spot with a max price of 0.05"
+    examples = ("make vm-web spot with a max price of 5 cents an hour", "web is spot, delete it on eviction", "put vm-web back on demand")
 
-    def plan(self, request: str, inventory: Inventory, context: Context) -> Answer | None:
-        regular = _REGULAR.search(request)
-        if not (_SPOT.search(request) or regular):
-            return None
-        targets = resolve.find(request, inventory, MACHINES + SCALE_SETS, context.answer)
-        if targets is None or isinstance(targets, Question):
-            return targets or Refusal("There is no virtual machine or scale set here that this could mean.")
-        edits: list[Edit] = []
-        expects: list[Expectation] = []
-        for resource in targets.resources:
-            if regular:
-                edits += _to_regular(resource)
-                expects.append(Expectation(resource.address, "priority", "Regular"))
-            else:
-                more, hopes = _to_spot(resource, request)
-                edits += more
-                expects += hopes
-        kind = "regular" if regular else "Spot"
-        if not edits:
-            return Refusal(f"{', '.join(r.address for r in targets.resources)} is {kind} already.")
-        names = ", ".join(f"{r.address} ({', '.join(r.azure_names[:2]) or r.label})" for r in targets.resources)
-        notes = ("Changing the priority replaces the machine: its temporary disk and its dynamic addresses are lost.",)
-        return ChangeSet(f"Make {names} {kind}.", tuple(edits), tuple(expects), notes)
+    def claims(self, wish: Wish, world: World) -> bool:
+        return wish.has(_SPOT) or wish.has(r"\b(?:back to |on )?(?:regular|on[\s-]demand|pay[\s-]as[\s-]you[\s-]go)\b")
 
+    def plan(self, wish: Wish, world: World) -> None:
+        targets = list(world.choose(wish, MACHINES + SCALE_SETS, wish.without(_WORDS)))
+        if wish.has(_REGULAR):
+            self._to_regular(targets, world)
+        else:
+            self._to_spot(targets, wish, world)
 
-def _to_spot(resource: Resource, request: str) -> tuple[list[Edit], list[Expectation]]:
-    policy = "Delete" if _DELETE.search(request) else "Deallocate"
-    price = _PRICE.search(request)
-    have = literal_text(resource.block, "priority")
-    anchor = "sku" if resource.type in SCALE_SETS else "size"
-    edits: list[Edit] = []
-    expects = [Expectation(resource.address, "priority", "Spot")]
-    if have != "Spot":
-        edits.append(SetAttribute(resource.address, "priority", literal("Spot"), after=anchor))
-    asked = bool(_DELETE.search(request))
-    if "eviction_policy" not in resource.block.attributes or (asked and literal_text(resource.block, "eviction_policy") != policy):
-        edits.append(SetAttribute(resource.address, "eviction_policy", literal(policy), after="priority"))
-        expects.append(Expectation(resource.address, "eviction_policy", policy))
-    if price and literal_text(resource.block, "max_bid_price") != price[1]:
-        edits.append(SetAttribute(resource.address, "max_bid_price", price[1], after="eviction_policy"))
-        expects.append(Expectation(resource.address, "max_bid_price", float(price[1])))
-    return edits, expects
+    def _to_spot(self, targets: list[Resource], wish: Wish, world: World) -> None:
+        writer, before = world.writer, len(world.writer.edits)
+        fresh = [t for t in targets if t.value("priority") != "Spot"]
+        anchor = "sku" if targets[0].type in SCALE_SETS else "size"
+        writer.set(fresh, "priority", "Spot", after=anchor)
+        delete = wish.has(_DELETE)
+        wanted = {t: "Delete" if delete else "Deallocate" for t in targets if delete or t in fresh and t.value("eviction_policy") in (None, "")}
+        writer.set_each(dict(wanted), "eviction_policy", after="priority")
+        if wish.price is not None:
+            writer.set(targets, "max_bid_price", wish.price, after="eviction_policy")
+            world.expect(targets, "max_bid_price", wish.price)
+        if len(writer.edits) == before:
+            raise Unsettled(Refusal(f"{listed(targets)} is Spot already."))
+        world.expect(targets, "priority", "Spot")
+        world.touch(targets if delete or wish.price is not None else fresh)
+        world.say(f"Make {listed(targets)} Spot.")
+        if fresh:
+            world.notes.append(_LOST)
 
-
-def _to_regular(resource: Resource) -> list[Edit]:
-    names = [n for n in ("priority", "eviction_policy", "max_bid_price") if n in resource.block.attributes]
-    if literal_text(resource.block, "priority") in ("", "Regular") and names in ([], ["priority"]):
-        return []
-    return [RemoveAttribute(resource.address, n) for n in names]
+    def _to_regular(self, targets: list[Resource], world: World) -> None:
+        spot = [t for t in targets if t.value("priority") == "Spot"]
+        if not spot:
+            raise Unsettled(Refusal(f"{listed(targets)} is regular already."))
+        for name in ("priority", "eviction_policy", "max_bid_price"):
+            world.writer.unset(spot, name, otherwise="Regular" if name == "priority" else None)
+        world.expect(spot, "priority", "Regular")
+        world.touch(spot)
+        world.say(f"Make {listed(spot)} regular again.")
+        world.notes.append(_LOST)

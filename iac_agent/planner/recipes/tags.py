@@ -1,67 +1,169 @@
-"""`tag vm-web owner=sre`, `remove tag owner from vm-web`, `rename tag env to environment`."""
+"""Tags: add, change, rename or remove some, on one resource or on everything that can carry them, without losing the others."""
 
 from __future__ import annotations
 
+import functools
 import re
 
-from iac_agent.hcl.document import literal
-from iac_agent.hcl.edits import DropKey, Edit, PutKey, RenameKey
-from iac_agent.planner import resolve
-from iac_agent.planner.inventory import TYPE_WORDS, Inventory
-from iac_agent.planner.protocol import Answer, ChangeSet, Context, Expectation, Question, Refusal
+from iac_agent.azure.lenses import all_lenses
+from iac_agent.planner.inventory import Resource
+from iac_agent.planner.protocol import Question, Refusal, Unsettled
+from iac_agent.planner.wish import Wish
+from iac_agent.planner.world import World, listed
 
-_TOPIC = re.compile(r"\btag(?:s|ged|ging)?\b", re.IGNORECASE)
-_PAIR = re.compile(r"""["']?([\w.:/-]+?)["']?\s*(?:=|:(?!\w*//))\s*(?:"([^"]*)"|'([^']*)'|([\w.@:/-]+))""")
-_TO = re.compile(r"""\btag\s+["']?([\w.-]+)["']?\s+(?:to|as|with value)\s+(?:"([^"]*)"|'([^']*)'|([\w.@-]+))""", re.IGNORECASE)
-_REMOVE = re.compile(r"""\b(?:remove|delete|drop|unset)\b.*?\btags?\s+["']?([\w.-]+)""", re.IGNORECASE)
-_RENAME = re.compile(r"""\brename\b.*?\btag\s+["']?([\w.-]+)["']?\s+to\s+["']?([\w.-]+)""", re.IGNORECASE)
+_TAG = re.compile(r"\b(?:re|un)?tag(?:s|ged|ging)?\b|\blabels?\b(?! azurerm)", re.IGNORECASE)
+_REMOVE = r"\b(?:remove|delete|drop|unset|kick|strip|clear|get rid of|lose|untag|ditch|take|kill|no more|without|wipe|scrap|erase|purge|no longer need|(?:not|n't) need)\b"
+_EVERYTHING = re.compile(r"\b(?:everything|everywhere|all (?:the )?(?:resources|tags|things)|every (?:single )?(?:resource|thing)|all of (?:it|them)|the whole (?:stack|thing|lot))\b", re.IGNORECASE)
+_KEY = r"[\"'`]?(?P<key>[A-Za-z][\w.-]*)[\"'`]?"
+_VALUE = r"(?:\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'|(?P<bare>[\w.@/+:-]*[\w@/+]))"
+_RENAMES = (
+    re.compile(rf"\b(?:rename|change|call|turn)\b.*?\btag\s+(?:key\s+)?{_KEY}\b.*?\b(?:to|into|as)\s+[\"'`]?(?P<to>[\w.-]*\w)", re.IGNORECASE),
+    re.compile(rf"\brename\b.*?(?:the\s+)?{_KEY}\s+tags?\b.*?\b(?:to|into|as)\s+[\"'`]?(?P<to>[\w.-]*\w)", re.IGNORECASE),
+    re.compile(rf"\b(?:the\s+)?(?:tag\s+)?{_KEY}(?:\s+tag)?\s+should be (?:called|named)\s+[\"'`]?(?P<to>[\w.-]*\w)", re.IGNORECASE),
+)
+_SETS = (
+    re.compile(rf"\btags?\s+{_KEY}\s+(?:of .+? |on .+? )?(?:to|as|with value|is|should be|becomes)\s+{_VALUE}", re.IGNORECASE),
+    re.compile(rf"\b(?:the\s+)?{_KEY}\s+tags?\s+(?:of .+? |on .+? |for .+? )?(?:to|as|is|should be|should read|becomes|=)\s+{_VALUE}", re.IGNORECASE),
+    re.compile(rf"\b(?:tag|label|mark|stamp)\s+.+?\s+(?:with|as)\s+(?:the\s+)?(?:tag\s+)?{_KEY}\s+(?:of\s+|value\s+|to\s+|is\s+)?{_VALUE}\s*$", re.IGNORECASE),
+    re.compile(rf"\btag\s+{_KEY}\s+{_VALUE}\s+(?:on|to)\b", re.IGNORECASE),
+    re.compile(rf"\b(?:add|give|put|set)\b.*?\btags?\s+{_KEY}\s+(?:with (?:the )?value\s+)?{_VALUE}(?=\s+(?:on|to|for)\b|\s*$)", re.IGNORECASE),
+)
 
 
 class Tags:
+    id = "tags"
     title = "add, change, rename or remove tags"
-    example = "tag vm-web owner=sre"
+    examples = (
+        "tag vm-web owner=sre", "put cost-center=4711 on everything", "remove the owner tag from vm-web", "rename the tag env to environment on vm-web",
+    )
 
-    def plan(self, request: str, inventory: Inventory, context: Context) -> Answer | None:
-        if not _TOPIC.search(request):
-            return None
-        kinds = tuple({r.type for r in inventory.resources if r.type.startswith("azurerm_")})
-        rename, remove = _RENAME.search(request), _REMOVE.search(request)
-        pairs = {} if rename or remove else _pairs(request)
-        if not (rename or remove or pairs):
-            return Refusal("Say which tag, as in: tag vm-web owner=sre.")
-        spent = rename or remove
-        rest = request.replace(spent[0], "", 1) if spent else _without_pairs(request)
-        rest = f"{rest} {_type_words(request)}"
-        targets = resolve.find(rest, inventory, kinds, context.answer)
-        if targets is None or isinstance(targets, Question):
-            return targets or Refusal("There is nothing here with that name to tag.")
-        edits: list[Edit] = []
-        expects: list[Expectation] = []
-        for resource in targets.resources:
-            if rename:
-                edits.append(RenameKey(resource.address, "tags", rename[1], rename[2]))
-            elif remove:
-                edits.append(DropKey(resource.address, "tags", remove[1]))
-            for key, value in pairs.items():
-                if resource.tags.get(key) != value:
-                    edits.append(PutKey(resource.address, "tags", key, literal(value)))
-                    expects.append(Expectation(resource.address, f"tags.{key}", value))
-        names = ", ".join(r.address for r in targets.resources)
-        if not edits:
-            return Refusal(f"{names} has those tags already.")
-        return ChangeSet(f"Change tags of {names}.", tuple(edits), tuple(expects))
+    def claims(self, wish: Wish, world: World) -> bool:
+        if _TAG.search(wish.text) and not re.search(r"\b(?:tagged|with (?:the )?tag)\b", wish.text, re.IGNORECASE):
+            return True
+        return bool(_own_pairs(wish) and not re.search(r"\b(?:tagged|where|having)\b", wish.text, re.IGNORECASE)) or bool(_spoken(wish.text, world))
+
+    def plan(self, wish: Wish, world: World) -> None:
+        rename = next((m for p in _RENAMES if (m := p.search(wish.text))), None)
+        if rename and rename["key"].lower() not in ("the", "tag"):
+            self._rename(wish, world, rename)
+            return
+        pairs = _own_pairs(wish)
+        if not pairs and re.search(_REMOVE, wish.text, re.IGNORECASE) and (keys := _removed(wish.text, world)):
+            self._remove(wish, world, keys)
+            return
+        spent: list[re.Pattern[str]] = []
+        if not pairs:
+            pairs, spent = self._said(wish, world)
+        if not pairs:
+            raise Unsettled(Question("Which tag, with which value? For example: owner=sre.", {}))
+        targets = self._targets(wish, world, [_PAIR, *spent])
+        changing = [t for t in targets if any(t.tags.get(k) != v for k, v in pairs.items())]
+        if not changing:
+            raise Unsettled(Refusal(f"{listed(targets)} has those tags already."))
+        for key, value in pairs.items():
+            same = next((k for k in changing[0].tags if k.lower() == key.lower()), key)
+            world.writer.put_keys(targets, "tags", {same: value})
+            world.expect(changing, f"tags.{same}", value)
+        world.touch(changing)
+        world.say(f"Tag {listed(changing)} with {', '.join(f'{k}={v}' for k, v in pairs.items())}.")
+
+    @staticmethod
+    def _said(wish: Wish, world: World) -> tuple[dict[str, str], list[re.Pattern[str]]]:
+        spoken = _spoken(wish.text, world)
+        if spoken:
+            return {spoken[0]: spoken[1]}, [re.compile(re.escape(spoken[2]), re.IGNORECASE)]
+        for pattern in _SETS:
+            match = pattern.search(wish.text)
+            if match and match["key"].lower() not in ("the", "a", "tag", "tags"):
+                value = match["double"] or match["single"] or match["bare"] or ""
+                spans = [re.compile(rf"{re.escape(match['key'])}(?=\W)"), re.compile(re.escape(value))]
+                return {_known_key(match["key"], world) or match["key"]: value}, spans
+        return {}, []
+
+    def _rename(self, wish: Wish, world: World, match: re.Match[str]) -> None:
+        key, to = _known_key(match["key"], world) or match["key"], match["to"]
+        spans = [re.compile(rf"\b{re.escape(match['key'])}\b"), re.compile(rf"\b{re.escape(to)}\b"), re.compile(r"\brename\b|\bto\b")]
+        targets = [t for t in self._targets(wish, world, spans) if key in t.tags]
+        if not targets:
+            raise Unsettled(Refusal(f"Nothing meant here has a tag {key}."))
+        world.writer.rename_key(targets, "tags", key, to)
+        for target in targets:
+            world.expect([target], f"tags.{to}", target.tags[key])
+        world.touch(targets)
+        world.say(f"Rename the tag {key} to {to} on {listed(targets)}.")
+
+    def _remove(self, wish: Wish, world: World, keys: list[str]) -> None:
+        spans = [re.compile(rf"\b{re.escape(k)}\b", re.IGNORECASE) for k in keys] + [re.compile(_REMOVE, re.IGNORECASE)]
+        targets = [t for t in self._targets(wish, world, spans) if set(keys) & set(t.tags)]
+        if not targets:
+            raise Unsettled(Refusal(f"Nothing meant here has a tag {', '.join(keys)}."))
+        for key in keys:
+            world.writer.drop_key(targets, "tags", key)
+        world.touch(targets)
+        world.say(f"Remove the tag {', '.join(keys)} from {listed(targets)}.")
+
+    @staticmethod
+    def _targets(wish: Wish, world: World, spent: list[re.Pattern[str]]) -> list[Resource]:
+        kinds = tuple(sorted({r.type for r in world.inventory.resources} & taggable()))
+        text = wish.without(*spent, _TAG)
+        everything = _EVERYTHING.search(wish.text)
+        if everything:
+            text = wish.without(*spent, re.compile(r"\btags?\b", re.IGNORECASE))
+            return list(world.choose(Wish(text), kinds, _EVERYTHING.sub("everything", text), plural=True))
+        return list(world.choose(wish, kinds, text))
 
 
-def _pairs(request: str) -> dict[str, str]:
-    found = {m[1]: m[2] or m[3] or m[4] or "" for m in _PAIR.finditer(request)}
-    if not found:
-        found = {m[1]: m[2] or m[3] or m[4] or "" for m in _TO.finditer(request)}
-    return found
+_PAIR = re.compile(r"""["']?[A-Za-z][\w.-]*["']?\s*(?:=|:(?!//))\s*(?:"[^"]*"|'[^']*'|[\w.@/+-]*[\w@/+])""")
 
 
-def _without_pairs(request: str) -> str:
-    return _TO.sub("", _PAIR.sub("", request))
+def _own_pairs(wish: Wish) -> dict[str, str]:
+    return {k: v for k, v in wish.pairs.items() if k.lower() not in ("size", "count", "port", "name", "sku", "location") and not v.startswith("azurerm_")}
 
 
-def _type_words(request: str) -> str:
-    return " ".join(w for w in TYPE_WORDS if re.search(rf"\b{w}\b", request, re.IGNORECASE))
+@functools.cache
+def taggable() -> frozenset[str]:
+    """The types that can carry tags."""
+    return frozenset(t for t, lens in all_lenses().items() if any(f.name == "tags" for f in lens.fields))
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[\s_.-]", "", text.lower())
+
+
+def _keys(world: World) -> list[str]:
+    return list(dict.fromkeys(k for r in world.inventory.resources for k in r.tags))
+
+
+def _known_key(text: str, world: World) -> str | None:
+    return next((k for k in _keys(world) if _plain(k) == _plain(text)), None)
+
+
+def _spaced(key: str) -> str:
+    """A pattern for a tag key as people write it: `cost center` for cost-center and costcenter."""
+    words = [w for w in re.split(r"[\s_.-]", key) if w]
+    pattern = r"[\s_.-]?".join(re.escape(w) for w in words)
+    return pattern if len(words) > 1 else pattern.replace("costcenter", r"cost[\s_-]?cent(?:er|re)")
+
+
+def _spoken(text: str, world: World) -> tuple[str, str, str] | None:
+    """`the cost center is 0815 now`, `set backup to weekly`: a tag key that exists here, a value, and the words for both."""
+    for key in _keys(world):
+        match = re.search(
+            rf"(?<![\w-]){_spaced(key)}(?:\s+tags?)?(?:\s+(?:of|on|for)\s+[\w\s-]+?)?\s+(?:is|to|are|should be|becomes|=|->)\s+(?:now\s+)?[\"']?(?P<value>[\w.@/+-]*\w)",
+            text, re.IGNORECASE,
+        )
+        if match and not re.fullmatch(r"standard_\w+|[a-z]\d+\w*_v\d|be|the|a|an|on|not", match["value"], re.IGNORECASE) and key.lower() not in ("name", "role", "vm", "app"):
+            return key, match["value"], match[0]
+    return None
+
+
+def _removed(text: str, world: World) -> list[str]:
+    keys = [k for k in _keys(world) if re.search(rf"(?<![\w-]){_spaced(k)}(?![\w-])(?!\s+(?:vm|machine|server)s?\b)", text, re.IGNORECASE)]
+    named = re.search(rf"\btags?\s+(?:called\s+|named\s+)?{_KEY}|(?:the\s+){_KEY.replace('key', 'before')}\s+tags?\b", text, re.IGNORECASE)
+    said = (named["key"] or named["before"]) if named else ""
+    near = [k for k in keys if re.search(rf"\btags?\s+(?:[\w-]+(?:,| and)\s+)*['\"]?{_spaced(k)}\b|\b{_spaced(k)}['\"]?(?:(?:,| and)\s+['\"]?[\w-]+['\"]?)*\s+tags?\b", text, re.IGNORECASE)]
+    if near:
+        return near
+    if said and said.lower() not in ("from", "on", "off", "of", "for", "the", "a"):
+        return [_known_key(said, world) or said]
+    return keys[:1]

@@ -1,0 +1,492 @@
+"""Ports: open, narrow or close inbound rules of a network security group, in the style that the group's rules are written in.
+
+Source: https://learn.microsoft.com/azure/virtual-network/network-security-groups-overview
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from iac_agent.hcl import edits as e
+from iac_agent.hcl.address import Step, parse_path, show_path
+from iac_agent.hcl.document import Block, literal, unwrap
+from iac_agent.hcl.value import Place, Value
+from iac_agent.planner import inventory as inv
+from iac_agent.planner import lexicon
+from iac_agent.planner.inventory import NSG, RULE, Resource
+from iac_agent.planner.protocol import Question, Refusal, Unsettled
+from iac_agent.planner.wish import Wish
+from iac_agent.planner.world import World, listed
+from iac_agent.planner.write import home_of
+
+_SERVICE = re.compile(rf"(?<![\w-])(?:{'|'.join(sorted(map(re.escape, lexicon.SERVICES), key=len, reverse=True))})(?![\w-])", re.IGNORECASE)
+_PORT = re.compile(r"(?<![\w.:/-])(?:ports?\s+|tcp[\s/:]+|udp[\s/:]+|:)?(?P<port>\d{2,5}(?:-\d{2,5})?)(?![\w./]|-\w|\s*(?:gb|gib|tb|gigs?|cents?|cores?|percent|%|minutes?))", re.IGNORECASE)
+_CLOSE = r"\b(?:close|shut|block|deny|forbid|revoke|disallow|remove|drop|no more|stop|kill|delete|dropped|get rid of|disable|lose|ditch)\b"
+_NARROW = r"\b(?:restrict|limit|narrow|tighten|lock|confine|only|just from|change|nobody but|except from|no one but|instead of)\b"
+_OPEN = r"\b(?:open|allow|let|permit|expose|unblock|accept|whitelist|allowlist|reach|reachable|takes?|enable|add|needs?|punch|make|access|from|poke|serve|listen\w*)\b"
+_WORLD = re.compile(r"\b(?:internet|anywhere|anyone|any ?(?:one|body|source|ip|where)|everyone|everybody|the (?:whole )?world|public(?:ly)?|all (?:sources|ips|addresses)|everywhere|outside|0\.0\.0\.0/0|wide open|\*)(?!\w)", re.IGNORECASE)
+_INSIDE = re.compile(r"\b(?:vnet|virtual ?network|inside the (?:vnet|network)|internal(?:ly)?|within the (?:vnet|network))\b", re.IGNORECASE)
+_TOPIC = re.compile(r"\b(?:ports?|nsgs?|firewall|inbound|security (?:rule|group)s?|rules?|tcp|udp)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One inbound rule: of which group, the instance it is written in, its path there, and its values."""
+
+    group: Resource
+    owner: Resource
+    path: tuple[Step, ...]
+    value: Value
+
+    def get(self, name: str) -> Value | None:
+        if not self.path:
+            return self.owner.instance.body.get(name)
+        return self.value.data.get(name) if isinstance(self.value.data, dict) else None
+
+    def text(self, name: str) -> str:
+        held = self.get(name)
+        return str(held.data) if held is not None and held.known and held.data is not None else ""
+
+    def allows(self, port: str, protocol: str) -> bool:
+        if self.text("direction").lower() != "inbound" or self.text("access").lower() != "allow":
+            return False
+        ports = [self.text("destination_port_range")]
+        ranges = self.get("destination_port_ranges")
+        if ranges is not None and isinstance(ranges.data, list):
+            ports += [str(v.data) for v in ranges.data]
+        kind = self.text("protocol").lower()
+        return port in ports and (not protocol or kind in ("*", protocol.lower()))
+
+
+class Port:
+    id = "port"
+    title = "open, narrow or close a port of a network security group"
+    examples = ("open port 443 on nsg-web", "restrict ssh on nsg-web to 10.0.0.0/8", "close rdp on nsg-web")
+
+    def claims(self, wish: Wish, world: World) -> bool:
+        if wish.has(r"\b(?:load balancer|balancer|lb)\b") and wish.has(r"\b(?:vms?|machines?|servers?|nodes?|rule|rules)\b"):
+            return False
+        if not (_ports(wish) and (_TOPIC.search(wish.text) or _SERVICE.search(wish.text) or wish.cidrs or wish.has(rf"{_CLOSE}|\b(?:open|allow|expose|unblock|permit)\b"))):
+            return False
+        return wish.has(f"{_CLOSE}|{_NARROW}|{_OPEN}") or bool(wish.cidrs)
+
+    def plan(self, wish: Wish, world: World) -> None:
+        ports = _ports(wish)
+        if wish.has(_NARROW) and wish.cidrs and not wish.has(r"\b(?:open|allow)\b(?! only)") or (wish.has(r"\bonly\b") and wish.cidrs):
+            self._narrow(wish, world, ports)
+        elif wish.has(_CLOSE) and not wish.has(r"\b(?:unblock)\b"):
+            self._close(wish, world, ports)
+        else:
+            self._open(wish, world, ports)
+
+    # --- open --------------------------------------------------------------------------------------------------------
+
+    def _open(self, wish: Wish, world: World, ports: list[tuple[str, str]]) -> None:
+        source = self._source(wish, world, ports)
+        for group in self._groups(wish, world):
+            rules = rules_of(group, world)
+            for port, protocol in ports:
+                held = [r for r in rules if r.allows(port, protocol) and r.text("source_address_prefix") in (source, *(("*", "Internet") if source in ("*", "Internet") else ()))]
+                if held:
+                    raise Unsettled(Refusal(f"{group.address} lets {port} in from {source} already."))
+                self._add(group, rules, port, protocol or "Tcp", source, world)
+                world.say(f"Let {source} reach {protocol or 'Tcp'} port {port} through {listed([group])}.")
+
+    @staticmethod
+    def _source(wish: Wish, world: World, ports: list[tuple[str, str]]) -> str:
+        if wish.cidrs and "0.0.0.0/0" not in wish.cidrs:
+            return wish.cidrs[0]
+        risky = [p for p, _ in ports if p in lexicon.ADMIN_PORTS]
+        if _WORLD.search(wish.text) or "0.0.0.0/0" in wish.cidrs:
+            if risky:
+                raise Unsettled(Refusal(f"Port {risky[0]} must not be open to the Internet. Name a network, as in: from 203.0.113.0/24."))
+            return "Internet"
+        if _INSIDE.search(wish.text):
+            return "VirtualNetwork"
+        if all(p in ("80", "443") for p, _ in ports):
+            return "Internet"
+        from_subnet = re.search(r"\bfrom (?:the )?(?P<name>[\w -]+?)(?: subnet| network| tier| machines?| servers?| vms?)?(?: on | to |$|,)", wish.text, re.IGNORECASE)
+        if from_subnet:
+            named = [r for m in world.selector.names.mentions(from_subnet["name"]) for r in world.selector._meant(m, (inv.SUBNET,))]
+            prefixes = [str(p) for r in named for p in (r.value("address_prefixes") or [])]  # type: ignore[attr-defined]
+            if len(set(prefixes)) == 1:
+                return prefixes[0]
+        if world.context.answer and (cidr := re.fullmatch(r"[\d.]+/\d+|VirtualNetwork", world.context.answer.strip())):
+            return cidr[0]
+        raise Unsettled(Question(f"From where should port {ports[0][0]} be reachable?", {"VirtualNetwork": "the virtual network only", "10.0.0.0/8": "a network, in CIDR notation"}))
+
+    @staticmethod
+    def _groups(wish: Wish, world: World) -> list[Resource]:
+        text = _scrubbed(wish)
+        text = re.sub(r"\bfrom\s+(?:the\s+)?(?:internet|world|\w+ office|office|anywhere|vnet)\b|\boffice\b|\binstead\b", " ", text, flags=re.IGNORECASE)
+        answer = world.context.answer if world.context.answer and not re.fullmatch(r"[\d.]+/\d+|VirtualNetwork", world.context.answer.strip()) else ""
+        chosen = world.selector.select(text, (NSG,), answer)
+        if chosen is None:
+            raise Unsettled(Refusal("There is no network security group here."))
+        if isinstance(chosen, Question):
+            if world.last and not [m for m in world.selector.names.mentions(text) if world.selector._meant(m, (NSG,))]:
+                groups = [g for r in world.last for g in world.inventory.guards_of(r)]
+                if groups:
+                    return list(dict.fromkeys(groups))
+            raise Unsettled(chosen)
+        world.last = chosen.resources
+        return list(chosen.resources)
+
+    def _add(self, group: Resource, rules: list[Rule], port: str, protocol: str, source: str, world: World) -> None:
+        taken = {int(r.text("priority")) for r in rules if r.text("priority").isdigit() and r.text("direction").lower() == "inbound"}
+        name = f"allow-{_called(port)}"
+        names = {r.text("name") for r in rules}
+        name = name if name not in names else f"{name}-{re.sub(r'[^0-9a-z]+', '-', source.lower()).strip('-')}"
+        priority = next(p for p in range(max((t for t in taken if t < 4000), default=90) + 10, 4097) if p not in taken)
+        values = {
+            "name": name, "priority": priority, "direction": "Inbound", "access": "Allow", "protocol": protocol, "source_port_range": "*",
+            "destination_port_range": port, "source_address_prefix": source, "destination_address_prefix": "*",
+        }
+        dynamic = next((b for b in group.block.blocks if b.type == "dynamic" and b.labels == ("security_rule",)), None)
+        separate = [r for r in rules if not r.path]
+        if dynamic is not None:
+            self._add_element(group, [r for r in rules if r.path], values, world)
+            world.touch([group])
+        elif separate:
+            self._add_resource(group, separate, values, world)
+        else:
+            others = [g for g in world.inventory.siblings(group) if g is not group]
+            if others:
+                raise Unsettled(world.writer.shared(group, "security_rule", others))
+            world.writer.add(e.AddBlock(group.block_address, "security_rule", tuple((k, literal(v)) for k, v in values.items())))
+            world.touch([group])
+
+    @staticmethod
+    def _add_element(group: Resource, rules: list[Rule], values: dict[str, object], world: World) -> None:
+        """One more element of what the dynamic block runs over, made like the others."""
+        dynamic = next(b for b in group.block.blocks if b.type == "dynamic" and b.labels == ("security_rule",))
+        source = _dynamic_source(group, dynamic)
+        home = _list_home(source, group, world)
+        if home is None or source is None:
+            raise Unsettled(Refusal(f"The rules of {group.address} are computed; I cannot add one where they are written."))
+        fields = _fields(dynamic, rules[-1] if rules else None)
+        element = _element_like(source, fields, values, dynamic)
+        key = str(values["name"]).removeprefix("allow-")
+        if isinstance(source.data, dict):
+            like = list(source.data)
+            key = str(values["name"]) if any(k.startswith("allow") for k in like) else key
+            key = key.replace("-", "_") if any("_" in k for k in like) else key
+            while key in source.data:
+                key += "-2"
+            world.writer.add(e.PutKey(home.address, home.path, key, element))
+        else:
+            world.writer.add(e.AppendItem(home.address, home.path, element))
+
+    @staticmethod
+    def _add_resource(group: Resource, rules: list[Rule], values: dict[str, object], world: World) -> None:
+        sibling = rules[-1].owner
+        each = sibling.instance.frame.bound.get("each")
+        if each is not None and isinstance(sibling.instance.index, str):
+            source = sibling.instance.body.get("for_each")
+            home = _list_home(source, sibling, world)
+            fields = {n: f for n in values if (f := _field_of(rules[-1].get(n), each.data["value"]))}
+            if home is not None and source is not None:
+                element = _element_like(source, fields, values, None)
+                key = str(values["name"]) if any(str(k).startswith("allow") for k in source.data) else str(values["name"]).removeprefix("allow-")
+                if isinstance(source.data, dict) and home.path and not _is_list(home):
+                    world.writer.add(e.PutKey(home.address, home.path, key, element))
+                else:
+                    world.writer.add(e.AppendItem(home.address, home.path, _with_name(element, key, each.data["value"], sibling)))
+                world.touch([re.sub(r'\["[^"]*"\]$', f'["{key}"]', sibling.address)])
+                return
+        block = sibling.block
+        label = _free_label(re.sub(r"\W", "_", str(values["name"])), sibling, world)
+        lines = [f"  {k} = {literal(v)}" for k, v in values.items()]
+        for name in ("resource_group_name", "network_security_group_name"):
+            lines.append(f"  {name} = {block.document.text(block.attributes[name].value)}")
+        module = sibling.instance.scope.module
+        file = str(block.document.path).rsplit("/", 1)[-1]
+        others = [s for s in world.inventory.configuration.scopes if s.module.directory == module.directory]
+        if len(others) > 1:
+            raise Unsettled(Question(f"{sibling.block_address} is in a module that is called {len(others)} times: the rule would be added to all of them.", {}))
+        text = f'resource "{RULE}" "{label}" {{\n' + _aligned(lines) + "}\n"
+        world.writer.add(e.AddTopLevel(f"{module.prefix}{RULE}.{label}", text, file))
+        world.touch([f"{sibling.instance.scope.prefix}{RULE}.{label}"])
+
+    # --- narrow and close ------------------------------------------------------------------------------------------------
+
+    def _narrow(self, wish: Wish, world: World, ports: list[tuple[str, str]]) -> None:
+        rules = self._found(wish, world, ports)
+        source = wish.cidrs[-1]
+        changing = [r for r in rules if r.text("source_address_prefix") != source]
+        if not changing:
+            raise Unsettled(Refusal(f"{ports[0][0]} is open to {source} only already."))
+        for rule in changing:
+            path = show_path((*rule.path, "source_address_prefix"))
+            self._set_source(rule, path, source, changing, world)
+        world.touch(dict.fromkeys(r.owner for r in changing))
+        world.say(f"Let only {source} reach {', '.join(p for p, _ in ports)} through {listed(dict.fromkeys(r.group for r in changing))}.")
+
+    @staticmethod
+    def _set_source(rule: Rule, path: str, source: str, changing: list[Rule], world: World) -> None:
+        held = rule.get("source_address_prefix")
+        if held is None:
+            raise Unsettled(Refusal(f"The sources of {rule.text('name')} on {rule.group.address} are a list; change it by hand."))
+        if not rule.path:
+            world.writer.set([r.owner for r in changing if not r.path], "source_address_prefix", source)
+            return
+        same = {r.text("destination_port_range") + r.owner.address for r in changing}
+        for place in reversed(held.via):
+            if not place.editable or not world.inventory.users.exclusive(place, [r.owner.instance for r in changing], "security_rule"):
+                continue
+            others = [r for r in rules_of(rule.group, world) if r not in changing and _uses(r.get("source_address_prefix"), place)]
+            others = [r for r in others if r.text("destination_port_range") + r.owner.address not in same]
+            if not others:
+                replacing = "" if _literal_source(place) else place.source
+                world.writer.add(e.SetAttribute(place.address, place.path, literal(source), replacing=replacing))
+                return
+        raise Unsettled(Refusal(f"{path} of {rule.group.address} is shared with other rules; I cannot change it alone."))
+
+    def _close(self, wish: Wish, world: World, ports: list[tuple[str, str]]) -> None:
+        rules = self._found(wish, world, ports)
+        for rule in sorted(rules, key=lambda r: [-s if isinstance(s, int) else 0 for s in r.path], reverse=False):
+            self._remove(rule, rules, world)
+        world.touch(dict.fromkeys(r.owner for r in rules))
+        world.say(f"Close {', '.join(p for p, _ in ports)} on {listed(dict.fromkeys(r.group for r in rules))}.")
+
+    @staticmethod
+    def _remove(rule: Rule, rules: list[Rule], world: World) -> None:
+        from iac_agent.planner.removal import remove
+
+        if not rule.path:
+            remove(world, [r.owner for r in rules if not r.path])
+            return
+        inner = rule.value.via[-1] if rule.value.via else None
+        dynamic = next((b for b in rule.group.block.blocks if b.type == "dynamic" and b.labels == ("security_rule",)), None)
+        static = [b for b in rule.group.block.blocks if b.type == "security_rule"]
+        if inner is not None and static and any(b.node.start_byte == inner.offset for b in static):
+            if len(world.inventory.siblings(rule.group)) > 1:
+                raise Unsettled(world.writer.shared(rule.group, "security_rule", [g for g in world.inventory.siblings(rule.group) if g is not rule.group]))
+            path = "security_rule" if len(static) == 1 else show_path(rule.path)
+            world.writer.add(e.RemoveBlock(rule.group.block_address, path))
+            return
+        place = _element_of(rule, dynamic)
+        if place is None:
+            raise Unsettled(Refusal(f"The rules of {rule.group.address} are computed; I cannot take one out where they are written."))
+        steps = parse_path(place.path)
+        if isinstance(steps[-1], int):
+            world.writer.add(e.RemoveValue(place.address, place.path))
+        else:
+            world.writer.add(e.DropKey(place.address, show_path(steps[:-1]), str(steps[-1])))
+
+    def _found(self, wish: Wish, world: World, ports: list[tuple[str, str]]) -> list[Rule]:
+        """The rules meant: for these ports, on the groups named, or on the only group that has one."""
+        everything = [r for g in world.inventory.of_types(NSG) for r in rules_of(g, world) if any(r.allows(p, k) for p, k in ports)]
+        if not everything:
+            raise Unsettled(Refusal(f"No rule here lets {', '.join(p for p, _ in ports)} in."))
+        groups = list(dict.fromkeys(r.group for r in everything))
+        text = _scrubbed(wish)
+        everywhere = re.search(r"\b(?:everywhere|all|every|any)\b", wish.text, re.IGNORECASE)
+        named = [m for m in world.selector.names.mentions(text) if world.selector._meant(m, (NSG,))]
+        if everywhere and not named:
+            return everything
+        if named or len(groups) > 1:
+            narrowed = [g for g in groups if any(g in world.selector._meant(m, (NSG,)) for m in named)]
+            if len(narrowed) == 1 or (narrowed and everywhere):
+                return [r for r in everything if r.group in narrowed]
+            meant = self._groups(wish, world)
+            found = [r for r in everything if r.group in meant]
+            if not found:
+                raise Unsettled(Refusal(f"No rule of {listed(meant)} lets {', '.join(p for p, _ in ports)} in."))
+            return found
+        return everything
+
+
+# --- reading -----------------------------------------------------------------------------------------------------------
+
+
+def rules_of(group: Resource, world: World) -> list[Rule]:
+    """The rules of a group, in its own blocks and in resources of their own."""
+    held = group.instance.body.get("security_rule")
+    found: list[Rule] = []
+    if held is not None and isinstance(held.data, list):
+        found += [Rule(group, group, ("security_rule", i), v) for i, v in enumerate(held.data)]
+    for resource in world.inventory.of_types(RULE):
+        if _belongs(resource, group, world):
+            found.append(Rule(group, resource, (), resource.instance.body.whole()))
+    return found
+
+
+def _belongs(rule: Resource, group: Resource, world: World) -> bool:
+    if group in world.inventory.refers_to(rule, NSG):
+        return True
+    name = rule.instance.body.get("network_security_group_name")
+    return name is not None and name.data == group.azure_name and rule.instance.scope is group.instance.scope
+
+
+def _ports(wish: Wish) -> list[tuple[str, str]]:
+    """Ports with their protocol (empty: not said), in the order of the text."""
+    text = wish.without(r"\b\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?\b", r"\b[a-z]+-[\w-]*\d\b")
+    found: list[tuple[int, str, str]] = []
+    for match in _PORT.finditer(text):
+        if match["port"].isdigit() and not 1 < int(match["port"]) < 65536:
+            continue
+        found.append((match.start(), match["port"], _protocol(wish.text)))
+    known = {p for _, p, _ in found}
+    for match in _SERVICE.finditer(text):
+        name = match[0].lower()
+        port = lexicon.SERVICES[name]
+        if port not in known and not found:
+            found.append((match.start(), port, _protocol(wish.text) or ("Udp" if name in lexicon.UDP_SERVICES else "")))
+        elif port not in known and not re.search(r"\bports?\b|\(\d", wish.text, re.IGNORECASE) and not _explains(match, text, found):
+            found.append((match.start(), port, "Udp" if name in lexicon.UDP_SERVICES else ""))
+            known.add(port)
+    return [(p, k) for _, p, k in sorted(found)]
+
+
+def _explains(match: re.Match[str], text: str, found: list[tuple[int, str, str]]) -> bool:
+    """Whether a service's name only explains a port number that stands beside it."""
+    return any(abs(start - match.end()) < 6 or abs(match.start() - start - len(p)) < 6 for start, p, _ in found if p.isdigit() and p not in lexicon.SERVICES.values())
+
+
+def _protocol(text: str) -> str:
+    match = re.search(r"\b(tcp|udp)\b", text, re.IGNORECASE)
+    return match[1].capitalize() if match else ""
+
+
+def _scrubbed(wish: Wish) -> str:
+    """The text without ports, services and addresses: what is left names things."""
+    return wish.without(_PORT, r"\b\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?\b", _SERVICE, r"\b(?:tcp|udp|ports?|rules?|traffic|access|reachable|reach)\b")
+
+
+def _called(port: str) -> str:
+    return next((n for n, p in lexicon.SERVICES.items() if p == port and " " not in n), port)
+
+
+def _uses(value: Value | None, place: Place) -> bool:
+    return value is not None and place.key in value.all_deps()
+
+
+def _literal_source(place: Place) -> bool:
+    return place.source.strip()[:1] in ('"', "'") or place.address.endswith((".yaml", ".yml", ".json"))
+
+
+def _dynamic_source(group: Resource, dynamic: Block) -> Value | None:
+    from iac_agent.hcl.evaluate import evaluate
+
+    attribute = dynamic.attributes.get("for_each")
+    return evaluate(group.instance.frame, attribute.value, ("dynamic", "security_rule", "for_each")) if attribute else None
+
+
+def _list_home(source: Value | None, owner: Resource, world: World) -> Place | None:
+    """Where the literal list or map stands that rules are made from; of several parts the last that is one."""
+    if source is None:
+        return None
+    parts = [source] if not source.parts else [p for p in reversed(source.parts)]
+    for part in parts:
+        place = home_of(part)
+        if place is not None and place.editable and isinstance(part.data, list | dict):
+            return place
+        if part is not source and (inner := _list_home(part, owner, world)) is not None:
+            return inner
+    return None
+
+
+def _is_list(place: Place) -> bool:
+    return place.source.lstrip().startswith(("[", "-"))
+
+
+def _field_of(value: Value | None, element: Value) -> str | None:
+    """The field of an element that a value is taken from."""
+    if value is None or not isinstance(element.data, dict):
+        return None
+    for name, held in element.data.items():
+        if held.via and value.via and held.via[-1].key == value.via[-1].key:
+            return str(name)
+        if held.via and held.via[-1].key in value.deps:
+            return str(name)
+    return None
+
+
+def _fields(dynamic: Block, rule: Rule | None) -> dict[str, str]:
+    """Which argument of the content reads which field of an element, from the source of the content."""
+    content = next(b for b in dynamic.blocks if b.type == "content")
+    iterator = dynamic.attributes.get("iterator")
+    name = dynamic.document.text(iterator.value) if iterator else dynamic.labels[0]
+    found = {}
+    for argument, attribute in content.attributes.items():
+        text = dynamic.document.text(attribute.value)
+        match = re.search(rf"\b{re.escape(name)}\.value(?:\.(\w+)|\[\"(\w+)\"\])|lookup\({re.escape(name)}\.value,\s*\"(\w+)\"", text)
+        if match:
+            found[argument] = match[1] or match[2] or match[3]
+    return found
+
+
+def _element_like(source: Value, fields: dict[str, str], values: dict[str, object], dynamic: Block | None) -> str:
+    """A new element: the fields that the elements here have, with the values of the new rule; others copied from a sibling."""
+    siblings = list(source.data.values()) if isinstance(source.data, dict) else list(source.data)
+    model = siblings[-1].data if siblings and isinstance(siblings[-1].data, dict) else {}
+    written = [k for k, v in model.items() if v.written is None or not v.written.path.startswith("type.")] or list(model)
+    out: dict[str, object] = {}
+    by_field = {f: a for a, f in fields.items()}
+    for name in written:
+        argument = by_field.get(name)
+        out[name] = _cast(values[argument], model[name].plain()) if argument in values else _described(name, model[name].plain(), values)
+    for argument, name in fields.items():
+        if name not in out and argument in values and argument == "protocol" and values[argument] != "Tcp":
+            out[name] = values[argument]
+    if not out and fields:
+        out = {f: values[a] for a, f in fields.items() if a in values}
+    return literal(out)
+
+
+def _cast(value: object, like: object) -> object:
+    if isinstance(like, str):
+        return str(value)
+    if isinstance(like, int | float) and not isinstance(like, bool) and str(value).isdigit():
+        return int(str(value))
+    if isinstance(like, list):
+        return [value]
+    return value
+
+
+def _described(name: str, present: object, values: dict[str, object]) -> object:
+    if name == "description":
+        return f"{values['destination_port_range']} from {values['source_address_prefix']}"
+    if name == "name":
+        return values["name"] if str(present).startswith("allow") else str(values["name"]).removeprefix("allow-")
+    return present
+
+
+def _with_name(element: str, key: str, sibling: Value, resource: Resource) -> str:
+    field_name = next((n for n, v in sibling.data.items() if v.data == resource.instance.index), None) if isinstance(sibling.data, dict) else None
+    return re.sub(rf'(\b{field_name}\b\s*=\s*)"[^"]*"', rf'\g<1>"{key}"', element) if field_name else element
+
+
+def _element_of(rule: Rule, dynamic: Block | None) -> Place | None:
+    """Where the element stands that a rule of a dynamic block is made from: the literal map that holds its port."""
+    if dynamic is None:
+        return None
+    source = _dynamic_source(rule.group, dynamic)
+    static = sum(1 for b in rule.group.block.blocks if b.type == "security_rule")
+    index = rule.path[1]
+    if source is None or not isinstance(index, int):
+        return None
+    from iac_agent.hcl.evaluate import elements
+
+    listed_ = elements(source)
+    position = index - static
+    return home_of(listed_[position][1]) if 0 <= position < len(listed_) else None
+
+
+def _free_label(label: str, sibling: Resource, world: World) -> str:
+    taken = {r.label for r in world.inventory.of_types(RULE) if r.instance.scope.module is sibling.instance.scope.module}
+    short = label.removeprefix("allow_") if not any(t.startswith("allow") for t in taken) else label
+    while short in taken:
+        short += "_2"
+    return short
+
+
+def _aligned(lines: list[str]) -> str:
+    pairs = [line.strip().split(" = ", 1) for line in lines]
+    width = max(len(k) for k, _ in pairs)
+    return "".join(f"  {k.ljust(width)} = {v}\n" for k, v in pairs)
+
+
+__all__ = ["Port", "rules_of", "unwrap"]

@@ -1,0 +1,145 @@
+"""Remove resources, with what cannot live without them; what merely belongs to them stays unless it is asked for too."""
+
+from __future__ import annotations
+
+import re
+
+from iac_agent.planner import inventory as inv
+from iac_agent.planner.inventory import Resource
+from iac_agent.planner.lexicon import KIND_PATTERN, kind_of, verb_pattern
+from iac_agent.planner.protocol import Question, Refusal, Unsettled
+from iac_agent.planner.removal import remove
+from iac_agent.planner.wish import Wish
+from iac_agent.planner.world import World, listed
+
+DEPENDENT = frozenset(
+    {
+        inv.ATTACHMENT,
+        "azurerm_virtual_machine_extension",
+        "azurerm_network_interface_security_group_association",
+        "azurerm_network_interface_backend_address_pool_association",
+        "azurerm_subnet_network_security_group_association",
+        "azurerm_subnet_nat_gateway_association",
+        "azurerm_subnet_route_table_association",
+        "azurerm_monitor_diagnostic_setting",
+        "azurerm_dev_test_global_vm_shutdown_schedule",
+        "azurerm_network_security_rule",
+        "azurerm_lb_probe",
+        "azurerm_lb_rule",
+        "azurerm_lb_nat_rule",
+        "azurerm_lb_backend_address_pool",
+        "azurerm_storage_container",
+        "azurerm_storage_blob",
+        "azurerm_storage_management_policy",
+        "azurerm_role_assignment",
+        "azurerm_monitor_metric_alert",
+        "azurerm_key_vault_secret",
+        "azurerm_nat_gateway_public_ip_association",
+    }
+)
+_WITH = re.compile(
+    r"(?:,|\b(?:and|with|together with|along with|including|incl\.?|plus|as well as))\s+(?:all )?(?:its|their|the|his|her|of its)?\s*(?P<what>(?:own )?(?:everything|all|nics?|network interfaces?|interfaces?|network cards?|(?:data )?disks?|"
+    r"public ips?(?: address(?:es)?)?|ips?|attachments?)\b.*)$",
+    re.IGNORECASE,
+)
+_EVERYTHING = r"\b(?:everything|all)\b(?:\s+(?:it|they|that|she|he)|\s*$)"
+_KEEP = re.compile(r"[,;]?\s*(?:but|and)?\s*\b(?:keep|leave|without deleting|preserve|not the|save|hold on to|spare|don'?t (?:delete|touch|lose|remove))\b(?P<rest>.*)$", re.IGNORECASE)
+_VERB = verb_pattern("remove")
+
+
+class Remove:
+    id = "remove"
+    title = "remove resources, keeping or taking along what belongs to them"
+    examples = ("delete vm-web but keep its disk", "remove vm-web together with its nic", "throw away the storage account")
+
+    def claims(self, wish: Wish, world: World) -> bool:
+        return _VERB.search(wish.text) is not None or wish.has(r"\bgone\b|\bobsolete\b|\bdo(?:es)?(?:n'?t| not) need\b|\bnot needed\b")
+
+    def plan(self, wish: Wish, world: World) -> None:
+        keep = _KEEP.search(wish.text)
+        text = wish.text[: keep.start()] if keep else wish.text
+        extra = _WITH.search(text)
+        if extra:
+            text = text[: extra.start()] + " "
+        text = re.sub(r"\bfor (?:good|ever)\b|\bcompletely\b|\bentirely\b", " ", _VERB.sub(" ", text))
+        kinds = self._kinds(text, wish, world)
+        targets = list(world.choose(wish, kinds, text, nothing="There is nothing of that kind here."))
+        going = self._going(targets, extra["what"] if extra else "", bool(keep), world)
+        self._require_free(going, world)
+        remove(world, going)
+        world.touch(going)
+        world.say(f"Remove {listed(going)}.")
+        kept = [d for t in targets for d in world.inventory.disks_of(t) if d not in going]
+        if kept:
+            world.notes.append(f"The data disks stay: {listed(kept)}.")
+        if any(t.type in inv.MACHINES for t in going):
+            world.notes.append("azurerm deletes the OS disk with its machine unless features.virtual_machine.delete_os_disk_on_deletion is false.")
+
+    @staticmethod
+    def _kinds(text: str, wish: Wish, world: World) -> tuple[str, ...]:
+        """The kind the words name first; machines when a bare name fits one; else everything."""
+        said = [kind_of(m) for m in KIND_PATTERN.finditer(text)]
+        present = {r.type for r in world.inventory.resources}
+        fitting = [k for k in said if set(k) & present]
+        if fitting:
+            machines_first = [k for k in fitting if k not in (inv.MACHINES,)] or fitting
+            return machines_first[0]
+        mentions = world.selector.names.mentions(text)
+        named = {r.type for m in mentions for _, r in m.named}
+        strong = {r.type for m in mentions for s, r in m.named if s >= 4}
+        if strong and not strong & set(inv.MACHINES):
+            return tuple(sorted(strong))
+        machines = tuple(t for t in (*inv.MACHINES, *inv.SCALE_SETS) if t in named)
+        if not machines and world.last and not mentions:
+            return tuple({r.type for r in world.last})
+        if not mentions and not world.last:
+            raise Unsettled(Question("What should be removed? Name it.", {}))
+        return machines or tuple(sorted(present))
+
+    def _going(self, targets: list[Resource], extra: str, keep: bool, world: World) -> list[Resource]:
+        going = list(targets)
+        everything = re.search(_EVERYTHING, extra, re.IGNORECASE)
+        for target in targets:
+            nics = world.inventory.refers_to(target, inv.NIC)
+            if everything or re.search(r"\b(?:nics?|interfaces?|network cards?)\b", extra, re.IGNORECASE):
+                going += nics
+            if everything or re.search(r"\bip(?:s|\b)", extra, re.IGNORECASE):
+                going += [p for n in nics for p in world.inventory.refers_to(n, inv.PUBLIC_IP)]
+            if (everything or re.search(r"\bdisks?\b", extra, re.IGNORECASE)) and not keep:
+                going += world.inventory.disks_of(target)
+        pending = list(going)
+        while pending:
+            resource = pending.pop()
+            for dependent in world.inventory.referred_by(resource):
+                if dependent.type in DEPENDENT and dependent not in going and self._cannot_stay(dependent, resource, world):
+                    going.append(dependent)
+                    pending.append(dependent)
+        return [r for r in world.inventory.resources if r in going]
+
+    @staticmethod
+    def _cannot_stay(dependent: Resource, resource: Resource, world: World) -> bool:
+        """A load balancer's rule refers to its pool too, but lives by the balancer."""
+        if resource.type in ("azurerm_lb_backend_address_pool", "azurerm_lb_probe") and dependent.type == "azurerm_lb_rule":
+            return False
+        return True
+
+    @staticmethod
+    def _require_free(going: list[Resource], world: World) -> None:
+        """Raise Unsettled when something that stays needs something that goes. A NIC lets go of a public address."""
+        for resource in going:
+            users = [u for u in world.inventory.referred_by(resource) if u not in going]
+            if resource.type == inv.PUBLIC_IP:
+                loose = [u for u in users if u.type == inv.NIC]
+                for nic in loose:
+                    if "public_ip_address_id" in _config(nic):
+                        world.writer.unset([nic], "ip_configuration.public_ip_address_id")
+                        world.touch([nic])
+                users = [u for u in users if u not in loose]
+            if users:
+                raise Unsettled(Refusal(f"{resource.address} is used by {listed(users)}: remove those first, or say that they go too."))
+
+
+def _config(nic: Resource) -> dict[str, object]:
+    held = nic.instance.value(("ip_configuration",))
+    first = held.data[0].data if held is not None and isinstance(held.data, list) and held.data else {}
+    return first if isinstance(first, dict) else {}

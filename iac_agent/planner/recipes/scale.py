@@ -1,0 +1,298 @@
+"""More or fewer of the same: count, keys of for_each, instances of a scale set. With count the highest index goes first."""
+
+from __future__ import annotations
+
+import re
+
+from iac_agent.hcl import edits as e
+from iac_agent.hcl.address import parse_path, show_path
+from iac_agent.hcl.document import literal
+from iac_agent.hcl.evaluate import Frame, evaluate
+from iac_agent.hcl.value import Place, Value
+from iac_agent.planner import inventory as inv
+from iac_agent.planner.inventory import MACHINES, SCALE_SETS, Resource
+from iac_agent.planner.lexicon import NUMBERS
+from iac_agent.planner.protocol import Question, Refusal, Unsettled
+from iac_agent.planner.recipes.remove import DEPENDENT
+from iac_agent.planner.removal import call_count, remove, set_count
+from iac_agent.planner.wish import Wish
+from iac_agent.planner.world import World, listed
+from iac_agent.planner.write import home_of
+
+_WORD = "|".join(n for n in NUMBERS if n not in ("a", "an", "both", "half a", "single", "couple"))
+_NUMBER = rf"(\d{{1,3}}|{_WORD})"
+_NOUN = r"(?:[\w-]+\s+){0,3}?(?:instances?|machines?|vms?|servers?|nodes?|boxes|box|workers?|replicas?|hosts?|[\w-]+s)"
+_TO = re.compile(rf"\b(?:scale|set|run|grow|shrink|increase|reduce|bring|resize|have|want|need|keep|go|bump|cut|should be|take|drop)\b[^,;]*?\b(?:to|at|be|with|of|=)\s+(?:just |only )?{_NUMBER}\b(?!\s*(?:cores?|v?cpus?|gb|gib|tb|gigs?|g|cents?|%|percent|x|steps?|sizes?))", re.IGNORECASE)
+_RUN = re.compile(rf"\b(?:run|have|want|need|keep)\s+(?:just |only )?{_NUMBER}\s+(?P<noun>{_NOUN})\b", re.IGNORECASE)
+_MORE = re.compile(rf"\b{_NUMBER}\s+(?:more|additional|extra|further)\b|\b(?:another|one more|an additional|an extra)\s+(?:{_NUMBER})?", re.IGNORECASE)
+_LESS = re.compile(rf"\b{_NUMBER}\s+(?:[\w-]+\s+){{0,3}}(?:less|fewer)\b|\b(?:one|{_NUMBER})\s+(?:less|fewer)\b", re.IGNORECASE)
+_CALLED = re.compile(r"\b(?:called|named|name it|call it|key)\s+[\"'`]?(?P<name>[A-Za-z][\w-]*)", re.IGNORECASE)
+_ADD = re.compile(r"\b(?:add|another|new|one more|additional|extra|more)\b", re.IGNORECASE)
+_WORDS = re.compile(
+    rf"{_CALLED.pattern}|\b(?:scale|scaled|out|in|up|down|run|set|add|another|more|less|fewer|additional|extra|to|instances?|replicas?|count|need|want|have|number of)\b|\b(?:{_WORD}|\d{{1,3}})\b(?!-)",
+    re.IGNORECASE,
+)
+
+
+class Scale:
+    id = "scale"
+    title = "more or fewer instances of a count, a for_each or a scale set"
+    examples = ("scale web to 5", "two more workers", "add a worker called w4", "one web server less")
+
+    def claims(self, wish: Wish, world: World) -> bool:
+        if wish.has(r"\b(?:disks?|cores?|cpus?|gb|tb|gigs?|port|ports|rule|memory|ram|size)\b") or wish.cidrs or wish.price is not None and wish.has(r"cents|\$"):
+            return False
+        if wish.has(r"\bscale\b") and (wish.number is not None or wish.has(r"\b(?:out|in)\b")):
+            return True
+        return any(p.search(wish.text) for p in (_TO, _RUN, _MORE, _LESS)) or (_ADD.search(wish.text) is not None and _group(wish, world) is not None)
+
+    def plan(self, wish: Wish, world: World) -> None:
+        found = _group(wish, world)
+        if found is None:
+            raise Unsettled(Question("What should be scaled, and to how many?", {}))
+        groups = found
+        if len(groups) > 1:
+            raise Unsettled(Question("Which of these should be scaled?", {g[0].block_address: g[0].describe() for g in groups}))
+        group = groups[0]
+        if group[0].type in SCALE_SETS:
+            self._scale_set(group[0], wish, world)
+            return
+        now = len(group)
+        wanted = _wanted(wish, now)
+        names = _names(wish)
+        if wanted is None and names:
+            new = [n for n in names if n not in {str(r.instance.index) for r in group}]
+            wanted = now + len(new)
+        if wanted is None:
+            raise Unsettled(Question(f"To how many should {group[0].block_address} be scaled? There are {now}.", {}))
+        if wanted == now:
+            raise Unsettled(Refusal(f"{group[0].block_address} has {now} already."))
+        if wanted < 1:
+            raise Unsettled(Question(f"That leaves none of {group[0].block_address}. Should they all be removed?", {}))
+        self._change(group, wanted, names, world)
+        world.say(f"Scale {group[0].block_address} from {now} to {wanted}.")
+
+    @staticmethod
+    def _scale_set(target: Resource, wish: Wish, world: World) -> None:
+        held = target.value("instances")
+        now = int(held) if isinstance(held, int | float) else 0
+        wanted = _wanted(wish, now)
+        if wanted is None:
+            raise Unsettled(Question(f"How many instances should {target.address} have? It has {now}.", {}))
+        if wanted == now:
+            raise Unsettled(Refusal(f"{target.address} has {now} instances already."))
+        world.writer.set([target], "instances", wanted)
+        world.expect([target], "instances", wanted)
+        world.touch([target])
+        world.say(f"Give {target.address} {wanted} instances instead of {now}.")
+
+    def _change(self, group: list[Resource], wanted: int, names: list[str], world: World) -> None:
+        index = group[0].instance.index
+        companions = _companions(group, world)
+        if isinstance(index, int):
+            set_count(world, group[0], wanted, companions)
+            gone = [r for r in (*group, *companions) if isinstance(r.instance.index, int) and r.instance.index >= wanted]
+            world.touch(gone or self._numbered(group, companions, wanted))
+        elif isinstance(index, str):
+            self._keys(group, wanted, names, world)
+        else:
+            self._calls(group, wanted, names, world)
+
+    @staticmethod
+    def _numbered(group: list[Resource], companions: list[Resource], wanted: int) -> list[str]:
+        blocks = dict.fromkeys(r.block_address for r in (group[0], *companions))
+        return [f"{b}[{i}]" for b in blocks for i in range(len(group), wanted)]
+
+    @staticmethod
+    def _keys(group: list[Resource], wanted: int, names: list[str], world: World) -> None:
+        if wanted < len(group):
+            going = group[wanted:]
+            remove(world, [r for r in world.inventory.resources if r in going or any(r in _dependents(g, world) for g in going)])
+            return
+        source = group[0].instance.body.get("for_each")
+        present = [str(r.instance.index) for r in group]
+        fresh = _fresh(present, wanted - len(group), names)
+        for key in fresh:
+            add_key(world, group, source, key)
+
+    @staticmethod
+    def _calls(group: list[Resource], wanted: int, names: list[str], world: World) -> None:
+        """A machine of its own inside a module that is called with count or for_each."""
+        scope = group[0].instance.scope
+        key = scope.keys[-1] if scope.keys else None
+        if key is None:
+            raise Unsettled(Refusal(f"{group[0].address} is a single resource: it has neither count nor for_each. Ask for a new machine instead."))
+        if isinstance(key, int):
+            call_count(world, group[0], wanted)
+            return
+        if wanted < len(group):
+            keys = [str(r.instance.scope.keys[-1]) for r in group][wanted:]
+            raise Unsettled(Question(f"Which of them should go? {', '.join(keys)} would be the last.", {}))
+        value = scope.call.bound["each"].data["value"] if scope.call else None
+        fresh = _fresh([str(r.instance.scope.keys[-1]) for r in group], wanted - len(group), names)
+        for new in fresh:
+            _copy_element(world, value, key, new)
+
+
+def _group(wish: Wish, world: World) -> list[list[Resource]] | None:
+    """The groups of alike machines a wish names: all instances of a counted block, of a for_each, or of module calls."""
+    text = _WORDS.sub(lambda m: " " * len(m[0]), wish.text)
+    kinds = SCALE_SETS if wish.has(r"\bscale ?sets?\b|\bvmss\b") else (*MACHINES, *SCALE_SETS)
+    mentions = world.selector.names.mentions(text)
+    meant = [r for m in mentions for r in world.selector._meant(m, kinds)]
+    if not meant and wish.has(r"\binstances?\b|\bscale ?sets?\b|\bvmss\b"):
+        meant = world.inventory.of_types(*SCALE_SETS)
+    if not meant:
+        from_answer = world.inventory.of_block(world.context.answer) if world.context.answer else []
+        meant = from_answer
+    groups: dict[object, list[Resource]] = {}
+    for resource in meant:
+        path = tuple(resource.instance.scope.keys[:-1]) if resource.instance.index is None else tuple(resource.instance.scope.keys)
+        groups.setdefault((resource.block_address, path), [])
+    for resource in world.inventory.of_types(*kinds):
+        path = tuple(resource.instance.scope.keys[:-1]) if resource.instance.index is None else tuple(resource.instance.scope.keys)
+        if (resource.block_address, path) in groups:
+            groups[resource.block_address, path].append(resource)
+    able = [g for g in groups.values() if g[0].type in SCALE_SETS or g[0].instance.index is not None or (g[0].instance.scope.keys and g[0].instance.scope.keys[-1] is not None)]
+    if wish.has(r"\bscale ?sets?\b|\bvmss\b|\binstances\b"):
+        able = [g for g in able if g[0].type in SCALE_SETS] or able
+    return able or None
+
+
+def _wanted(wish: Wish, now: int) -> int | None:
+    def number(text: str | None) -> int:
+        return 1 if not text else int(text) if text.isdigit() else NUMBERS[text.lower()]
+
+    less, more = _LESS.search(wish.text), _MORE.search(wish.text)
+    if less:
+        return now - number(next((g for g in less.groups() if g), None))
+    if more:
+        return now + number(next((g for g in more.groups() if g), None))
+    if wish.has(r"\bdouble\b|\btwice\b"):
+        return now * 2
+    if wish.has(r"\bhalve\b|\bhalf\b"):
+        return max(1, now // 2)
+    match = _TO.search(wish.text) or _RUN.search(wish.text)
+    if match:
+        return number(match[1])
+    if wish.number is not None and wish.has(r"\bscale\b"):
+        return wish.number
+    return now + 1 if _ADD.search(wish.text) else None
+
+
+def _names(wish: Wish) -> list[str]:
+    match = _CALLED.search(wish.text)
+    if match:
+        return [match["name"]]
+    tail = re.search(r":\s*(?P<list>[\w-]+(?:(?:\s*,\s*|\s+and\s+)[\w-]+)+)\s*$", wish.text)
+    return re.split(r"\s*,\s*|\s+and\s+", tail["list"]) if tail else []
+
+
+def _fresh(present: list[str], number: int, names: list[str]) -> list[str]:
+    """New keys: the names asked for, else the pattern of the present ones counted on."""
+    found = [n for n in names if n not in present][:number]
+    match = re.fullmatch(r"(.*?)(\d+)", present[-1])
+    stem, last, width = (match[1], int(match[2]), len(match[2])) if match else (f"{present[-1]}-", 1, 1)
+    while len(found) < number:
+        last += 1
+        key = f"{stem}{last:0{width}d}"
+        if key not in present and key not in found:
+            found.append(key)
+    return found
+
+
+def add_key(world: World, group: list[Resource], source: Value | None, key: str) -> None:
+    """A new element in what a for_each runs over, copied from a sibling; what runs over the same keys comes along."""
+    if source is None:
+        raise Unsettled(Refusal(f"{group[0].block_address} has no for_each."))
+    each = group[-1].instance.frame.bound["each"].data["value"]
+    _copy_element(world, each, str(group[-1].instance.index), key)
+    companions = _companions(group, world)
+    world.touch([f'{group[0].block_address}["{key}"]'])
+    for companion in companions:
+        if isinstance(companion.instance.index, str) and companion.instance.index == group[-1].instance.index:
+            world.touch([f'{companion.block_address}["{key}"]'])
+    _own_maps(world, group, key)
+
+
+def _own_maps(world: World, group: list[Resource], key: str) -> None:
+    """Machines whose interface has a map of its own, named in a field of their element: the interface's element is copied too."""
+    sibling = group[-1]
+    element = sibling.instance.frame.bound["each"].data["value"]
+    if not isinstance(element.data, dict):
+        return
+    for nic in world.inventory.refers_to(sibling, inv.NIC):
+        named = [name for name, v in element.data.items() if v.data == nic.instance.index and nic.instance.index is not None]
+        own = nic.instance.frame.bound.get("each")
+        shares = own is not None and isinstance(own.data, dict) and home_of(own.data["value"]) == home_of(element)
+        if named and own is not None and not shares:
+            _copy_element(world, own.data["value"], str(nic.instance.index), key)
+            _retarget(world, named[0], str(nic.instance.index), key)
+
+
+def _retarget(world: World, name: str, old: str, key: str) -> None:
+    """Let the element that was just copied for a machine name its own interface."""
+    for position in range(len(world.writer.edits) - 1, -1, -1):
+        edit = world.writer.edits[position]
+        if isinstance(edit, e.PutKey) and edit.key == key and re.search(rf"\b{re.escape(name)}\b\s*=", edit.value):
+            value = re.sub(rf'(\b{re.escape(name)}\b\s*=\s*)"{re.escape(old)}"', rf'\g<1>"{key}"', edit.value)
+            world.writer.edits[position] = e.PutKey(edit.address, edit.path, edit.key, value)
+            return
+
+
+def _copy_element(world: World, value: Value | None, sibling: object, key: str) -> None:
+    place = home_of(value) if value is not None else None
+    if value is None or place is None or not place.editable:
+        raise Unsettled(Refusal(f"The keys are computed ({value.why if value else 'unknown'}); I cannot add {key} where they are made."))
+    steps = parse_path(place.path)
+    holder = show_path(steps[:-1])
+    data_file = place.address.endswith((".yaml", ".yml", ".json"))
+    if isinstance(steps[-1], int) and not isinstance(value.data, dict):
+        world.writer.add(e.AppendItem(place.address, holder, literal(key)))
+        return
+    if isinstance(steps[-1], int):
+        world.writer.add(e.AppendItem(place.address, holder, _renamed(value, place, str(sibling), key, data_file)))
+        return
+    world.writer.add(e.PutKey(place.address, holder, key, _renamed(value, place, str(sibling), key, data_file)))
+
+
+def _renamed(value: Value, place: Place, sibling: str, key: str, data_file: bool) -> str:
+    """The sibling's element as source for the new key: its own name replaced, fixed addresses and disks of its own left out."""
+    plain = _written_only(value) if data_file else None
+    if plain is not None:
+        if isinstance(plain, dict):
+            plain = {k: key if v == sibling else v for k, v in plain.items() if not _unique(str(k))}
+        return literal(plain)
+    source = place.source
+    source = re.sub(r"#[^\n]*", "", source)
+    source = re.sub(r"(?m)^\s*(?:private_ip|ip|ip_address)\s*=.*\n", "", source)
+    source = re.sub(r",?\s*\b(?:private_ip|ip|ip_address)\s*=\s*\"[^\"]*\"", "", source)
+    return re.sub(rf'"{re.escape(sibling)}"', f'"{key}"', source)
+
+
+def _unique(name: str) -> bool:
+    return name in ("private_ip", "ip", "ip_address")
+
+
+def _written_only(value: Value) -> object:
+    """A value of a data file without what type defaults filled in."""
+    return value.plain()
+
+
+def _companions(group: list[Resource], world: World) -> list[Resource]:
+    """What comes and goes with the members of a group: interfaces, disks, attachments, associations that count the same."""
+    found: list[Resource] = []
+    for member in group:
+        found += _dependents(member, world)
+    return list(dict.fromkeys(found))
+
+
+def _dependents(member: Resource, world: World) -> list[Resource]:
+    nics = world.inventory.refers_to(member, inv.NIC)
+    disks = world.inventory.disks_of(member)
+    around = [*nics, *disks, *(p for n in nics for p in world.inventory.refers_to(n, inv.PUBLIC_IP))]
+    around += [u for x in (member, *nics) for u in world.inventory.referred_by(x) if u.type in DEPENDENT]
+    return [r for r in around if r.instance.index == member.instance.index]
+
+
+__all__ = ["Frame", "Scale", "add_key", "evaluate", "listed"]

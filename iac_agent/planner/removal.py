@@ -1,0 +1,236 @@
+"""Taking instances out of the configuration: whole blocks, elements of what for_each is made from, the highest of a count."""
+
+from __future__ import annotations
+
+import re
+
+from iac_agent.hcl import edits as e
+from iac_agent.hcl.address import parse_path, show_path
+from iac_agent.hcl.document import literal, references, unwrap
+from iac_agent.hcl.value import Place, Value
+from iac_agent.planner.inventory import Resource
+from iac_agent.planner.protocol import Refusal, Unsettled
+from iac_agent.planner.world import World
+from iac_agent.planner.write import home_of
+
+
+def remove(world: World, going: list[Resource]) -> None:
+    """Write the edits that take exactly these instances out. Raises Unsettled when that cannot be said in HCL."""
+    done: set[Resource] = set()
+    for resource in going:
+        if resource in done:
+            continue
+        siblings = world.inventory.siblings(resource)
+        together = [r for r in siblings if r in going]
+        done |= set(together)
+        if len(together) == len(siblings):
+            if not _drop_shared_elements(world, together, going):
+                _remove_block(world, resource)
+        elif isinstance(resource.instance.index, str):
+            _exclude_keys(world, together, going)
+        elif isinstance(resource.instance.index, int):
+            _lower_count(world, together, siblings, going)
+        else:
+            _remove_from_module(world, resource, siblings, going)
+
+
+def _drop_shared_elements(world: World, together: list[Resource], going: list[Resource]) -> bool:
+    """Whether all of a for_each block going means elements that others are made from go too: then those elements are taken out."""
+    if not all(isinstance(r.instance.index, str) for r in together):
+        return False
+    place = _element_home(together[0])
+    if place is None or not _all_users_go(world, place, going):
+        return False
+    users = {a for a, _ in world.inventory.users.of(place)}
+    if not any(world.inventory.by_address[a].block_address != together[0].block_address for a in users):
+        return False
+    for resource in together:
+        home = _element_home(resource)
+        if home is None:
+            return False
+        _drop(world, home)
+    return True
+
+
+def _remove_block(world: World, resource: Resource) -> None:
+    world.writer.add(e.RemoveResource(resource.block_address))
+    module = resource.instance.scope.module
+    local = ".".join(resource.block.labels)
+    for name, blocks in module.index.items():
+        if not name.startswith("output."):
+            continue
+        for block in blocks:
+            value = block.attributes.get("value")
+            if value and any(r == local or r.startswith(local + ".") for r in references(block.document, value.value)):
+                if module.path:
+                    continue
+                world.writer.add(e.RemoveResource(f"{module.prefix}{name}"))
+                world.notes.append(f"{name} told about {resource.address}; it goes too.")
+
+
+def _element_home(resource: Resource) -> Place | None:
+    """Where the for_each element of an instance is written: a map entry, or an item of a set or list."""
+    each = resource.instance.frame.bound.get("each")
+    value: Value | None = each.data.get("value") if each is not None and isinstance(each.data, dict) else None
+    place = home_of(value) if value is not None else None
+    return place if place is not None and place.editable else None
+
+
+def _all_users_go(world: World, place: Place, going: list[Resource]) -> bool:
+    addresses = {r.address for r in going}
+    return all(address in addresses for address, name in world.inventory.users.of(place) if name != "for_each") and {
+        a for a, _ in world.inventory.users.of(place)
+    } - addresses == set() or _only_keys(world, place, addresses)
+
+
+def _only_keys(world: World, place: Place, going: set[str]) -> bool:
+    """Whether those who stay use the place only because their for_each runs over the set it is an item of."""
+    users = world.inventory.users.of(place)
+    staying = {a for a, _ in users} - going
+    return bool(staying) and all(name == "for_each" for a, name in users if a in staying) and not _made_from(world, place, staying)
+
+
+def _made_from(world: World, place: Place, addresses: set[str]) -> list[str]:
+    """Of these instances, those that exist because of the element at the place."""
+    return [a for a in addresses if (home := _element_home(world.inventory.by_address[a])) is not None and home.key == place.key]
+
+
+def _drop(world: World, place: Place) -> None:
+    steps = parse_path(place.path)
+    if isinstance(steps[-1], int):
+        world.writer.add(e.RemoveValue(place.address, place.path))
+    else:
+        world.writer.add(e.DropKey(place.address, show_path(steps[:-1]), str(steps[-1])))
+
+
+def _exclude_keys(world: World, together: list[Resource], going: list[Resource]) -> None:
+    """Take for_each keys out at the source when everybody made from those elements goes; else leave them out here alone."""
+    homes = {r: _element_home(r) for r in together}
+    rest: list[Resource] = []
+    for resource, home in homes.items():
+        if home is not None and _steps_ok(home) and _all_users_go(world, home, going):
+            _drop(world, home)
+        else:
+            rest.append(resource)
+    if not rest:
+        return
+    block, address = rest[0].block, rest[0].block_address
+    if len({r.instance.scope.prefix for r in world.inventory.siblings(rest[0])}) > 1:
+        raise Unsettled(Refusal(f"{rest[0].address} is made by a module that is called several times; I cannot take it out there alone."))
+    attribute = block.attributes["for_each"]
+    now = block.document.text(attribute.value)
+    keys = sorted(str(r.instance.index) for r in rest)
+    evaluated = rest[0].instance.body.get("for_each")
+    wanted = f'k != "{keys[0]}"' if len(keys) == 1 else f"!contains({literal(keys)}, k)"
+    if evaluated is not None and evaluated.is_set:
+        source = f"setsubtract({now}, {literal(keys)})"
+    else:
+        source = f"{{ for k, v in {now} : k => v if {wanted} }}"
+    world.writer.add(e.SetAttribute(address, "for_each", source, replacing=now))
+
+
+def _steps_ok(place: Place) -> bool:
+    steps = parse_path(place.path)
+    return bool(steps) and not (isinstance(steps[-1], str) and steps[-1].startswith("@"))
+
+
+def _lower_count(world: World, together: list[Resource], siblings: list[Resource], going: list[Resource]) -> None:
+    indexes = sorted(int(r.instance.index) for r in together if isinstance(r.instance.index, int))
+    left = len(siblings) - len(indexes)
+    if indexes != list(range(left, len(siblings))):
+        raise Unsettled(
+            Refusal(
+                f"{together[0].address} is one of a count: taking out one that is not the last would move the others to new addresses. "
+                "Ask for the last one, or turn count into for_each first."
+            )
+        )
+    set_count(world, together[0], left, [r for r in going])
+
+
+def set_count(world: World, resource: Resource, number: int, along: list[Resource]) -> None:
+    """Let a counted block have `number` instances, at the source when everyone that counts with it comes along."""
+    value = resource.instance.body.get("count")
+    siblings = world.inventory.siblings(resource)
+    if value is None:
+        raise Unsettled(Refusal(f"{resource.address} has no count."))
+    moving = {r.block_address for r in along} | {resource.block_address}
+    for place in reversed(value.via):
+        users = world.inventory.users.of(place)
+        if place.editable and all(world.inventory.by_address[a].block_address in moving for a, _ in users):
+            _write_count(world, place, number, len(siblings), value)
+            return
+    now = resource.block.document.text(resource.block.attributes["count"].value)
+    world.writer.add(e.SetAttribute(resource.block_address, "count", str(number), replacing="" if now.isdigit() else now))
+
+
+def _write_count(world: World, place: Place, number: int, present: int, value: Value) -> None:
+    """A number where it is written; a list that is counted loses its last elements."""
+    counted = re.fullmatch(r"length\((.+)\)", place.source.strip())
+    if value.why and counted and number < present:
+        holder = value
+        raise Unsettled(Refusal(f"The count is the length of {counted[1]}: take elements out of that list ({holder.via[-1]})."))
+    replacing = "" if place.source.strip().lstrip("-").isdigit() or not place.source else place.source
+    world.writer.add(e.SetAttribute(place.address, place.path, str(number), replacing=replacing))
+
+
+def _remove_from_module(world: World, resource: Resource, siblings: list[Resource], going: list[Resource]) -> None:
+    """An instance in a module that is called several times: the whole call goes when all its resources go."""
+    scope = resource.instance.scope
+    inside = [r for r in world.inventory.resources if r.address.startswith(scope.prefix)]
+    if not scope.module.path or scope.parent is None or scope.module.call is None:
+        raise Unsettled(Refusal(f"I cannot take {resource.address} out alone."))
+    staying = [r for r in inside if r not in going]
+    call = f"{scope.parent.module.prefix}module.{scope.module.path[-1]}"
+    key = scope.keys[-1]
+    if staying:
+        raise Unsettled(Refusal(f"{resource.address} is made by {call}, with {', '.join(r.address for r in staying[:4])}: I cannot take it out there alone."))
+    if key is None:
+        world.writer.add(e.RemoveResource(call))
+        return
+    if isinstance(key, int):
+        _lower_call_count(world, resource, key, going)
+        return
+    each = scope.call.bound.get("each") if scope.call else None
+    value = each.data.get("value") if each is not None and isinstance(each.data, dict) else None
+    home = home_of(value) if value is not None else None
+    if home is not None and home.editable and _steps_ok(home):
+        _drop(world, home)
+        return
+    raise Unsettled(Refusal(f"I cannot take {call}[{key}] out: its for_each is computed."))
+
+
+def _lower_call_count(world: World, resource: Resource, key: int, going: list[Resource]) -> None:
+    scope = resource.instance.scope
+    assert scope.parent is not None and scope.module.call is not None
+    alike = [s for s in world.inventory.configuration.scopes if s.parent is scope.parent and s.module.path == scope.module.path]
+    gone = [s for s in alike if any(r.instance.scope is s for r in going)]
+    keys = sorted(int(s.keys[-1]) for s in gone if isinstance(s.keys[-1], int))
+    if keys != list(range(len(alike) - len(gone), len(alike))):
+        raise Unsettled(Refusal("Taking out one of a count that is not the last would move the others. Ask for the last one."))
+    call_count(world, resource, len(alike) - len(gone))
+
+
+def call_count(world: World, resource: Resource, number: int) -> None:
+    """Set how often the module around an instance is called, for its own parent alone."""
+    from iac_agent.hcl.evaluate import evaluate
+
+    scope = resource.instance.scope
+    call, parent = scope.module.call, scope.parent
+    assert call is not None and parent is not None
+    attribute = call.attributes["count"]
+    address = f"{parent.module.prefix}module.{scope.module.path[-1]}"
+    value = evaluate(parent.frame(call.document, address), attribute.value, ("count",))
+    shared = len({s.parent for s in world.inventory.configuration.scopes if s.module.call == call}) > 1
+    place = next((p for p in reversed(value.via) if p.editable and not (shared and p.address.startswith(parent.module.prefix))), None)
+    if place is not None and not (shared and parent.module.path and "variable." in place.address):
+        world.writer.add(e.SetAttribute(place.address, place.path, str(number), replacing="" if place.source.isdigit() else place.source))
+        return
+    name = re.fullmatch(r"var\.([\w-]+)", call.document.text(attribute.value))
+    if name and parent.parent is not None:
+        above = f"{parent.parent.module.prefix}module.{parent.module.path[-1]}"
+        world.writer.add(e.SetAttribute(above, name[1], str(number)))
+        return
+    raise Unsettled(Refusal(f"The count of {address} is shared; I cannot change it for one caller."))
+
+
+__all__ = ["call_count", "remove", "set_count", "unwrap"]

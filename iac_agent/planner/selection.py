@@ -1,0 +1,245 @@
+"""Which resources a request means: by address, Azure name, key, role, tag, location, kind, relation, `all`, `except`, an ordinal.
+
+Never a guess: when several fit and the request does not say which, the result is a Question with the candidates.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+
+from iac_agent.planner import inventory as inv
+from iac_agent.planner import lexicon
+from iac_agent.planner.inventory import Inventory, Resource
+from iac_agent.planner.names import EXACT, NAME, ROLE, Mention, Names, words
+from iac_agent.planner.protocol import Question
+
+_JOINED = re.compile(r"[\s,&+/]*(?:(?:and|or|plus|as well as|then)\b)?[\s,]*(?:on |for |of |from |to )?(?:the |both |of )*", re.IGNORECASE)
+_TAGGED = re.compile(
+    r"\b(?:tagged|with (?:the )?tag|with|where|having)\s+(?P<key>[\w.-]+)\s*(?:=|:|\bis\b|\bequals\b)\s*[\"']?(?P<value>[\w.-]+)", re.IGNORECASE
+)
+_GROUPS = re.compile(r"\b(tier|fleet|cluster|farm|pool|ones|guys|nodes)\b", re.IGNORECASE)
+_COUNTED = re.compile(r"\b(?:all )?(?:the |these |those )?(two|three|four|five|six|both|\d)\s+(?:[\w-]+\s+){0,2}?(?=\w)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The resources meant, in the order of the configuration; `named` when the request names them rather than a kind."""
+
+    resources: tuple[Resource, ...]
+    named: bool
+
+
+Chosen = Selection | Question | None
+
+
+class Selector:
+    """Finds what is meant in an inventory."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self.inventory = inventory
+        self.names = Names(inventory)
+
+    def select(self, text: str, kinds: tuple[str, ...], answer: str = "", *, plural: bool = False) -> Chosen:
+        """The resources of `kinds` that `text` means. None when there is none of that kind; a Question when it is not clear which."""
+        candidates = self.inventory.of_types(*kinds)
+        if not candidates:
+            return None
+        if answer:
+            return self._answered(answer, kinds, candidates)
+        text, without = self._exceptions(text, kinds)
+        many = plural or bool(lexicon.ALL.search(text)) or bool(_GROUPS.search(text)) or self._plural_kind(text, kinds)
+        pool = self._qualified(text, candidates)
+        if isinstance(pool, Question):
+            return pool
+        groups = self._groups(text, kinds)
+        unknown = self._unknown(text, groups)
+        if unknown:
+            return unknown
+        if not groups:
+            return self._one_or_ask(self._ordinal(text, pool), many, without, named=len(pool) < len(candidates))
+        found, unclear = self._combine(text, groups, pool)
+        found = self._ordinal(text, found)
+        if not found:
+            return self.ask(pool or candidates, "Nothing here fits that.")
+        many = many or not unclear
+        return self._one_or_ask(found, many, without, named=True)
+
+    # --- parts -----------------------------------------------------------------------------------------------------
+
+    def _exceptions(self, text: str, kinds: tuple[str, ...]) -> tuple[str, list[Resource]]:
+        without: list[Resource] = []
+        for pattern in (lexicon.EXCEPT, lexicon.NEGATED):
+            match = pattern.search(text)
+            if match:
+                for mention in self.names.mentions(match["rest"]):
+                    without += self._meant(mention, kinds)
+                text = text[: match.start()]
+        return text, without
+
+    @staticmethod
+    def _plural_kind(text: str, kinds: tuple[str, ...]) -> bool:
+        return any(m["plural"] and set(lexicon.kind_of(m)) & set(kinds) for m in lexicon.KIND_PATTERN.finditer(text))
+
+    def _qualified(self, text: str, candidates: list[Resource]) -> list[Resource] | Question:
+        """The candidates that fit the kind words, the location and the tags in the text."""
+        pool = candidates
+        said = [set(lexicon.kind_of(m)) for m in lexicon.KIND_PATTERN.finditer(text)]
+        fitting = [k for k in said if any(r.type in k for r in pool)]
+        if fitting:
+            pool = [r for r in pool if any(r.type in k for k in fitting)]
+        if re.search(r"\bwindows\b", text, re.IGNORECASE):
+            pool = [r for r in pool if r.type == inv.WINDOWS] or pool
+        if re.search(r"\b(linux|ubuntu|debian)\b", text, re.IGNORECASE):
+            pool = [r for r in pool if r.type == inv.LINUX] or pool
+        match = _TAGGED.search(text)
+        if match and any(match["key"].lower() in {k.lower() for k in r.tags} for r in self.inventory.resources):
+            pool = [r for r in pool if any(k.lower() == match["key"].lower() and v.lower() == match["value"].lower() for k, v in r.tags.items())]
+            if not pool:
+                return self.ask(candidates, f"Nothing here is tagged {match['key']}={match['value']}.")
+        region = re.search(r"\bin (?:the )?([a-z]+ ?[a-z]+ ?\d?)\b", text.lower())
+        if region and region[1].replace(" ", "") in lexicon.REGIONS:
+            pool = [r for r in pool if r.location == region[1].replace(" ", "")]
+            if not pool:
+                return self.ask(candidates, f"Nothing here is in {region[1]}.")
+        return pool
+
+    def _groups(self, text: str, kinds: tuple[str, ...]) -> list[tuple[list[Resource], Mention]]:
+        found = []
+        for mention in self.names.mentions(text):
+            meant = self._meant(mention, kinds)
+            if meant:
+                found.append((meant, mention))
+        return found
+
+    def _meant(self, mention: Mention, kinds: tuple[str, ...]) -> list[Resource]:
+        """The resources of these kinds that a mention stands for, itself or by what belongs to it."""
+        direct = [(s, r) for s, r in mention.named if r.type in kinds]
+        strongest = max((s for s, _ in direct), default=0)
+        if strongest >= NAME:
+            return [r for s, r in direct if s == strongest or (s >= ROLE and mention.plural)]
+        owners = [(s, r) for s, r in mention.named if r.type in (*inv.MACHINES, *inv.SCALE_SETS)] or list(mention.named)
+        best = max(s for s, _ in owners)
+        related = [x for s, r in owners if s == best for x in self.inventory.related(r, kinds) if x.type in kinds]
+        if best >= ROLE and related and strongest < ROLE:
+            return list(dict.fromkeys(related))
+        return [r for s, r in direct if s == strongest] or list(dict.fromkeys(related))
+
+    def _combine(self, text: str, groups: list[tuple[list[Resource], Mention]], pool: list[Resource]) -> tuple[list[Resource], bool]:
+        """Mentions that are listed add up; mentions that qualify each other narrow down. Second: whether one alone is still several."""
+        allowed = set(pool)
+        current: list[Resource] = []
+        unclear = False
+        end = -1
+        for meant, mention in groups:
+            inside = [r for r in meant if r in allowed]
+            if not inside:
+                continue
+            between = text[end : mention.start] if end >= 0 else ""
+            listed = end >= 0 and bool(between.strip()) and _JOINED.fullmatch(_without_kinds(between)) is not None
+            narrowed = [r for r in current if r in inside]
+            if current and not listed and narrowed:
+                current = narrowed
+                unclear = len(narrowed) > 1 and not mention.plural and unclear
+            else:
+                current += [r for r in inside if r not in current]
+                unclear = unclear or (len(inside) > 1 and not mention.plural)
+            end = mention.end
+        if not current and pool and not any(r in allowed for meant, _ in groups for r in meant):
+            current = [r for meant, _ in groups for r in meant]
+        return sorted(set(current), key=self.inventory.resources.index), unclear and len(current) > 1
+
+    def _ordinal(self, text: str, found: list[Resource]) -> list[Resource]:
+        if len(found) < 2:
+            return found
+        match = re.search(rf"\b({'|'.join(lexicon.ORDINALS)})\b(?! of all)", text, re.IGNORECASE)
+        if match:
+            position = lexicon.ORDINALS[match[1].lower()]
+            return [found[position]] if position < len(found) else []
+        return found
+
+    def _unknown(self, text: str, groups: list[tuple[list[Resource], Mention]]) -> Question | None:
+        """A word that looks like a name and is none here; with the names that come close."""
+        covered = [(m.start, m.end) for m in self.names.mentions(text)]
+        for match in re.finditer(r"(?<![\w./=:-])[A-Za-z][\w]*(?:[-_.][\w]+)*", text):
+            if any(start <= match.start() < end or match.start() <= start < match.end() for start, end in covered):
+                continue
+            word = match[0]
+            looks = bool(re.search(r"\d", word) or "-" in word or "_" in word) and not _ORDINARY.fullmatch(word)
+            close = self.close(word) if looks or _may_be_misspelt(word) else []
+            if looks or close:
+                named = [r for r in self.inventory.resources if set(close) & {r.azure_name, r.label, *(str(k) for k in r.keys)}]
+                return Question(f"There is nothing called {word} here. Which one do you mean?", {r.address: r.describe() for r in named[:8]})
+        return None
+
+    def close(self, word: str) -> list[str]:
+        known = {n.lower(): n for n in self.names.single_words}
+        return [known[c] for c in difflib.get_close_matches(word.lower(), list(known), n=4, cutoff=0.74)]
+
+    def _one_or_ask(self, found: list[Resource], many: bool, without: list[Resource], *, named: bool) -> Chosen:
+        left = [r for r in found if r not in without]
+        if not left:
+            return self.ask(found, "Nothing is left after the exceptions.")
+        if len(left) == 1 or many or without:
+            return Selection(tuple(left), named or bool(without))
+        return self.ask(left)
+
+    def _answered(self, answer: str, kinds: tuple[str, ...], candidates: list[Resource]) -> Chosen:
+        if answer.strip().lower() in ("all", "both", "every", "everything", "all of them"):
+            return Selection(tuple(candidates), True)
+        found: list[Resource] = []
+        for part in answer.split(","):
+            exact = self.inventory.by_address.get(part.strip())
+            mentions = self.names.mentions(part)
+            meant = [exact] if exact else [r for m in mentions for r in self._meant(m, kinds)]
+            if not meant:
+                return self.ask(candidates, f"{part.strip()!r} is none of the candidates.")
+            found += [r for r in meant if r not in found]
+        return Selection(tuple(found), True)
+
+    @staticmethod
+    def ask(candidates: list[Resource], lead: str = "") -> Question:
+        text = " ".join(part for part in (lead, f"Which of these {len(candidates)} do you mean?") if part)
+        return Question(text, {r.address: r.describe() for r in candidates})
+
+
+_ORDINARY = re.compile(
+    r"(?:on|non|data|os|boot|re|add|spin|stand|set|lock|pay|as|load|multi|read|write|high|low|end|built|in|up|t|e|x|ipv|tls|sha|d|v)[-_]?[\w-]*"
+    r"|(?:Standard|Basic|Premium|StandardSSD|UltraSSD|PremiumV2)_\w+|node-exporter|\w+-(?:end|demand|priority|only|wide|name|value|ssd|to|of|in|side|east|west)|\d+\w*",
+    re.IGNORECASE,
+)
+_PLAIN_WORDS = frozenset(
+    """about above access actual address after again against agent allow also always application apply around attach available away back
+    backup balance balancer bandwidth because before behind being below best better between bigger both bring bump call called cannot card change
+    cheap cheaper check clean close cloud code come completely computer config configuration connect container content convert copy core cores cost create current data
+    database deallocate default delete deny deploy desired detach diagnostics different direct disable disk disks double down drive drop each east
+    enable enough entire environment even every everything evict eviction except existing expose extend extra fast faster files find finally fine firewall first
+    from frontend full gets give goes going good group grow half hang hard have help here high hold hook host hour hours however images increase inside instance
+    instead internet into keep kill know label large larger last later leave less letter level like limit linux list little live load local location lock logs long longer
+    look lower machine machines make many maximum memory might money more most mount move much must name named need needs network never next night node nodes none north nothing
+    number office older once only open operating other otherwise over pool port ports premium price priority private production public put rather reach read really reboot reduce region regular relabel remove
+    rename replace resize resource resources restrict retire room root rule rules running same save scale second security serve server servers service services should show size sizes small smaller some
+    something space spare spin spot stack stage staging standard stays step steps still stop storage subnet such switch system tags take terraform test than that their them then there these they thing
+    things third this those three tier time today tomorrow total traffic turn type under until update upgrade used user users using value version very virtual volume want wants week well were west what when where
+    which while whole will windows with without work worker workers world would write year your zone""".split()
+)
+
+
+def _may_be_misspelt(word: str) -> bool:
+    return len(word) >= 4 and word.islower() and word not in _PLAIN_WORDS and lexicon.singular(word) not in _PLAIN_WORDS and word not in _VOCABULARY
+
+
+_VOCABULARY = frozenset(
+    w
+    for group in (*lexicon.VERBS.values(), tuple(lexicon.KINDS), tuple(lexicon.SERVICES), tuple(lexicon.ROLE_NOUNS), tuple(lexicon.NUMBERS), lexicon.REGIONS)
+    for phrase in group
+    for w in phrase.split()
+)
+
+
+def _without_kinds(text: str) -> str:
+    return lexicon.KIND_PATTERN.sub("", text)
+
+
+__all__ = ["EXACT", "Chosen", "Selection", "Selector", "words"]

@@ -1,0 +1,75 @@
+"""VM sizes: which there are, what they have, and which one is a step up or down.
+
+Source: https://learn.microsoft.com/azure/virtual-machines/sizes; the names are in vm_sizes.json.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from dataclasses import dataclass
+from importlib import resources
+
+
+@dataclass(frozen=True)
+class Size:
+    """A VM size; memory in GB, price in dollars an hour on demand."""
+
+    name: str
+    cores: int
+    memory: float
+    price: float
+
+    @property
+    def series(self) -> str:
+        """What stays when only the number of cores changes: `D*s_v5`."""
+        return re.sub(r"\d+", "*", self.name.removeprefix("Standard_"), count=1)
+
+    @property
+    def version(self) -> str:
+        return self.name.rpartition("_v")[2] if "_v" in self.name else ""
+
+
+@functools.cache
+def all_sizes() -> dict[str, Size]:
+    """Every known size by its name in lower case."""
+    rows = json.loads(resources.files("iac_agent.azure").joinpath("vm_sizes.json").read_text("utf-8"))
+    found = [Size(r["name"], r["numberOfCores"], r["memoryInMB"] / 1024, r["linuxPricePerHour"] or 0.0) for r in rows]
+    return {s.name.lower(): s for s in found}
+
+
+def get(name: str) -> Size | None:
+    return all_sizes().get(name.lower())
+
+
+def in_series(size: Size) -> list[Size]:
+    """The sizes of a series by number of cores."""
+    return sorted((s for s in all_sizes().values() if s.series == size.series), key=lambda s: s.cores)
+
+
+def with_cores(size: Size, cores: int) -> Size | None:
+    """The same series with another number of cores."""
+    return next((s for s in in_series(size) if s.cores == cores), None)
+
+
+def step(size: Size, by: int) -> Size | None:
+    """The next size of the series up (+1) or down (-1)."""
+    series = in_series(size)
+    position = series.index(size) + by
+    return series[position] if 0 <= position < len(series) else None
+
+
+def with_cores_and_memory(size: Size | None, cores: int, memory: float) -> list[Size]:
+    """Sizes with exactly these, those most like the present one first, then the cheapest."""
+    fitting = [s for s in all_sizes().values() if s.cores == cores and abs(s.memory - memory) < 0.6]
+    suffix = size.series.split("*")[-1] if size else ""
+    return sorted(fitting, key=lambda s: (s.series.split("*")[-1] != suffix, bool(size) and s.version != size.version, s.price or 9e9))  # type: ignore[union-attr]
+
+
+def nearest(name: str) -> list[str]:
+    """Sizes that a name that does not exist may have meant."""
+    import difflib
+
+    known = {s.name.lower(): s.name for s in all_sizes().values()}
+    return [known[n] for n in difflib.get_close_matches(name.lower(), list(known), n=4, cutoff=0.6)]

@@ -1,0 +1,108 @@
+"""How this repository writes things: references it can use, its naming pattern, its tags, where a new block belongs."""
+
+from __future__ import annotations
+
+import re
+
+from iac_agent.hcl.address import Address
+from iac_agent.hcl.document import literal
+from iac_agent.hcl.value import Value
+from iac_agent.planner.inventory import Resource
+from iac_agent.planner.world import World
+
+_OWN = re.compile(r"\beach\.|\bcount\.")
+_PERSONAL = ("role", "name", "backup", "vm", "idle", "tier", "app", "component")
+
+
+def reference(world: World, resource: Resource, attribute: str = "id") -> str | None:
+    """Source that stands for an attribute of a resource in the root module: its address, or an output of its module; None without one."""
+    if not resource.instance.scope.module.path:
+        return f"{resource.address}.{attribute}"
+    root = world.inventory.configuration.scopes[0]
+    for child in (s for s in world.inventory.configuration.scopes if s.parent is root):
+        call = f"module.{child.module.path[-1]}" + ("" if child.keys[-1] is None else f"[{literal(child.keys[-1])}]")
+        for name in (a.removeprefix("output.") for a in child.module.index if a.startswith("output.")):
+            tail = _tail(child.output(name), resource, attribute)
+            if tail is not None:
+                return f"{call}.{name}{tail}"
+    return None
+
+
+def _tail(value: Value, resource: Resource, attribute: str) -> str | None:
+    if value.ref == resource.address and (value.why.endswith(f".{attribute} is set by Azure") or value.data == resource.value(attribute)):
+        return ""
+    inner = value.data.items() if isinstance(value.data, dict) else enumerate(value.data) if isinstance(value.data, list) else ()
+    for key, part in inner:
+        found = _tail(part, resource, attribute)
+        if found is not None:
+            return f"[{literal(key)}]{found}"
+    return None
+
+
+def own_source(resource: Resource, name: str) -> str | None:
+    """The source of an argument of a resource in the root module, where another resource may use it as it is."""
+    attribute = resource.block.attributes.get(name)
+    if attribute is None or resource.instance.scope.module.path:
+        return None
+    text = resource.block.document.text(attribute.value)
+    return None if _OWN.search(text) else text
+
+
+def tags_source(resource: Resource | None) -> str | None:
+    """The tags of a sibling without what is said of it alone."""
+    if resource is None:
+        return None
+    attribute = resource.block.attributes.get("tags")
+    if attribute is None or resource.instance.scope.module.path:
+        return None
+    text = resource.block.document.text(attribute.value)
+    merged = re.match(r"merge\(([^(){}]+?),", text)
+    if merged:
+        return merged[1].strip()
+    if text.startswith("{"):
+        kept = {k: v for k, v in resource.tags.items() if k.lower() not in _PERSONAL}
+        return literal(kept) if kept else None
+    return None if _OWN.search(text) else text
+
+
+def name_source(world: World, sibling: Resource | None, name: str, prefix: str) -> str:
+    """The Azure name of a new resource as HCL source (quoted), by the pattern of a sibling; `name` may hold `${...}`."""
+    if sibling is None or sibling.instance.scope.module.path or "name" not in sibling.block.attributes:
+        return f'"{name}"' if name.startswith(prefix) else f'"{prefix}{name}"'
+    text = sibling.block.document.text(sibling.block.attributes["name"].value)
+    own = str(sibling.instance.index if isinstance(sibling.instance.index, str) else sibling.label)
+    if name.startswith(prefix):
+        return f'"{name}"'
+    if text.startswith('"') and (head := re.match(r'"(.*?)\$\{(?:each\.key|count\.index[^}]*)\}"$', text)):
+        return f'"{head[1]}{name}"' if not _counted(text) else f'"{_base(head[1], sibling)}{name}"'
+    if text.startswith('"') and text[1:-1].endswith(own):
+        return f'"{text[1:-1].removesuffix(own)}{name}"'
+    return f'"{prefix}{name}"'
+
+
+def _counted(text: str) -> bool:
+    return "count.index" in text
+
+
+def _base(head: str, sibling: Resource) -> str:
+    """`vm-worker-` is the pattern of workers; that of machines is `vm-`."""
+    return head.removesuffix(f"{sibling.label}-")
+
+
+def label_for(world: World, type_name: str, name: str) -> str:
+    """A Terraform label that is free for this type in the root module."""
+    label = re.sub(r"\W", "_", name).strip("_") or "this"
+    label = f"_{label}" if label[0].isdigit() else label
+    taken = {r.label for r in world.inventory.of_types(type_name) if not r.instance.scope.module.path}
+    while label in taken:
+        label += "_2"
+    return label
+
+
+def file_of(resource: Resource | None, default: str = "main.tf") -> str:
+    return str(resource.block.document.path).rsplit("/", 1)[-1] if resource is not None else default
+
+
+def block_address(text: str) -> str:
+    """The address of an instance without its keys."""
+    return str(Address.parse(text).block)

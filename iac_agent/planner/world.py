@@ -1,0 +1,73 @@
+"""What a recipe works with: the inventory, the selector, the writer, and what was asked."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from iac_agent.planner.inventory import Inventory, Resource
+from iac_agent.planner.protocol import Context, Expectation, Question, Refusal, Unsettled
+from iac_agent.planner.selection import Selector
+from iac_agent.planner.wish import Wish
+from iac_agent.planner.write import Writer
+
+
+@dataclass
+class World:
+    """State of understanding one request: what was decided for the wishes before is in `last` and in the writer's edits."""
+
+    context: Context
+    inventory: Inventory
+    selector: Selector
+    writer: Writer
+    last: tuple[Resource, ...] = ()
+    reasons: list[str] = field(default_factory=list)
+    expects: list[Expectation] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    touches: list[str] = field(default_factory=list)
+    how: list[str] = field(default_factory=list)
+
+    @classmethod
+    def build(cls, context: Context) -> World:
+        inventory = Inventory.build(context.root, context.state, context.given)
+        return cls(context, inventory, Selector(inventory), Writer(inventory))
+
+    def choose(self, wish: Wish, kinds: tuple[str, ...], text: str | None = None, *, plural: bool = False, nothing: str = "") -> tuple[Resource, ...]:
+        """The resources a wish means; `it` and silence mean those of the wish before. Raises Unsettled."""
+        text = wish.text if text is None else text
+        if self.last and not self.context.answer and self._looks_back(text, kinds):
+            related = [x for r in self.last for x in ([r] if r.type in kinds else self.inventory.related(r, kinds)) if x.type in kinds]
+            if related:
+                return tuple(dict.fromkeys(related))
+        chosen = self.selector.select(text, kinds, self.context.answer, plural=plural)
+        if chosen is None:
+            raise Unsettled(Refusal(nothing or f"There is no {kinds[0].removeprefix('azurerm_').replace('_', ' ')} here."))
+        if isinstance(chosen, Question):
+            raise Unsettled(chosen)
+        self.last = chosen.resources
+        self.how.append(f"{wish.text!r} means {', '.join(r.address for r in chosen.resources)}")
+        return chosen.resources
+
+    def _looks_back(self, text: str, kinds: tuple[str, ...]) -> bool:
+        mentions = [m for m in self.selector.names.mentions(text) if any(self.selector._meant(m, kinds))]
+        return not mentions
+
+    def expect(self, resources: Iterable[Resource], path: str, value: object) -> None:
+        self.expects += [Expectation(r.address, path, value) for r in resources]
+
+    def touch(self, resources: Iterable[Resource | str]) -> None:
+        self.touches += [r if isinstance(r, str) else r.address for r in resources]
+
+    def say(self, reason: str) -> None:
+        self.reasons.append(reason)
+
+    @functools.cached_property
+    def major(self) -> int:
+        return self.context.major
+
+
+def listed(resources: Iterable[Resource]) -> str:
+    """Addresses for a sentence."""
+    found = [f"{r.address} ({r.azure_name})" if r.azure_name else r.address for r in resources]
+    return ", ".join(found[:6]) + (f" and {len(found) - 6} more" if len(found) > 6 else "")

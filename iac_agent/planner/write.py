@@ -1,0 +1,560 @@
+"""Turns "this value, for these resources" into edits at the one place where each value is written.
+
+If nobody else uses that place, it is changed there. If others do, the value of the resources asked for is split off: an argument of their
+module call, a field of their for_each element, or an override by key. What cannot be split is a question.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from iac_agent.hcl import edits as e
+from iac_agent.hcl.address import parse_path
+from tree_sitter import Node
+
+from iac_agent.hcl.document import Block, Document, is_literal, literal, unwrap
+from iac_agent.hcl.evaluate import Frame, evaluate
+from iac_agent.hcl.expressions import operands, pairs
+from iac_agent.hcl.scope import Instance, Scope
+from iac_agent.hcl.value import Place, Value
+from iac_agent.planner.inventory import Inventory, Resource
+from iac_agent.planner.protocol import Question, Unsettled
+
+
+@dataclass(frozen=True)
+class _Level:
+    """A block on the way from the root to a resource: a module call or the resource itself, in one scope."""
+
+    block: Block
+    address: str
+    scope: Scope
+    key: str | int | None
+
+
+@dataclass
+class Writer:
+    """Collects edits for one request."""
+
+    inventory: Inventory
+    edits: list[e.Edit] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, edit: e.Edit) -> None:
+        if edit not in self.edits:
+            self.edits.append(edit)
+
+    # --- scalars -------------------------------------------------------------------------------------------------------
+
+    def set(self, targets: Iterable[Resource], path: str, value: Any, after: str = "") -> None:
+        """Give every target `value` (Python data) at `path`. Raises Unsettled."""
+        self.set_each({t: value for t in targets}, path, after)
+
+    def set_each(self, values: dict[Resource, Any], path: str, after: str = "") -> None:
+        """Give each target its own value. Raises Unsettled."""
+        changing = {t: v for t, v in values.items() if t.value(path) != v}
+        for target, value in changing.items():
+            same = [t for t, v in values.items() if v == value]
+            self._set(target, same, path, value, after)
+
+    def _set(self, target: Resource, targets: list[Resource], path: str, value: Any, after: str) -> None:
+        held = target.instance.value(parse_path(path))
+        if held is not None and held.via:
+            place = self._exclusive(held, targets, path)
+            if place is not None and not self._flip(target, targets, path, value):
+                self._write_at(place, value)
+            if place is not None:
+                return
+        if not self._flip(target, targets, path, value):
+            self._split(target, targets, path, literal(value), after)
+
+    def _flip(self, target: Resource, targets: list[Resource], path: str, value: Any) -> bool:
+        """Change the condition of `cond ? a : b` instead of its branches, when the other branch is the value wanted."""
+        node = _node_at(target.block, path)
+        if node is None or unwrap(node).type != "conditional":
+            return False
+        frame, steps = target.instance.frame, parse_path(path)
+        test, then, other = operands(unwrap(node))
+        condition = evaluate(frame, test, (*steps, "@0"))
+        if not isinstance(condition.data, bool) or evaluate(frame, other if condition.data else then, (*steps, "@1")).plain() != value:
+            return False
+        instances = [t.instance for t in targets]
+        for place in reversed(condition.via):
+            names = {n for _, n in self.inventory.users.of(place)}
+            if place.editable and not condition.why and self.inventory.users.exclusive(place, instances, *names):
+                self._write_at(place, not condition.data)
+                return True
+        return False
+
+    def _exclusive(self, value: Value, targets: list[Resource], path: str) -> Place | None:
+        """The place nearest to where the value is written that only the targets use."""
+        name = str(parse_path(path)[0])
+        instances = [t.instance for t in targets]
+        for place in reversed(value.via):
+            if place.editable and self.inventory.users.exclusive(place, instances, name) and "@template" not in place.path:
+                return place
+        return None
+
+    def _write_at(self, place: Place, value: Any) -> None:
+        replacing = "" if _is_literal(place) else place.source
+        self.add(e.SetAttribute(place.address, place.path, literal(value), replacing=replacing))
+
+    # --- splitting one off -----------------------------------------------------------------------------------------------
+
+    def _split(self, target: Resource, targets: list[Resource], path: str, source: str, after: str = "") -> None:
+        """Write `source` where it reaches the targets and nobody else: at the block, by an override, or further up."""
+        level = self._levels(target.instance)[-1]
+        held = target.instance.value(parse_path(path))
+        self._split_at(target, targets, level, path, source, after, held)
+
+    def _split_at(
+        self, target: Resource, targets: list[Resource], level: _Level, path: str, source: str, after: str, held: Value | None
+    ) -> None:
+        reached = self._below(level, target)
+        if set(reached) <= set(targets):
+            self._put(level, path, source, after, _written_here(level, path))
+            return
+        keys = {self._key_at(t, level) for t in targets if t in reached}
+        beside = [r for r in reached if self._key_at(r, level) in keys and r not in targets]
+        if not beside and level.key is not None:
+            self._override(target, targets, level, path, source, after)
+            return
+        self._through_variable(target, targets, level, path, source, after, held)
+
+    def _put(self, level: _Level, path: str, source: str, after: str, replacing: str) -> None:
+        self.add(e.SetAttribute(level.address, path, source, after, replacing))
+
+    def _override(self, target: Resource, targets: list[Resource], level: _Level, path: str, source: str, after: str) -> None:
+        """A value for some keys of a block with for_each or count."""
+        if self._as_field(target, targets, level, path, source, after):
+            return
+        now = _written_here(level, path) or "null"
+        keys = sorted({self._key_at(t, level) for t in targets if t in self._below(level, target)}, key=str)
+        by = "each.key" if isinstance(level.key, str) else "tostring(count.index)"
+        known = re.fullmatch(r"lookup\((\{.*\}), (?:each\.key|tostring\(count\.index\)), (.*)\)", now, re.DOTALL)
+        if known:
+            for key in keys:
+                self.add(e.PutKey(level.address, f"{path}.@0", str(key), source))
+            return
+        own = ", ".join(f"{json.dumps(str(k)) if not str(k).isidentifier() else k} = {source}" for k in keys)
+        self._put(level, path, f"lookup({{ {own} }}, {by}, {now})", after, "" if now == "null" else now)
+
+    def _as_field(self, target: Resource, targets: list[Resource], level: _Level, path: str, source: str, after: str) -> bool:
+        """A field of the for_each elements, with an optional attribute in the variable's type where there is one."""
+        name = path.replace(".", "_")
+        if not isinstance(level.key, str) or "for_each" not in level.block.attributes:
+            return False
+        homes = {t: self._element_of(t, level) for t in targets if t in self._below(level, target)}
+        if any(h is None for h in homes.values()):
+            return False
+        if _written_here(level, path):
+            return False
+        declared = self._declared_type(level)
+        if declared is None and any(h is not None and h.address.startswith("variable.") for h in homes.values()):
+            return False
+        if declared is not None:
+            address, inside, known = declared
+            if name not in known:
+                self.add(e.PutKey(address, inside, name, f"optional({_type_of(source)})"))
+        for home in homes.values():
+            assert home is not None
+            self.add(e.PutKey(home.address, home.path, name, source))
+        read = f"each.value.{name}" if declared is not None else f"try(each.value.{name}, null)"
+        self._put(level, path, read, after, "")
+        return True
+
+    def _element_of(self, target: Resource, level: _Level) -> Place | None:
+        """Where the for_each element of a target is written, when it is a literal map that nothing else is made from."""
+        frame = self._frame_at(target, level)
+        each = frame.bound.get("each")
+        value = each.data.get("value") if each is not None and isinstance(each.data, dict) else None
+        place = home_of(value) if value is not None else None
+        if place is None or value is None or not isinstance(value.data, dict):
+            return None
+        return place if place.editable else None
+
+    def _declared_type(self, level: _Level) -> tuple[str, str, set[str]] | None:
+        """Address, path and known fields of the object type when for_each is a typed variable."""
+        attribute = level.block.attributes["for_each"]
+        match = re.fullmatch(r"var\.([\w-]+)", level.block.document.text(attribute.value).strip())
+        module = level.scope.module
+        declared = module.index.get(f"variable.{match[1]}", [None])[0] if match else None
+        if declared is None or "type" not in declared.attributes or match is None:
+            return None
+        outer = unwrap(declared.attributes["type"].value)
+        inner = operands(outer)
+        if outer.type != "function_call" or not inner or unwrap(inner[0]).type != "function_call":
+            return None
+        fields = operands(inner[0])
+        if not fields or unwrap(fields[0]).type != "object":
+            return None
+        return f"{module.prefix}variable.{match[1]}", "type.@0.@0", set(pairs(declared.document, unwrap(fields[0])))
+
+    def _through_variable(
+        self, target: Resource, targets: list[Resource], level: _Level, path: str, source: str, after: str, held: Value | None
+    ) -> None:
+        """A module that others call too gets a variable for the value; the call of the targets sets it."""
+        levels = self._levels(target.instance)
+        position = next(i for i, x in enumerate(levels) if x.block == level.block)
+        if position == 0:
+            others = [r for r in self._below(level, target) if r not in targets]
+            raise Unsettled(self.shared(target, path, others))
+        above = levels[position - 1]
+        now = _written_here(level, path)
+        known = re.fullmatch(r"var\.([\w-]+)", now)
+        name = known[1] if known else path.replace(".", "_")
+        if not known:
+            if f"variable.{name}" in level.scope.module.index:
+                name = f"{level.block.labels[-1]}_{name}"
+            default = now if now and "each." not in now and "var." not in now and "local." not in now else "null"
+            read = f"var.{name}" if default != "null" or not now else f"coalesce(var.{name}, {now})"
+            block = f'variable "{name}" {{\n  type    = {_type_of(source)}\n  default = {default}\n}}\n'
+            self.add(e.AddTopLevel(f"{level.scope.module.prefix}variable.{name}", block, "variables.tf"))
+            self._put(level, path, read, after, now)
+        self._split_at(target, targets, above, name, source, "", held)
+
+    def shared(self, target: Resource, path: str, others: list[Resource]) -> Question:
+        """The question when a value cannot be given to the targets alone."""
+        listed = ", ".join(r.address for r in others[:5])
+        return Question(
+            f"{path} of {target.address} is shared with {listed}. Change it for all of them?",
+            {"all": f"{target.address} and {len(others)} more"},
+        )
+
+    # --- levels --------------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _levels(instance: Instance) -> list[_Level]:
+        """The module calls that lead to an instance, the outermost first, and its own block last."""
+        chain: list[_Level] = [_Level(instance.block, instance.block_address, instance.scope, instance.index)]
+        scope: Scope | None = instance.scope
+        while scope is not None and scope.parent is not None and scope.module.call is not None:
+            address = f"{scope.parent.module.prefix}module.{scope.module.path[-1]}"
+            chain.insert(0, _Level(scope.module.call, address, scope.parent, scope.keys[-1]))
+            scope = scope.parent
+        return chain
+
+    def _below(self, level: _Level, target: Resource) -> list[Resource]:
+        """The instances of the target's own block that a value at this level reaches."""
+        return [r for r in self.inventory.siblings(target) if any(x.block == level.block for x in self._levels(r.instance))]
+
+    def _key_at(self, resource: Resource, level: _Level) -> str | int | None:
+        return next((x.key for x in self._levels(resource.instance) if x.block == level.block), None)
+
+    @staticmethod
+    def _frame_at(target: Resource, level: _Level) -> Frame:
+        if target.block == level.block:
+            return target.instance.frame
+        scope: Scope | None = target.instance.scope
+        while scope is not None and scope.module.call != level.block:
+            scope = scope.parent
+        assert scope is not None and scope.call is not None
+        return scope.call
+
+    # --- maps: tags and the like ---------------------------------------------------------------------------------------
+
+    def put_keys(self, targets: list[Resource], path: str, entries: dict[str, str]) -> None:
+        """Give every target these entries in the map at `path`, keeping the others."""
+        for key, value in entries.items():
+            for target in targets:
+                held = target.instance.value((*parse_path(path), key))
+                if held is not None and held.plain() == value:
+                    continue
+                written = self._exclusive_literal(held, targets, path) if held is not None and held.known else None
+                if written is not None:
+                    self._write_at(written, value)
+                else:
+                    self._extend(target, targets, path, {key: value})
+
+    def _exclusive_literal(self, value: Value, targets: list[Resource], path: str) -> Place | None:
+        place = value.written
+        if place is None or not place.editable:
+            return None
+        return place if self.inventory.users.exclusive(place, [t.instance for t in targets], path) else None
+
+    def _extend(self, target: Resource, targets: list[Resource], path: str, entries: dict[str, str]) -> None:
+        value = target.instance.value(parse_path(path))
+        source = literal(entries)
+        if value is None:
+            self._split(target, targets, path, source)
+            return
+        instances = [t.instance for t in targets]
+        for part in _homes(value):
+            place = home_of(part)
+            if place is not None and place.editable and self.inventory.users.exclusive(place, instances, path):
+                if not any(self._set_later(value, part, k) for k in entries):
+                    for key, text in entries.items():
+                        self.add(e.PutKey(place.address, place.path, key, literal(text)))
+                    return
+        for place in reversed(value.via):
+            if place.editable and self.inventory.users.exclusive(place, instances, path):
+                self.add(e.SetAttribute(place.address, place.path, _merged(place.source, source), replacing=place.source))
+                return
+        self._merge_by_key(target, targets, path, value.via[0].source if value.via else "{}", entries)
+
+    @staticmethod
+    def _set_later(value: Value, part: Value, key: str) -> bool:
+        """Whether a later part of a merge has the last word on a key."""
+        later = False
+        for one in value.parts:
+            if later and isinstance(one.data, dict) and key in one.data:
+                return True
+            later = later or one is part
+        return False
+
+    def _merge_by_key(self, target: Resource, targets: list[Resource], path: str, now: str, entries: dict[str, str]) -> None:
+        level = self._levels(target.instance)[-1]
+        reached = self._below(level, target)
+        keys = sorted({self._key_at(t, level) for t in targets if t in reached}, key=str)
+        if level.key is None or any(self._key_at(r, level) in keys and r not in targets for r in reached):
+            whole = {**target.tags, **entries} if path == "tags" else entries
+            self._through_variable_map(target, targets, level, path, entries, now, whole)
+            return
+        by = "each.key" if isinstance(level.key, str) else "tostring(count.index)"
+        own = ", ".join(f"{json.dumps(str(k)) if not str(k).isidentifier() else k} = {literal(entries)}" for k in keys)
+        self.add(e.SetAttribute(level.address, path, _merged(now, f"lookup({{ {own} }}, {by}, {{}})"), replacing=now))
+
+    def _through_variable_map(
+        self, target: Resource, targets: list[Resource], level: _Level, path: str, entries: dict[str, str], now: str, whole: dict[str, str]
+    ) -> None:
+        """Entries for one call of a module that is called several times, by a variable that the module merges in."""
+        levels = self._levels(target.instance)
+        position = next(i for i, x in enumerate(levels) if x.block == level.block)
+        if position == 0:
+            raise Unsettled(self.shared(target, path, [r for r in self._below(level, target) if r not in targets]))
+        above, name = levels[position - 1], f"{level.block.labels[-1]}_{path}" if level.block.type == "resource" else f"extra_{path}"
+        if level.block.labels[-1] in ("this", "main"):
+            name = f"{level.block.labels[0].rsplit('_', 1)[-1]}_{path}"
+        block = f'variable "{name}" {{\n  type    = map(string)\n  default = {{}}\n}}\n'
+        self.add(e.AddTopLevel(f"{level.scope.module.prefix}variable.{name}", block, "variables.tf"))
+        self.add(e.SetAttribute(level.address, path, _merged(now, f"var.{name}"), replacing=now))
+        self._split_at(target, targets, above, name, literal(entries), "", None)
+
+    def drop_key(self, targets: list[Resource], path: str, key: str) -> None:
+        """Take a key out of the map at `path` of every target."""
+        for target in targets:
+            value = target.instance.value(parse_path(path))
+            if value is None or not isinstance(value.data, dict) or key not in value.data:
+                continue
+            home = self._home_of_key(value, key, targets, path)
+            if home is not None:
+                self.add(e.DropKey(home.address, home.path, key))
+                continue
+            self._filter(target, targets, path, value, key)
+
+    def _home_of_key(self, value: Value, key: str, targets: list[Resource], path: str) -> Place | None:
+        """The literal map that alone holds a key, when only the targets use that entry."""
+        holders = [p for p in _homes(value) if isinstance(p.data, dict) and key in p.data and not p.parts]
+        if len(holders) != 1:
+            return None
+        place, entry = home_of(holders[0]), holders[0].data[key].written
+        if place is None or entry is None or not place.editable:
+            return None
+        return place if self.inventory.users.exclusive(entry, [t.instance for t in targets], path) else None
+
+    def _filter(self, target: Resource, targets: list[Resource], path: str, value: Value, key: str) -> None:
+        instances = [t.instance for t in targets]
+        for place in reversed(value.via):
+            if place.editable and self.inventory.users.exclusive(place, instances, path):
+                source = f'{{ for k, v in {place.source} : k => v if k != "{key}" }}'
+                self.add(e.SetAttribute(place.address, place.path, source, replacing=place.source))
+                return
+        level = self._levels(target.instance)[-1]
+        keys = sorted({self._key_at(t, level) for t in targets if t in self._below(level, target)}, key=str)
+        if level.key is None:
+            raise Unsettled(self.shared(target, f"{path}.{key}", [r for r in self._below(level, target) if r not in targets]))
+        now, by = value.via[0].source, "each.key" if isinstance(level.key, str) else "count.index"
+        source = f'{{ for k, v in {now} : k => v if k != "{key}" || !contains({literal(keys)}, {by}) }}'
+        self.add(e.SetAttribute(level.address, path, source, replacing=now))
+
+    def rename_key(self, targets: list[Resource], path: str, key: str, to: str) -> None:
+        """Rename a key of the map at `path` of every target, keeping its value."""
+        for target in targets:
+            value = target.instance.value(parse_path(path))
+            if value is None or not isinstance(value.data, dict) or key not in value.data:
+                continue
+            home = self._home_of_key(value, key, targets, path)
+            if home is not None:
+                self.add(e.RenameKey(home.address, home.path, key, to))
+                continue
+            held = value.data[key]
+            others = [t for t in targets if t.tags.get(key) == held.plain()]
+            self._filter(target, others, path, value, key)
+            last = self.edits[-1]
+            if isinstance(last, e.SetAttribute) and not last.value.startswith("merge("):
+                self.edits[-1] = e.SetAttribute(
+                    last.address, last.path, f"merge({last.value}, {literal({to: held.plain()})})", last.after, last.replacing
+                )
+
+    # --- nested blocks -------------------------------------------------------------------------------------------------
+
+    def block_present(self, targets: list[Resource], name: str, present: bool) -> None:
+        """Give every target an empty nested block, or take it away; a dynamic block is switched at its source."""
+        for target in targets:
+            held = target.instance.body.get(name)
+            if bool(held is not None and held.data) == present and (held is None or held.known):
+                continue
+            dynamic = next((b for b in target.block.blocks if b.type == "dynamic" and b.labels == (name,)), None)
+            if dynamic is not None:
+                self._switch(target, targets, dynamic, name, present)
+            else:
+                self._static_block(target, targets, name, present)
+
+    def _switch(self, target: Resource, targets: list[Resource], dynamic: Block, name: str, present: bool) -> None:
+        """Change what a dynamic block's for_each depends on: the condition's own value, or the for_each itself."""
+        attribute = dynamic.attributes["for_each"]
+        node = unwrap(attribute.value)
+        instances = [t.instance for t in targets]
+        if node.type == "conditional":
+            condition = evaluate(target.instance.frame, operands(node)[0], ("dynamic", name, "for_each", "@0"))
+            then = dynamic.document.text(operands(node)[1]).strip()
+            wanted = present if then != "[]" else not present
+            if condition.known and isinstance(condition.data, bool):
+                for place in reversed(condition.via):
+                    if place.editable and self.inventory.users.exclusive(place, instances, name):
+                        self._write_at(place, wanted)
+                        return
+        level = self._levels(target.instance)[-1]
+        now, path = dynamic.document.text(attribute.value), f"dynamic.{name}.for_each"
+        if set(self._below(level, target)) <= set(targets):
+            self.add(e.SetAttribute(level.address, path, "[1]" if present else "[]", replacing=now))
+            return
+        self._switch_by_key(target, targets, level, path, now, present)
+
+    def _switch_by_key(self, target: Resource, targets: list[Resource], level: _Level, path: str, now: str, present: bool) -> None:
+        keys = sorted({self._key_at(t, level) for t in targets if t in self._below(level, target)}, key=str)
+        beside = [r for r in self._below(level, target) if self._key_at(r, level) in keys and r not in targets]
+        if level.key is None or beside:
+            raise Unsettled(self.shared(target, path, [r for r in self._below(level, target) if r not in targets]))
+        by = "each.key" if isinstance(level.key, str) else "count.index"
+        chosen = "[1] : " if present else "[] : "
+        self.add(e.SetAttribute(level.address, path, f"contains({literal(keys)}, {by}) ? {chosen}{now}", replacing=now))
+
+    def _static_block(self, target: Resource, targets: list[Resource], name: str, present: bool) -> None:
+        level = self._levels(target.instance)[-1]
+        reached = self._below(level, target)
+        if set(reached) <= set(targets):
+            self.add(e.AddBlock(level.address, name) if present else e.RemoveBlock(level.address, name))
+            return
+        keys = sorted({self._key_at(t, level) for t in targets if t in reached}, key=str)
+        beside = [r for r in reached if self._key_at(r, level) in keys and r not in targets]
+        if level.key is not None and not beside:
+            by = "each.key" if isinstance(level.key, str) else "count.index"
+            test = f"contains({literal(keys)}, {by})"
+            self._dynamic(level, name, f"{test} ? [1] : []" if present else f"{test} ? [] : [1]", present)
+            return
+        self._block_by_variable(target, targets, level, name, present)
+
+    def _block_by_variable(self, target: Resource, targets: list[Resource], level: _Level, name: str, present: bool) -> None:
+        levels = self._levels(target.instance)
+        position = next(i for i, x in enumerate(levels) if x.block == level.block)
+        if position == 0:
+            raise Unsettled(self.shared(target, name, [r for r in self._below(level, target) if r not in targets]))
+        block = f'variable "{name}" {{\n  type    = bool\n  default = {literal(not present)}\n}}\n'
+        self.add(e.AddTopLevel(f"{level.scope.module.prefix}variable.{name}", block, "variables.tf"))
+        self._dynamic(level, name, f"var.{name} ? [1] : []", present)
+        self._split_at(target, targets, levels[position - 1], name, literal(present), "", None)
+
+    def _dynamic(self, level: _Level, name: str, for_each: str, present: bool) -> None:
+        content = ""
+        if not present:
+            held = next(b for b in level.block.blocks if b.type == name)
+            content = "".join(f"{a.name} = {held.document.text(a.value)}\n" for a in held.attributes.values())
+            self.add(e.RemoveBlock(level.address, name))
+        body = f'dynamic "{name}" {{\n  for_each = {for_each}\n\n  content {{\n{_indented(content)}  }}\n}}' if content else (
+            f'dynamic "{name}" {{\n  for_each = {for_each}\n\n  content {{}}\n}}'
+        )
+        self.add(e.AddNested(level.address, body))
+
+    # --- removing a value ----------------------------------------------------------------------------------------------
+
+    def unset(self, targets: list[Resource], path: str, otherwise: Any = None) -> None:
+        """Remove the argument where only the targets have it; else set it to null for them. `otherwise` is what its absence means."""
+        for target in targets:
+            held = target.instance.value(parse_path(path))
+            if held is None or (held.known and held.data is None):
+                continue
+            if self._flip(target, targets, path, otherwise) or self._flip(target, targets, path, None):
+                continue
+            level = self._levels(target.instance)[-1]
+            if set(self._below(level, target)) <= set(targets):
+                self.add(e.RemoveAttribute(level.address, path))
+                continue
+            place = self._exclusive(held, targets, path)
+            if place is not None and place.address != level.address:
+                self._write_at(place, None)
+            else:
+                self._split(target, targets, path, "null")
+
+
+def home_of(value: Value) -> Place | None:
+    """Where the literal collection behind a value stands, through references and type defaults."""
+    place = value.via[-1] if value.via else None
+    if place is None or value.why:
+        return None
+    return place
+
+
+def _homes(value: Value) -> list[Value]:
+    """The collections a value is put together from, the strongest first; itself when it is one literal."""
+    if not value.parts:
+        return [value]
+    return [home for part in reversed(value.parts) for home in _homes(part)]
+
+
+def _merged(now: str, extra: str) -> str:
+    """`now` with another map laid over it."""
+    inner = re.fullmatch(r"merge\((.*)\)", now, re.DOTALL)
+    if inner and not inner[1].rstrip().endswith(("...", ",")) and _balanced(inner[1]):
+        return f"merge({inner[1].rstrip()}, {extra})"
+    return f"merge({now}, {extra})"
+
+
+def _balanced(text: str) -> bool:
+    depth = 0
+    for char in text:
+        depth += (char in "([{") - (char in ")]}")
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+def _is_literal(place: Place) -> bool:
+    """Whether the source at a place is a value of its own (data files hold nothing else)."""
+    if not place.source or place.address.endswith((".yaml", ".yml", ".json")):
+        return True
+    document = Document("the value", f"x = {place.source}\n".encode())
+    return is_literal(document.attributes_of(document.body)["x"].value)
+
+
+def _node_at(block: Block, path: str) -> Node | None:
+    """The expression at a path of a block; None when there is none."""
+    steps = parse_path(path)
+    for step in steps[:-1]:
+        inner = next((b for b in block.blocks if b.type == step), None)
+        if inner is None:
+            return None
+        block = inner
+    attribute = block.attributes.get(str(steps[-1]))
+    return attribute.value if attribute else None
+
+
+def _written_here(level: _Level, path: str) -> str:
+    """The source of the expression at a path of a block; empty when there is none."""
+    node = _node_at(level.block, path)
+    return level.block.document.text(node) if node is not None else ""
+
+
+def _type_of(source: str) -> str:
+    if source in ("true", "false"):
+        return "bool"
+    if re.fullmatch(r"-?[\d.]+", source):
+        return "number"
+    return "map(string)" if source.startswith("{") else "string"
+
+
+def _indented(text: str) -> str:
+    return "".join(f"    {line}\n" for line in text.splitlines())
