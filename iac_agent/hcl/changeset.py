@@ -62,7 +62,8 @@ def _apply_one(root: RootModule, edit: e.Edit) -> tuple[Path, bytes | None, byte
         return _edit_data_file(root, edit)
     module, block = root.locate(edit.address)
     edit = _within_locals(block, edit)
-    _require_not_overridden(root, edit)
+    if block.type:
+        _require_not_overridden(root, edit)
     try:
         changed = _operate(block, edit)
     except ValueElsewhere as problem:

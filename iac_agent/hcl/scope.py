@@ -260,7 +260,7 @@ class Scope:
         if instances[0].index is None:
             return self._attribute(instances[0], rest), min(1, len(rest))
         if len(rest) < 2 or rest[0] == "*":
-            whole = [i.body.whole() for i in instances]
+            whole = [self._whole(i) for i in instances]
             keyed = isinstance(instances[0].index, str)
             found: Any = {str(i.index): v for i, v in zip(instances, whole, strict=True)} if keyed else whole
             return computed(found, f"all of {kind}.{name}"), 0
@@ -269,10 +269,17 @@ class Scope:
 
     def _attribute(self, instance: Instance, rest: list[str | int | float]) -> Value:
         if not rest:
-            return instance.body.whole()
+            return self._whole(instance)
         name = str(rest[0])
         value = self._once(f"{instance.address}.{name}", lambda: instance.body.get(name) or self._from_state(instance, name))
         return replace(value, ref=instance.address)
+
+    def _whole(self, instance: Instance) -> Value:
+        """A resource as one value: what the configuration says, and what Azure sets as far as the state knows it."""
+        whole = instance.body.whole()
+        beyond = {"id", *self.configuration.state.get(instance.address, {})} - whole.data.keys()
+        more = {name: replace(self._from_state(instance, name), ref=instance.address) for name in sorted(beyond)}
+        return replace(whole, data={**whole.data, **more}, ref=instance.address)
 
     def _from_state(self, instance: Instance, name: str) -> Value:
         held = self.configuration.state.get(instance.address, {})

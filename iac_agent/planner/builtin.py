@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from iac_agent.errors import HclError
+from iac_agent.hcl import edits as e
+from iac_agent.hcl.address import parse_path
 from iac_agent.planner import refusals
 from iac_agent.planner.protocol import Answer, ChangeSet, Context, Question, Refusal, Unsettled
 from iac_agent.planner.recipes import Recipe, all_recipes
-from iac_agent.planner.wish import Wish, wishes
+from iac_agent.planner.wish import Wish, starts_anew, wishes
 from iac_agent.planner.world import World
 
 
@@ -35,7 +36,7 @@ class BuiltinPlanner:
         if not world.writer.edits:
             return Refusal("It is so already.")
         return ChangeSet(
-            " ".join(world.reasons), tuple(world.writer.edits), tuple(world.expects), tuple(dict.fromkeys([*world.notes, *world.writer.notes])),
+            " ".join(world.reasons), _ordered(world.writer.edits), tuple(world.expects), tuple(dict.fromkeys([*world.notes, *world.writer.notes])),
             tuple(dict.fromkeys(world.touches)), tuple(world.how),
         )
 
@@ -52,7 +53,7 @@ class BuiltinPlanner:
                 out[-1] = (self._who(merged, world) or previous, merged)
             elif recipe is None:
                 loose = joined.text
-            elif out and out[-1][0].id == recipe.id and not _own_target(wish, world):
+            elif out and (_continues(out[-1][0], recipe, wish, world) or (out[-1][0].id == "provision" and not starts_anew(wish.text))):
                 previous, before = out[-1]
                 out[-1] = (previous, Wish(f"{before.text}, {wish.text}", wish.context))
             else:
@@ -70,15 +71,25 @@ class BuiltinPlanner:
         mentions = world.selector.names.mentions(request)
         if mentions:
             named = list(dict.fromkeys(r.address for m in mentions for _, r in m.named))[:3]
-            return Question(f"What should change about {', '.join(named)}? {self.abilities()}", {})
+            return Question(f"What should change about {', '.join(named)}? For example its size, disks, tags, ports, Spot, or its removal.", {})
         return Refusal(f"I do not know how to do that. {self.abilities()}")
 
     def abilities(self) -> str:
         return "I can: " + "; ".join(f"{r.title} ({r.examples[0]!r})" for r in self.recipes) + "."
 
 
-def _own_target(wish: Wish, world: World) -> bool:
-    return bool(world.selector.names.mentions(wish.text))
+def _continues(before: Recipe, recipe: Recipe, wish: Wish, world: World) -> bool:
+    """Whether a wish only adds to the one before: of the same kind, naming nothing, and no command of its own."""
+    if before.id != recipe.id or world.selector.names.mentions(wish.text):
+        return before.id == "spot" and wish.has(r"\bevict|\bcents?\b")
+    return before.id == "spot" or not starts_anew(wish.text)
 
 
-__all__ = ["BuiltinPlanner", "HclError"]
+def _ordered(edits: list[e.Edit]) -> tuple[e.Edit, ...]:
+    """Elements of one list go from the last to the first, so that the others keep their places until they are reached."""
+    removals = [x for x in edits if isinstance(x, e.RemoveValue)]
+    in_order = iter(sorted(removals, key=lambda x: (x.address, parse_path(x.path)[:-1], -int(parse_path(x.path)[-1])), reverse=False))
+    return tuple(next(in_order) if isinstance(x, e.RemoveValue) else x for x in edits)
+
+
+__all__ = ["BuiltinPlanner"]

@@ -114,6 +114,7 @@ EXCEPT = re.compile(
     r"(?:but )?leave (?:out )?|minus|(?<=everything )but|(?<=all )but|(?<=every machine )but|(?<=else )but)\s+(?P<rest>.+)",
     re.IGNORECASE,
 )
+ALL_BUT = re.compile(r"\b(?:all|every\w*|each|any\w*)\b(?:\s+[\w-]+){0,3}?\s+but\s+(?P<rest>(?!not\b)[\w-]+(?:\s+[\w-]+)*)", re.IGNORECASE)
 NEGATED = re.compile(
     r"[,;.(]?\s*\b(?:but\s+|and\s+)?(?P<rest>(?:not (?:on |for |the )?[\w-]+(?: ones?)?|(?:the )?[\w' -]{1,30}?(?: stays?| stay| remains?) (?:as (?:it is|they are|is)|put|in [\w -]+|untouched|where \w+ \w+)|"
     r"leave (?:the )?[\w -]+? (?:as (?:it is|they are|is)|alone|untouched)|(?:don'?t|do not) (?:touch|delete) (?:the )?[\w -]+|nothing else|only the vm|the rest stays[\w ]*|keep[\w ]*? (?:disks?|data)[\w ]*))\s*$",
@@ -142,6 +143,13 @@ def singular(word: str) -> str:
 KIND_PATTERN = re.compile(
     r"(?<![\w-])(?P<kind>" + "|".join(sorted((re.escape(k).replace(r"\ ", r"[\s-]") for k in KINDS), key=len, reverse=True)) + r")(?P<plural>es|s)?(?![\w-])",
     re.IGNORECASE,
+)
+
+
+KNOWN_WORDS = frozenset(
+    w for group in (*VERBS.values(), tuple(KINDS), tuple(SERVICES), tuple(ROLE_NOUNS), tuple(NUMBERS), REGIONS) for phrase in group for w in phrase.split()
+) | frozenset(
+    "removed deleted attached detached resized renamed enabled disabled restricted increased created deployed removes deletes resizing regularly machine instance server provisioned converted servers".split()
 )
 
 

@@ -36,7 +36,7 @@ _HARMFUL: tuple[tuple[str, str], ...] = (
 _RUN_TIME = (
     r"^(?:please )?\b(?:restart|reboot|power[- ]?(?:off|on|cycle)|redeploy|start|stop|shut ?down|deallocate|hibernate|reimage|run (?:a )?(?:command|script))\b(?!.*\b(?:using|being|spot|paying|diag\w*|logging)\b)|\b(?:restart|reboot|power[- ]cycle|deallocate)\b|"
     r"\b(?:how (?:much|many|long|is|are|busy|full)|what(?:'s| is| are|s)|which|who|when|why|where|is|are|does|did|has|have)\b.*\?\s*$|\b(?:show|list|display|tell|give|get|fetch|graph|plot|tail)\b(?: me| us)?\b.*\b(?:cpu|metrics?|usage|logs?|utili[sz]ation|load|health|status|costs?|bill|memory usage|uptime|traffic|alerts?)\b|"
-    r"^(?:how|what|who|why|when|where|which)\b|\bssh into\b|\blog ?in(?:to)? \b|\binstall\b|\bpatch\b|\bapt(?:-get)?\b|\byum\b|\bkubectl\b"
+    r"^(?:how|what|who|why|when|where|which)\b|\bssh into\b|\blog ?in(?:to)? \b|^(?:please )?(?:install|patch)\b|\bapt-get\b|\byum\b"
 )
 _FOREIGN = (
     r"\b(?:aws|ec2|s3|amazon|lambda|gcp|google cloud|gke|gce|bigquery|kubernetes|k8s|pods?|helm|aks|eks|openstack|digital ?ocean|hetzner|cloudflare|docker|ansible|jenkins|github|gitlab|route ?53|dynamodb|rds|fargate|vsphere|vmware|oracle cloud|alibaba|heroku|vercel|netlify|linode|salesforce|slack|jira)\b|"

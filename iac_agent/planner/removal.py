@@ -6,7 +6,10 @@ import re
 
 from iac_agent.hcl import edits as e
 from iac_agent.hcl.address import parse_path, show_path
-from iac_agent.hcl.document import literal, references, unwrap
+from tree_sitter import Node
+
+from iac_agent.hcl.document import Block, literal, references, unwrap
+from iac_agent.hcl.expressions import pairs
 from iac_agent.hcl.value import Place, Value
 from iac_agent.planner.inventory import Resource
 from iac_agent.planner.protocol import Refusal, Unsettled
@@ -23,7 +26,7 @@ def remove(world: World, going: list[Resource]) -> None:
         siblings = world.inventory.siblings(resource)
         together = [r for r in siblings if r in going]
         done |= set(together)
-        if len(together) == len(siblings):
+        if len(together) == len(siblings) and not (resource.instance.index is not None and _still_needed(world, resource, going)):
             if not _drop_shared_elements(world, together, going):
                 _remove_block(world, resource)
         elif isinstance(resource.instance.index, str):
@@ -52,20 +55,49 @@ def _drop_shared_elements(world: World, together: list[Resource], going: list[Re
     return True
 
 
+def _still_needed(world: World, resource: Resource, going: list[Resource]) -> bool:
+    """Whether blocks that stay refer to this one in their source, so that it must stay declared with no instance."""
+    local = ".".join(resource.block.labels)
+    leaving = {r.block.node.start_byte for r in going if len([s for s in world.inventory.siblings(r) if s not in going]) == 0 and r.block.document is resource.block.document}
+    for document in resource.instance.scope.module.documents:
+        for block in document.blocks:
+            if block.type == "output" or block == resource.block or (document is resource.block.document and block.node.start_byte in leaving):
+                continue
+            if any(r.block == block and r in going and all(s in going for s in world.inventory.siblings(r)) for r in world.inventory.resources):
+                continue
+            if re.search(rf"(?<![\w.-]){re.escape(local)}(?![\w-])", document.text(block.node)):
+                return True
+    return False
+
+
 def _remove_block(world: World, resource: Resource) -> None:
     world.writer.add(e.RemoveResource(resource.block_address))
     module = resource.instance.scope.module
     local = ".".join(resource.block.labels)
     for name, blocks in module.index.items():
-        if not name.startswith("output."):
-            continue
-        for block in blocks:
-            value = block.attributes.get("value")
-            if value and any(r == local or r.startswith(local + ".") for r in references(block.document, value.value)):
-                if module.path:
-                    continue
-                world.writer.add(e.RemoveResource(f"{module.prefix}{name}"))
-                world.notes.append(f"{name} told about {resource.address}; it goes too.")
+        if name.startswith("output.") and not module.path:
+            for block in blocks:
+                _clean_output(world, name, block, local)
+
+
+def _clean_output(world: World, name: str, block: Block, local: str) -> None:
+    """Take what refers to a removed block out of a root output: one entry of its map, or all of it."""
+    value = block.attributes.get("value")
+    if value is None or not _refers(block, value.value, local):
+        return
+    node = unwrap(value.value)
+    entries = pairs(block.document, node) if node.type == "object" else {}
+    gone = [k for k, pair in entries.items() if _refers(block, pair, local)]
+    if gone and len(gone) < len(entries):
+        for key in gone:
+            world.writer.add(e.DropKey(name, "value", key))
+    else:
+        world.writer.add(e.RemoveResource(name))
+    world.notes.append(f"{name} told about {local}; that goes too.")
+
+
+def _refers(block: Block, node: Node, local: str) -> bool:
+    return any(r == local or r.startswith(local + ".") for r in references(block.document, node))
 
 
 def _element_home(resource: Resource) -> Place | None:
@@ -78,9 +110,20 @@ def _element_home(resource: Resource) -> Place | None:
 
 def _all_users_go(world: World, place: Place, going: list[Resource]) -> bool:
     addresses = {r.address for r in going}
-    return all(address in addresses for address, name in world.inventory.users.of(place) if name != "for_each") and {
-        a for a, _ in world.inventory.users.of(place)
-    } - addresses == set() or _only_keys(world, place, addresses)
+    inside = {a for p in _places_inside(world, place, going) for a, _ in world.inventory.users.of(p)}
+    if inside - addresses - {a for a, _ in world.inventory.users.of(place)}:
+        return False
+    return not {a for a, _ in world.inventory.users.of(place)} - addresses or _only_keys(world, place, addresses)
+
+
+def _places_inside(world: World, place: Place, going: list[Resource]) -> list[Place]:
+    """The places of everything that is written inside an element."""
+    for resource in going:
+        each = resource.instance.frame.bound.get("each")
+        value: Value | None = each.data.get("value") if each is not None and isinstance(each.data, dict) else None
+        if value is not None and (home := home_of(value)) is not None and home.key == place.key:
+            return [v.via[-1] for v in value.walk() if v.via and v.via[-1].file == place.file and v.via[-1].address == place.address]
+    return []
 
 
 def _only_keys(world: World, place: Place, going: set[str]) -> bool:
@@ -186,6 +229,10 @@ def _remove_from_module(world: World, resource: Resource, siblings: list[Resourc
         raise Unsettled(Refusal(f"{resource.address} is made by {call}, with {', '.join(r.address for r in staying[:4])}: I cannot take it out there alone."))
     if key is None:
         world.writer.add(e.RemoveResource(call))
+        for name, blocks in scope.parent.module.index.items():
+            if name.startswith("output.") and not scope.parent.module.path:
+                for block in blocks:
+                    _clean_output(world, name, block, f"module.{scope.module.path[-1]}")
         return
     if isinstance(key, int):
         _lower_call_count(world, resource, key, going)

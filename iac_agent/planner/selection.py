@@ -15,7 +15,9 @@ from iac_agent.planner.inventory import Inventory, Resource
 from iac_agent.planner.names import EXACT, NAME, ROLE, Mention, Names, words
 from iac_agent.planner.protocol import Question
 
-_JOINED = re.compile(r"[\s,&+/]*(?:(?:and|or|plus|as well as|then)\b)?[\s,]*(?:on |for |of |from |to )?(?:the |both |of )*", re.IGNORECASE)
+_JOINED = re.compile(r"\s*(?:[,&+/]|\b(?:and|or|plus|as well as)\b)[\s,]*(?:and\s+)?(?:on |for |of |from |to )?(?:the |both |of )*", re.IGNORECASE)
+_HAVING = re.compile(r"\b(?:that|which|who)\s+(?:do(?:es)?(?:n't| not)\s+have|lacks?|(?:is|are)(?:n't| not)|still)\b[^,;]*?(?=$|,|;|\bto\b)|\bwhere it is set\b", re.IGNORECASE)
+_AND_ITS = re.compile(r"(?:,|\band|\bwith|\bplus|\bincluding)\s+(?:all )?(?:of )?(?:its|their)\s+(?P<kind>[\w ]+?)(?=$|,|;|\s+(?:to|too|by|as)\b)", re.IGNORECASE)
 _TAGGED = re.compile(
     r"\b(?:tagged|with (?:the )?tag|with|where|having)\s+(?P<key>[\w.-]+)\s*(?:=|:|\bis\b|\bequals\b)\s*[\"']?(?P<value>[\w.-]+)", re.IGNORECASE
 )
@@ -48,6 +50,10 @@ class Selector:
             return None
         if answer:
             return self._answered(answer, kinds, candidates)
+        along = _AND_ITS.search(text)
+        if along and (said := [lexicon.kind_of(m) for m in lexicon.KIND_PATTERN.finditer(along["kind"])]):
+            return self._with_belongings(text[: along.start()], kinds, said[0], plural=plural)
+        text = _HAVING.sub(" ", text)
         text, without = self._exceptions(text, kinds)
         many = plural or bool(lexicon.ALL.search(text)) or bool(_GROUPS.search(text)) or self._plural_kind(text, kinds)
         pool = self._qualified(text, candidates)
@@ -63,20 +69,35 @@ class Selector:
         found = self._ordinal(text, found)
         if not found:
             return self.ask(pool or candidates, "Nothing here fits that.")
+        if not many and len({r.type for r in found}) > 1 and not self._said_kind(text):
+            found = [r for r in found if r.type in (*inv.MACHINES, *inv.SCALE_SETS)] or found
+            unclear = unclear and len(found) > 1
         many = many or not unclear
         return self._one_or_ask(found, many, without, named=True)
+
+    def _with_belongings(self, text: str, kinds: tuple[str, ...], wanted: tuple[str, ...], *, plural: bool) -> Chosen:
+        """`db and its disks`: what the text before means, with what belongs to it."""
+        chosen = self.select(text, tuple(k for k in kinds if k not in wanted) or kinds, plural=plural)
+        if not isinstance(chosen, Selection):
+            return chosen
+        belongings = [x for r in chosen.resources for x in self.inventory.related(r, wanted) if x.type in kinds]
+        return Selection(tuple(dict.fromkeys([*chosen.resources, *belongings])), named=True)
 
     # --- parts -----------------------------------------------------------------------------------------------------
 
     def _exceptions(self, text: str, kinds: tuple[str, ...]) -> tuple[str, list[Resource]]:
         without: list[Resource] = []
-        for pattern in (lexicon.EXCEPT, lexicon.NEGATED):
+        for pattern in (lexicon.ALL_BUT, lexicon.EXCEPT, lexicon.NEGATED):
             match = pattern.search(text)
             if match:
                 for mention in self.names.mentions(match["rest"]):
                     without += self._meant(mention, kinds)
-                text = text[: match.start()]
+                text = text[: match.start("rest")].removesuffix("but ") if pattern is lexicon.ALL_BUT else text[: match.start()]
         return text, without
+
+    @staticmethod
+    def _said_kind(text: str) -> bool:
+        return lexicon.KIND_PATTERN.search(text) is not None
 
     @staticmethod
     def _plural_kind(text: str, kinds: tuple[str, ...]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import re
 from dataclasses import dataclass
@@ -112,8 +113,9 @@ class Wish:
 
     @functools.cached_property
     def pairs(self) -> dict[str, str]:
-        """`key=value` pairs."""
-        return {m["key"]: next(m[g] for g in ("double", "single", "bare") if m[g] is not None) for m in _PAIR.finditer(self.text)}
+        """`key=value` pairs; `key: value` too where the wish speaks of tags."""
+        found = [m for m in _PAIR.finditer(self.text) if "=" in m[0] or self.has(r"\btag")]
+        return {m["key"]: next(m[g] for g in ("double", "single", "bare") if m[g] is not None) for m in found if m["key"].lower() not in ("tag", "tags")}
 
     @functools.cached_property
     def region(self) -> str:
@@ -135,7 +137,7 @@ def _spaced_region(text: str, name: str) -> bool:
 
 
 _SEPARATOR = re.compile(
-    r"\s*(?:;|\.(?=\s|$)|,?\s+and\s+then\s+|,?\s+then\s+|,?\s+and also\s+|,\s*and\s+|\s+and\s+|,\s+|\s+plus\s+|\s+but\s+|:\s+(?=\w+ ))\s*", re.IGNORECASE
+    r"\s*(?:;|\.(?=\s|$)|,?\s+and\s+then\s+|,?\s+then\s+|,?\s+and also\s+|,\s*and\s+|\s+and\s+|,\s+|\s+plus\s+|\s+but\s+|:\s+)\s*", re.IGNORECASE
 )
 _STARTS = re.compile(
     r"(?:also |then |please |its? |the |his )?(?:" + "|".join(
@@ -145,6 +147,11 @@ _STARTS = re.compile(
     re.IGNORECASE,
 )
 _ELLIPSIS = re.compile(r"^(?P<name>.+?)\s+(?P<value>(?:to|->|=>|at|by|with)\s+.+|regular|spot|plus \S+ ?\w*|\d+ ?\w+)$", re.IGNORECASE)
+
+
+def starts_anew(text: str) -> bool:
+    """Whether a part begins with a verb of its own."""
+    return _STARTS.match(text) is not None
 
 
 def wishes(request: str) -> list[Wish]:
@@ -161,17 +168,38 @@ def wishes(request: str) -> list[Wish]:
         if not before.strip() or not rest.strip():
             continue
         full_stop = match[0].strip() in (";", ".")
+        if _PAIR.match(rest) and "=" in _PAIR.match(rest)[0] and not re.search(r"\b(?:on|to|for)\s", before):  # type: ignore[index]
+            continue
         if full_stop or (_STARTS.match(rest) and not _dangles(before)) or _elliptic(before, rest):
             parts.append(before)
             position = match.end()
     parts.append(request[position:])
-    cleaned = [_framed(p) for p in parts]
+    cleaned = [_spelt(_framed(p)) for p in parts]
     found = [Wish(c, request) for c in cleaned if c]
     return _complete(found) or [Wish("", request)]
 
 
 def _framed(text: str) -> str:
     return lexicon.POLITE.sub(" ", text).strip(" ,.;!?:-") if not re.fullmatch(r"\W*", text) else ""
+
+
+_SPELLINGS = (
+    "disable", "enable", "remove", "delete", "attach", "detach", "resize", "rename", "restrict", "increase", "decrease", "downsize", "upsize", "create", "provision",
+    "deploy", "convert", "destroy", "extend", "expand", "shrink", "enlarge", "relocate", "migrate", "diagnostics", "machines", "instances", "servers", "regular",
+)
+
+
+def _spelt(text: str) -> str:
+    """The text with misspelt verbs set right: a word that is none, and is close to one."""
+
+    def right(match: re.Match[str]) -> str:
+        word = match[0].lower()
+        if word in _SPELLINGS or len(word) < 6 or word in lexicon.KNOWN_WORDS:
+            return match[0]
+        close = difflib.get_close_matches(word, _SPELLINGS, n=1, cutoff=0.84)
+        return close[0] if close and sorted(close[0])[:3] == sorted(word)[:3] else match[0]
+
+    return re.sub(r"(?<![\w.-])[A-Za-z]{6,}(?![\w.-])", right, text)
 
 
 def _protected(request: str) -> list[tuple[int, int]]:

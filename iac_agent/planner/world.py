@@ -27,6 +27,7 @@ class World:
     notes: list[str] = field(default_factory=list)
     touches: list[str] = field(default_factory=list)
     how: list[str] = field(default_factory=list)
+    luns: dict[str, set[int]] = field(default_factory=dict)
 
     @classmethod
     def build(cls, context: Context) -> World:

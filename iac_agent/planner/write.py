@@ -25,6 +25,9 @@ from iac_agent.planner.inventory import Inventory, Resource
 from iac_agent.planner.protocol import Question, Unsettled
 
 
+_READS = re.compile(r"\beach\.value\.(\w+)|\beach\.value\[\"(\w+)\"\]|\blookup\(each\.value,\s*\"(\w+)\"")
+
+
 @dataclass(frozen=True)
 class _Level:
     """A block on the way from the root to a resource: a module call or the resource itself, in one scope."""
@@ -53,6 +56,19 @@ class Writer:
         """Give every target `value` (Python data) at `path`. Raises Unsettled."""
         self.set_each({t: value for t in targets}, path, after)
 
+    def set_whole(self, targets: list[Resource], path: str, value: Any) -> None:
+        """The same, where the targets may feel it in other arguments too: in names that a region is part of."""
+        instances = [t.instance for t in targets]
+        for target in targets:
+            held = target.instance.value(parse_path(path))
+            if held is None or held.plain() == value:
+                continue
+            users = self.inventory.users
+            place = next((p for p in reversed(held.via) if p.editable and users.exclusive(p, instances, *{n for _, n in users.of(p)})), None)
+            if place is None:
+                raise Unsettled(self.shared(target, path, [r for r in self.inventory.siblings(target) if r not in targets]))
+            self._write_at(place, value)
+
     def set_each(self, values: dict[Resource, Any], path: str, after: str = "") -> None:
         """Give each target its own value. Raises Unsettled."""
         changing = {t: v for t, v in values.items() if t.value(path) != v}
@@ -68,8 +84,28 @@ class Writer:
                 self._write_at(place, value)
             if place is not None:
                 return
-        if not self._flip(target, targets, path, value):
+        if not self._flip(target, targets, path, value) and not self._as_own_field(target, targets, path, value):
             self._split(target, targets, path, literal(value), after)
+
+    def _as_own_field(self, target: Resource, targets: list[Resource], path: str, value: Any) -> bool:
+        """The field of the target's own for_each element that the expression reads first, where it is not set there yet."""
+        name = path
+        for level in reversed(self._levels(target.instance)):
+            text = _written_here(level, name)
+            read = _READS.findall(text)
+            fields = {a or b or c for a, b, c in read}
+            if len(fields) == 1 and isinstance(level.key, str):
+                home = self._element_of(target, level)
+                below = {r for r in self._below(level, target) if self._key_at(r, level) == self._key_at(target, level)}
+                if home is None or not below <= set(targets):
+                    return False
+                self.add(e.PutKey(home.address, home.path, fields.pop(), literal(value)))
+                return True
+            passed = re.fullmatch(r"var\.([\w-]+)", text.strip())
+            if not passed:
+                return False
+            name = passed[1]
+        return False
 
     def _flip(self, target: Resource, targets: list[Resource], path: str, value: Any) -> bool:
         """Change the condition of `cond ? a : b` instead of its branches, when the other branch is the value wanted."""
@@ -131,7 +167,7 @@ class Writer:
         """A value for some keys of a block with for_each or count."""
         if self._as_field(target, targets, level, path, source, after):
             return
-        now = _written_here(level, path) or "null"
+        now = self._pending(level, path) or _written_here(level, path) or "null"
         keys = sorted({self._key_at(t, level) for t in targets if t in self._below(level, target)}, key=str)
         by = "each.key" if isinstance(level.key, str) else "tostring(count.index)"
         known = re.fullmatch(r"lookup\((\{.*\}), (?:each\.key|tostring\(count\.index\)), (.*)\)", now, re.DOTALL)
@@ -141,6 +177,10 @@ class Writer:
             return
         own = ", ".join(f"{json.dumps(str(k)) if not str(k).isidentifier() else k} = {source}" for k in keys)
         self._put(level, path, f"lookup({{ {own} }}, {by}, {now})", after, "" if now == "null" else now)
+
+    def _pending(self, level: _Level, path: str) -> str:
+        """What this request makes of an expression, when it has changed it already."""
+        return next((x.value for x in reversed(self.edits) if isinstance(x, e.SetAttribute) and (x.address, x.path) == (level.address, path)), "")
 
     def _as_field(self, target: Resource, targets: list[Resource], level: _Level, path: str, source: str, after: str) -> bool:
         """A field of the for_each elements, with an optional attribute in the variable's type where there is one."""

@@ -46,7 +46,8 @@ class AttachDisk:
         return (wish.has(DISKS) and wish.has(NEW)) or (bool(wish.amounts) and wish.has(r"\b(?:ssd|hdd|premium)\b") and not wish.cores)
 
     def plan(self, wish: Wish, world: World) -> None:
-        self._require_new(wish, world)
+        if self._existing(wish, world):
+            return
         text = _CALLED.sub(" ", _PURPOSE.sub(" ", wish.text))
         machines = list(world.choose(wish, MACHINES, _WORDS.sub(lambda m: " " * len(m[0]), text)))
         size = wish.amounts[0].gigabytes if wish.amounts else _DEFAULT_GB
@@ -54,23 +55,33 @@ class AttachDisk:
         called = _CALLED.search(wish.text)
         purpose = _PURPOSE.search(wish.text)
         name = called["name"] if called else (purpose["name"] or purpose["use"]) if purpose else ""
-        left = [m for m in machines if not self._as_data(m, size, kind, name.lower(), world, asked=bool(wish.amounts))]
-        for block in dict.fromkeys(m.block_address for m in left):
-            group = [m for m in left if m.block_address == block]
-            self._as_resources(group, size, kind, name, world)
+        for _ in range(_how_many(wish.text)):
+            left = [m for m in machines if not self._as_data(m, size, kind, name.lower(), world, asked=bool(wish.amounts))]
+            for block in dict.fromkeys(m.block_address for m in left):
+                self._as_resources([m for m in left if m.block_address == block], size, kind, name, world)
         world.say(f"Attach a new disk of {size} GB to {listed(machines)}.")
 
     @staticmethod
-    def _require_new(wish: Wish, world: World) -> None:
-        mentioned = [r for m in world.selector.names.mentions(wish.text) for s, r in m.named if r.type == DISK and s >= 4]
-        if mentioned and not wish.amounts:
+    def _existing(wish: Wish, world: World) -> bool:
+        """Attach a disk that is there: named as `the scratch disk`, or by its Azure name."""
+        known = [m for m in world.selector.names.mentions(wish.text) if any(r.type == DISK for _, r in m.named)]
+        definite = [m for m in known if re.search(r"\bthe\s+(?:\w+\s+)?$", wish.text[: m.start], re.IGNORECASE) and re.match(r"\s*(?:data )?disk\b", wish.text[m.end :], re.IGNORECASE)]
+        mentioned = [r for m in known for s, r in m.named if r.type == DISK and (s >= 4 or m in definite)]
+        if mentioned and not wish.amounts and not re.search(r"\b(?:an?|another|new|one more|extra)\s+(?:\w+\s+)*?(?:disk|drive)", wish.text, re.IGNORECASE):
             disk = mentioned[0]
             held = [m for a in world.inventory.attachments_of(disk) for m in world.inventory.refers_to(a, *MACHINES)]
             if held:
                 raise Unsettled(Refusal(f"{disk.address} is attached to {listed(held)}; a disk belongs to one machine unless it is shared (max_shares)."))
-            machines = list(world.choose(wish, MACHINES, wish.text.replace(disk.azure_name, " ")))
+            rest = wish.text
+            for mention in sorted(known, key=lambda m: -m.start):
+                if any(r is disk for _, r in mention.named):
+                    rest = rest[: mention.start] + " " + rest[mention.end :]
+            machines = list(world.choose(wish, MACHINES, _WORDS.sub(" ", rest)))
+            if len(machines) > 1:
+                raise Unsettled(Refusal(f"{disk.address} can be attached to one machine only, unless it is shared (max_shares)."))
             AttachDisk._attach(disk, machines[0], world)
-            raise _Done
+            return True
+        return False
 
     @staticmethod
     def _attach(disk: Resource, machine: Resource, world: World) -> None:
@@ -238,8 +249,9 @@ class AttachDisk:
         return str(held[-1]) if held and isinstance(held[-1], str) else "StandardSSD_LRS"
 
 
-class _Done(Exception):
-    """An existing disk was attached: nothing is left to do."""
+def _how_many(text: str) -> int:
+    match = re.search(r"\b(two|three|four|[2-9])\s+(?:(?:more|new|extra|additional|\d+(?:\.\d+)?|gb|gib|tb|gigs?|premium|standard|ssd|hdd|data)\s+){0,6}(?:disks|drives|volumes)\b", text, re.IGNORECASE)
+    return {"two": 2, "three": 3, "four": 4}.get(match[1].lower(), 0) or int(match[1]) if match else 1
 
 
 def _attachment(label: str, repeat: str, disk: str, machine: str, lun: str) -> str:
@@ -250,8 +262,13 @@ def _attachment(label: str, repeat: str, disk: str, machine: str, lun: str) -> s
 
 
 def _free_lun(machines: list[Resource], world: World) -> int:
+    """The lowest unit number that is free on all of them, also after what this request has attached so far."""
     used = {a.value("lun") for m in machines for a in world.inventory.referred_by(m, ATTACHMENT)}
-    return next(n for n in range(64) if n not in used)
+    used |= {n for m in machines for n in world.luns.get(m.address, ())}
+    free = next(n for n in range(64) if n not in used)
+    for machine in machines:
+        world.luns.setdefault(machine.address, set()).add(free)
+    return free
 
 
 def _free_label(label: str, world: World) -> str:

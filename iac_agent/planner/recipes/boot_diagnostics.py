@@ -31,6 +31,14 @@ class BootDiagnostics:
     def plan(self, wish: Wish, world: World) -> None:
         on = not re.search(_OFF, _without_exceptions(wish.text), re.IGNORECASE)
         targets = list(world.choose(wish, MACHINES + SCALE_SETS, wish.without(_WORDS)))
+        if wish.has(r"\bmanaged\b") and not wish.has(r"\b(?:disable|turn off|switch off|remove)\b"):
+            own = [t for t in targets if t.value("boot_diagnostics.storage_account_uri")]
+            if own:
+                world.writer.unset(own, "boot_diagnostics.storage_account_uri")
+                world.touch(own)
+                world.say(f"Let {listed(own)} use managed storage for boot diagnostics.")
+                return
+            on = True
         changing = [t for t in targets if bool(t.value("boot_diagnostics")) != on]
         if not changing:
             raise Unsettled(Refusal(f"Boot diagnostics of {listed(targets)} are {'on' if on else 'off'} already."))

@@ -13,7 +13,7 @@ from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
 
-_WHOLE = re.compile(r"\b(?:everything|all of it|the (?:whole|entire|complete) (?:stack|thing|lot|environment|setup|deployment)|all (?:the )?resources|the stack|whole stack|stack|lock,? stock)\b", re.IGNORECASE)
+_WHOLE = re.compile(r"\b(?:everything|all of it|the (?:whole|entire|complete) (?:stack|thing|lot|environment|setup|deployment)|all (?:the )?resources|the stack|whole stack|stack|lock,? stock|all of it|lot)\b", re.IGNORECASE)
 
 
 class MoveRegion:
@@ -31,15 +31,17 @@ class MoveRegion:
         text = re.sub(r" ?".join(re.escape(c) for c in wish.region), " ", text, flags=re.IGNORECASE)
         located = [r for r in world.inventory.resources if r.location]
         kinds = tuple(sorted({r.type for r in located}))
-        targets = located if _WHOLE.search(wish.text) else list(world.choose(wish, kinds, text))
+        whole = _WHOLE.search(text) is not None
+        targets = located if whole else list(world.choose(wish, kinds, text))
         moving = [t for t in targets if t.location != wish.region]
         if not moving:
             raise Unsettled(Refusal(f"{listed(targets)} is in {wish.region} already."))
-        if not _WHOLE.search(wish.text):
-            self._require_alone(moving, wish.region, world)
-        if _WHOLE.search(wish.text):
+        if whole:
             self._require_one_home(moving, world)
-        world.writer.set(targets, "location", wish.region)
+            world.writer.set_whole(targets, "location", wish.region)
+        else:
+            self._require_alone(moving, wish.region, world)
+            world.writer.set(targets, "location", wish.region)
         world.touch(moving)
         dependants = list(dict.fromkeys(u for m in moving for u in world.inventory.referred_by(m) if u not in moving))
         world.touch(dependants)

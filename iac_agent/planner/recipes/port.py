@@ -121,14 +121,16 @@ class Port:
         text = _scrubbed(wish)
         text = re.sub(r"\bfrom\s+(?:the\s+)?(?:internet|world|\w+ office|office|anywhere|vnet)\b|\boffice\b|\binstead\b", " ", text, flags=re.IGNORECASE)
         answer = world.context.answer if world.context.answer and not re.fullmatch(r"[\d.]+/\d+|VirtualNetwork", world.context.answer.strip()) else ""
+        text = re.sub(r"\bonly\s+(?:the\s+)?[\w -]{0,30}?\s+may\b|\bfrom\s+(?:the\s+)?[\w-]+\s+(?:sub)?net\b", " ", text, flags=re.IGNORECASE)
+        silent = not [m for m in world.selector.names.mentions(text) if world.selector._meant(m, (NSG,))]
+        if world.last and silent and not answer:
+            before = list(dict.fromkeys(g for r in world.last for g in world.inventory.guards_of(r)))
+            if before:
+                return before
         chosen = world.selector.select(text, (NSG,), answer)
         if chosen is None:
             raise Unsettled(Refusal("There is no network security group here."))
         if isinstance(chosen, Question):
-            if world.last and not [m for m in world.selector.names.mentions(text) if world.selector._meant(m, (NSG,))]:
-                groups = [g for r in world.last for g in world.inventory.guards_of(r)]
-                if groups:
-                    return list(dict.fromkeys(groups))
             raise Unsettled(chosen)
         world.last = chosen.resources
         return list(chosen.resources)
@@ -281,7 +283,7 @@ class Port:
         if not everything:
             raise Unsettled(Refusal(f"No rule here lets {', '.join(p for p, _ in ports)} in."))
         groups = list(dict.fromkeys(r.group for r in everything))
-        text = _scrubbed(wish)
+        text = re.sub(r"\bonly\s+(?:the\s+)?[\w -]{0,30}?\s+may\b", " ", _scrubbed(wish), flags=re.IGNORECASE)
         everywhere = re.search(r"\b(?:everywhere|all|every|any)\b", wish.text, re.IGNORECASE)
         named = [m for m in world.selector.names.mentions(text) if world.selector._meant(m, (NSG,))]
         if everywhere and not named:

@@ -21,9 +21,9 @@ from iac_agent.planner.world import World
 
 _VERB = verb_pattern("create")
 _NOUNS = r"\b(?:vms?|virtual machines?|servers?|machines?|box(?:es)?|hosts?|nodes?|instances?)\b"
-_NAMED = re.compile(r"\b(?:called|named|name[sd]?:?|call (?:it|them))\s+[\"'`]?(?P<names>[A-Za-z][\w-]*(?:(?:\s*,\s*|\s+and\s+|\s*&\s*)[A-Za-z][\w]*-?[\w-]*\d[\w-]*)*)", re.IGNORECASE)
+_NAMED = re.compile(r"\b(?:called|named|name[sd]?:?|with the names?|call (?:it|them))\s+[\"'`]?(?P<names>[A-Za-z][\w-]*(?:(?:\s*,\s*|\s+and\s+|\s*&\s*)[A-Za-z][\w]*-?[\w-]*\d[\w-]*)*)", re.IGNORECASE)
 _LISTED = re.compile(r"(?:vms?|machines?|servers?|boxes|nodes)[:,]?\s+(?P<names>[a-z][\w-]*(?:(?:\s*,\s*|\s+and\s+)[a-z][\w-]*\d[\w-]*)+)", re.IGNORECASE)
-_BEHIND = r"\b(?:behind|load[- ]?balanced|with)\s+(?:a|an|the|our|its own|one)?\s*(?:\w+\s+){0,3}?(?:load ?balancer|lb|balancer)\b|\bload[- ]?balanced\b|\bbehind (?:lb|\w+-lb)\b"
+_BEHIND = r"\b(?:behind|load[- ]?balanced|with)\s+(?:a|an|the|our|its own|one)?\s*(?:\w+\s+){0,3}?(?:load ?balancer|lb|balancer)\b|\bload[- ]?balanced\b|\bbehind (?:lb|\w+-lb)\b|\b(?:backend )?pool\b"
 _KEY = re.compile(r"(ssh-(?:rsa|ed25519) [A-Za-z0-9+/=]+(?: [^\s\"']+)?)")
 _IMAGES: tuple[tuple[str, str, tuple[str, str, str]], ...] = (
     (r"ubuntu\s*(?:server\s*)?22(?:\.04)?|jammy", LINUX, ("Canonical", "0001-com-ubuntu-server-jammy", "22_04-lts-gen2")),
@@ -322,7 +322,7 @@ class Provision:
             return None
         pools = world.inventory.of_types("azurerm_lb_backend_address_pool")
         mentions = [m for m in world.selector.names.mentions(wish.text) if any(r.type in (inv.BALANCER, "azurerm_lb_backend_address_pool") for _, r in m.named)]
-        if not pools or not (mentions or wish.has(r"\b(?:the|our|existing|same)\s+(?:\w+\s+){0,2}(?:load ?balancer|lb|balancer)\b")):
+        if not pools or not (mentions or wish.has(r"\b(?:the|our|existing|same)\s+(?:\w+\s+){0,2}(?:load ?balancer|lb|balancer|pool)\b")):
             return None
         named = [r for m in mentions for _, r in m.named]
         fitting = [p for p in pools if p in named or any(b in named for b in world.inventory.refers_to(p, inv.BALANCER))] or pools

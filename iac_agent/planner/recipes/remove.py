@@ -38,10 +38,12 @@ DEPENDENT = frozenset(
     }
 )
 _WITH = re.compile(
-    r"(?:,|\b(?:and|with|together with|along with|including|incl\.?|plus|as well as))\s+(?:all )?(?:its|their|the|his|her|of its)?\s*(?P<what>(?:own )?(?:everything|all|nics?|network interfaces?|interfaces?|network cards?|(?:data )?disks?|"
+    r"(?:,|\b(?:and|with|together with|along with|including|incl\.?|plus|as well as))\s+(?:all )?(?:its|their|the|his|her|of its)?\s*(?P<what>(?:own )?(?:everything|all|nics?|network interfaces?|interfaces?|network cards?|(?:data )?disks?|probes?|"
     r"public ips?(?: address(?:es)?)?|ips?|attachments?)\b.*)$",
     re.IGNORECASE,
 )
+_STAYING = re.compile(r"[,;]?\s*(?:but|and)?\s*(?:its|their|the)\s+(?:[\w-]+\s+){0,3}?(?:can |may |should |must )?(?:stay|remain|survive)s?\b.*$", re.IGNORECASE)
+_AWAY = r"\b(?:throw|toss|chuck|take|tear|kick|get)\b.*\b(?:away|out|down|rid)\b|\bcan go\b|\bgoes\b|\bgo away\b"
 _EVERYTHING = r"\b(?:everything|all)\b(?:\s+(?:it|they|that|she|he)|\s*$)"
 _KEEP = re.compile(r"[,;]?\s*(?:but|and)?\s*\b(?:keep|leave|without deleting|preserve|not the|save|hold on to|spare|don'?t (?:delete|touch|lose|remove))\b(?P<rest>.*)$", re.IGNORECASE)
 _VERB = verb_pattern("remove")
@@ -53,15 +55,15 @@ class Remove:
     examples = ("delete vm-web but keep its disk", "remove vm-web together with its nic", "throw away the storage account")
 
     def claims(self, wish: Wish, world: World) -> bool:
-        return _VERB.search(wish.text) is not None or wish.has(r"\bgone\b|\bobsolete\b|\bdo(?:es)?(?:n'?t| not) need\b|\bnot needed\b")
+        return _VERB.search(wish.text) is not None or wish.has(_AWAY) or wish.has(r"\bgone\b|\bobsolete\b|\bdo(?:es)?(?:n'?t| not) need\b|\bnot needed\b")
 
     def plan(self, wish: Wish, world: World) -> None:
         keep = _KEEP.search(wish.text)
-        text = wish.text[: keep.start()] if keep else wish.text
+        text = _STAYING.sub("", wish.text[: keep.start()] if keep else wish.text)
         extra = _WITH.search(text)
         if extra:
             text = text[: extra.start()] + " "
-        text = re.sub(r"\bfor (?:good|ever)\b|\bcompletely\b|\bentirely\b", " ", _VERB.sub(" ", text))
+        text = re.sub(r"\bfor (?:good|ever)\b|\bcompletely\b|\bentirely\b|\b(?:throw|toss|take|tear)\b|\b(?:away|out|can go|nobody uses)\b", " ", _VERB.sub(" ", text))
         kinds = self._kinds(text, wish, world)
         targets = list(world.choose(wish, kinds, text, nothing="There is nothing of that kind here."))
         going = self._going(targets, extra["what"] if extra else "", bool(keep), world)
@@ -78,6 +80,8 @@ class Remove:
     @staticmethod
     def _kinds(text: str, wish: Wish, world: World) -> tuple[str, ...]:
         """The kind the words name first; machines when a bare name fits one; else everything."""
+        if re.search(r"\brule\b", text, re.IGNORECASE) and re.search(r"\b(?:balancer|lb)\b", text, re.IGNORECASE):
+            return ("azurerm_lb_rule",)
         said = [kind_of(m) for m in KIND_PATTERN.finditer(text)]
         present = {r.type for r in world.inventory.resources}
         fitting = [k for k in said if set(k) & present]
@@ -103,6 +107,8 @@ class Remove:
             nics = world.inventory.refers_to(target, inv.NIC)
             if everything or re.search(r"\b(?:nics?|interfaces?|network cards?)\b", extra, re.IGNORECASE):
                 going += nics
+            if re.search(r"\bprobe\b", extra, re.IGNORECASE):
+                going += world.inventory.refers_to(target, "azurerm_lb_probe")
             if everything or re.search(r"\bip(?:s|\b)", extra, re.IGNORECASE):
                 going += [p for n in nics for p in world.inventory.refers_to(n, inv.PUBLIC_IP)]
             if (everything or re.search(r"\bdisks?\b", extra, re.IGNORECASE)) and not keep:
@@ -131,7 +137,7 @@ class Remove:
             if resource.type == inv.PUBLIC_IP:
                 loose = [u for u in users if u.type == inv.NIC]
                 for nic in loose:
-                    if "public_ip_address_id" in _config(nic):
+                    if "public_ip_address_id" in _config(nic) and "try(" not in nic.block.document.text(nic.block.node):
                         world.writer.unset([nic], "ip_configuration.public_ip_address_id")
                         world.touch([nic])
                 users = [u for u in users if u not in loose]

@@ -15,7 +15,7 @@ from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World
 
-_VERB = re.compile(r"\b(?:rename|relabel|rechristen)\b|\bshould (?:read|be (?:called|named|labell?ed))\b|\bcall (?:the )?(?:terraform )?(?:resource|label)\b|\blabel\b.*\b(?:misleading|wrong)\b", re.IGNORECASE)
+_VERB = re.compile(r"\b(?:rename|relabel|rechristen)\b|\bshould (?:read|be (?:called|named|labell?ed))\b|\bcall (?:the )?(?:terraform )?(?:resource|label)\b|\b(?:label|name)\b.*\b(?:misleading|wrong|poor|bad|should be)\b|\bchange the (?:\w+ )?(?:address|label|name)\b|\baddress\b.*\bbecomes\b|\bcall module\b|azurerm_\w+\.[\w-]+\s*->", re.IGNORECASE)
 _TO = re.compile(r"\b(?:to|as|into|read|called|named|it|be)\s+[\"'`]?(?P<to>(?:azurerm_\w+\.)?[A-Za-z_][\w-]*)[\"'`]?(?=\s|[,.;]|$)", re.IGNORECASE)
 _CODE = re.compile(r"\b(?:label|terraform|resource|hcl|code|address|block|state|config(?:uration)?)\b|\bwithout (?:recreating|replacing|destroying)\b|\bmoved\b", re.IGNORECASE)
 

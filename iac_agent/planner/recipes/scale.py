@@ -44,6 +44,8 @@ class Scale:
             return False
         if wish.has(r"\bscale\b") and (wish.number is not None or wish.has(r"\b(?:out|in)\b")):
             return True
+        if wish.has(r"\btwice as many\b|\b(?:double|halve)\b.*\b(?:number|instances|count)\b"):
+            return True
         return any(p.search(wish.text) for p in (_TO, _RUN, _MORE, _LESS)) or (_ADD.search(wish.text) is not None and _group(wish, world) is not None)
 
     def plan(self, wish: Wish, world: World) -> None:

@@ -17,7 +17,7 @@ _REGULAR = (
     r"\bregular\b|\bon[\s-]?demand\b|\bpay[\s-]as[\s-]you[\s-]go\b|\bpayg\b|\bnormal priority\b|\bback from spot\b|\b(?:un-?spot|off spot)\b|"
     r"\b(?:not|no longer|no more|never|stop|remove|disable|without|shouldn'?t|must ?n[o']t|don'?t|isn'?t)\b[^,;]*\bspot\b|\bnon[\s-]?spot\b"
 )
-_DELETE = r"evict\w*\W+(?:policy\W+)?(?:to\W+|=\W*|is\W+|should be\W+)?delet|delet\w*(?: \w+){0,2} (?:on|when|upon|if|at) (?:it(?:'s| is| gets)? |they(?:'re| are| get)? )?evict|eviction(?: policy)? delete"
+_DELETE = r"\bdeleted? instead of|evict\w*.{0,30}\bdelet|\bdelet\w*.{0,40}\bevict|evict\w*\W+(?:policy\W+)?(?:to\W+|=\W*|is\W+|should be\W+)?delet|delet\w*(?: \w+){0,2} (?:on|when|upon|if|at) (?:it(?:'s| is| gets)? |they(?:'re| are| get)? )?evict|eviction(?: policy)? delete"
 _WORDS = re.compile(rf"{_SPOT}|{_REGULAR}|\bevictions?\b|\bdelete\b|\bprices?\b|\bmax\b", re.IGNORECASE)
 _LOST = "Changing the priority replaces the machine: its temporary disk and its dynamic addresses are lost. To keep the OS disk, snapshot it first."
 
@@ -28,6 +28,8 @@ class Spot:
     examples = ("make vm-web spot with a max price of 5 cents an hour", "web is spot, delete it on eviction", "put vm-web back on demand")
 
     def claims(self, wish: Wish, world: World) -> bool:
+        if wish.price is not None and wish.has(r"\b(?:max(?:imum)?|price|bid|cap|cents?|\$)") and wish.has(r"\b(?:bid|price|pay)\b"):
+            return True
         return wish.has(_SPOT) or wish.has(r"\b(?:back to |on )?(?:regular|on[\s-]demand|pay[\s-]as[\s-]you[\s-]go)\b")
 
     def plan(self, wish: Wish, world: World) -> None:

@@ -11,7 +11,7 @@ from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
 
-_TAG = re.compile(r"\b(?:re|un)?tag(?:s|ged|ging)?\b|\blabels?\b(?! azurerm)", re.IGNORECASE)
+_TAG = re.compile(r"\b(?:re|un)?tag(?:s|ged|ging)?\b", re.IGNORECASE)
 _REMOVE = r"\b(?:remove|delete|drop|unset|kick|strip|clear|get rid of|lose|untag|ditch|take|kill|no more|without|wipe|scrap|erase|purge|no longer need|(?:not|n't) need)\b"
 _EVERYTHING = re.compile(r"\b(?:everything|everywhere|all (?:the )?(?:resources|tags|things)|every (?:single )?(?:resource|thing)|all of (?:it|them)|the whole (?:stack|thing|lot))\b", re.IGNORECASE)
 _KEY = r"[\"'`]?(?P<key>[A-Za-z][\w.-]*)[\"'`]?"
@@ -149,7 +149,7 @@ def _spoken(text: str, world: World) -> tuple[str, str, str] | None:
     """`the cost center is 0815 now`, `set backup to weekly`: a tag key that exists here, a value, and the words for both."""
     for key in _keys(world):
         match = re.search(
-            rf"(?<![\w-]){_spaced(key)}(?:\s+tags?)?(?:\s+(?:of|on|for)\s+[\w\s-]+?)?\s+(?:is|to|are|should be|becomes|=|->)\s+(?:now\s+)?[\"']?(?P<value>[\w.@/+-]*\w)",
+            rf"(?<![\w-]){_spaced(key)}(?:\s+tags?)?(?:\s+(?:of|on|for)\s+[\w\s-]+?)?\s+(?:is(?: now)?|to|are|should be|should say|should read|becomes|changes to|goes to|now reads|=|->)\s+(?:now\s+)?[\"']?(?P<value>[\w.@/+-]*\w)",
             text, re.IGNORECASE,
         )
         if match and not re.fullmatch(r"standard_\w+|[a-z]\d+\w*_v\d|be|the|a|an|on|not", match["value"], re.IGNORECASE) and key.lower() not in ("name", "role", "vm", "app"):
