@@ -108,7 +108,7 @@ NUMBERS: dict[str, int] = {
 }
 ORDINALS: dict[str, int] = {"first": 0, "second": 1, "third": 2, "fourth": 3, "fifth": 4, "last": -1}
 
-ALL = re.compile(r"\b(all|every|each|both|everything|everywhere|any)\b", re.IGNORECASE)
+ALL = re.compile(r"\b(all|every|each|both|everything|everywhere|any|anywhere)\b", re.IGNORECASE)
 EXCEPT = re.compile(
     r"(?:,\s*)?\b(?:except(?: for)?|but not|other than|apart from|excluding|besides|save for|not counting|without touching|but (?:don'?t|do not) touch|"
     r"(?:but )?leave (?:out )?|minus|(?<=everything )but|(?<=all )but|(?<=every machine )but|(?<=else )but)\s+(?P<rest>.+)",

@@ -17,6 +17,7 @@ _PREFIXES = frozenset(
     "vm vms vmss disk osdisk nic nsg snet subnet vnet rg pip lb st kv log law plan app asp avset as id ag rt ng nat pe dns snap data".split()
 )
 _SYNONYMS = {"production": "prod", "development": "dev", "testing": "test"}
+_NOUNS = frozenset("vm vms machine server host box node instance disk nic nsg subnet network interface rule rules pool lb probe account storage balancer".split())
 EXACT, NAME, ROLE, PART = 4, 3, 2, 1
 _LONGEST = 6
 
@@ -58,7 +59,7 @@ class Names:
         self._add_parts()
 
     def _add(self, key: tuple[str, ...], resource: Resource, strength: int) -> None:
-        if key and (len(key) > 1 or len(key[0]) > 1):
+        if key and (len(key) > 1 or (len(key[0]) > 1 and key[0] not in _NOUNS)):
             held = self.index.setdefault(key, {})
             held[resource] = max(strength, held.get(resource, 0))
 
@@ -69,10 +70,11 @@ class Names:
             whole = _key(resource.azure_name)
             for start in range(len(whole)):
                 for end in range(start + 1, len(whole) + 1):
-                    pieces.setdefault(whole[start:end], set()).add(resource)
+                    if start or not all(w in _PREFIXES for w in whole[start:end]):
+                        pieces.setdefault(whole[start:end], set()).add(resource)
         most = max(3, len(self.inventory.resources) * 6 // 10)
         for key, found in pieces.items():
-            if len(found) <= most and not all(w in _PREFIXES or w.isdigit() for w in key):
+            if len(found) <= most and not all(w.isdigit() for w in key):
                 for resource in found:
                     self._add(key, resource, PART)
 

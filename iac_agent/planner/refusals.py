@@ -35,7 +35,7 @@ _HARMFUL: tuple[tuple[str, str], ...] = (
 )
 _RUN_TIME = (
     r"^(?:please )?\b(?:restart|reboot|power[- ]?(?:off|on|cycle)|redeploy|start|stop|shut ?down|deallocate|hibernate|reimage|run (?:a )?(?:command|script))\b(?!.*\b(?:using|being|spot|paying|diag\w*|logging)\b)|\b(?:restart|reboot|power[- ]cycle|deallocate)\b|"
-    r"\b(?:how (?:much|many|long|is|are|busy|full)|what(?:'s| is| are|s)|which|who|when|why|where|is|are|does|did|has|have)\b.*\?\s*$|\b(?:show|list|display|tell|give|get|fetch|graph|plot|tail)\b(?: me| us)?\b.*\b(?:cpu|metrics?|usage|logs?|utili[sz]ation|load|health|status|costs?|bill|memory usage|uptime|traffic|alerts?)\b|"
+    r"\b(?:how (?:much|many|long|is|are|busy|full)|what(?:'s| is| are|s)|which|who|when|why|where|is|are|does|did|has|have)\b.*\?\s*$|\b(?:show|list|display|tell|give|get|fetch|graph|plot|tail)\b(?: me| us)?\b.*\b(?:cpu|metrics?|usage|(?<![\w-])logs?(?![\w-])(?! dis)|utili[sz]ation|load(?![ -]?b)|health|status|costs?|bill|memory usage|uptime|traffic|alerts?)\b|"
     r"^(?:how|what|who|why|when|where|which)\b|\bssh into\b|\blog ?in(?:to)? \b|^(?:please )?(?:install|patch)\b|\bapt-get\b|\byum\b"
 )
 _FOREIGN = (

@@ -197,23 +197,41 @@ def set_count(world: World, resource: Resource, number: int, along: list[Resourc
     if value is None:
         raise Unsettled(Refusal(f"{resource.address} has no count."))
     moving = {r.block_address for r in along} | {resource.block_address}
-    for place in reversed(value.via):
+    if value.why and number < len(siblings) and _shorten(world, resource, number, len(siblings), along):
+        return
+    for place in reversed(value.via if not value.why else ()):
         users = world.inventory.users.of(place)
         if place.editable and all(world.inventory.by_address[a].block_address in moving for a, _ in users):
-            _write_count(world, place, number, len(siblings), value)
+            world.writer.add(e.SetAttribute(place.address, place.path, str(number), replacing="" if place.source.strip().isdigit() or not place.source else place.source))
             return
     now = resource.block.document.text(resource.block.attributes["count"].value)
-    world.writer.add(e.SetAttribute(resource.block_address, "count", str(number), replacing="" if now.isdigit() else now))
+    less = len(siblings) - number
+    source = f"{now} - {less}" if value.why and less > 0 else str(number)
+    world.writer.add(e.SetAttribute(resource.block_address, "count", source, replacing="" if now.isdigit() else now))
 
 
-def _write_count(world: World, place: Place, number: int, present: int, value: Value) -> None:
-    """A number where it is written; a list that is counted loses its last elements."""
-    counted = re.fullmatch(r"length\((.+)\)", place.source.strip())
-    if value.why and counted and number < present:
-        holder = value
-        raise Unsettled(Refusal(f"The count is the length of {counted[1]}: take elements out of that list ({holder.via[-1]})."))
-    replacing = "" if place.source.strip().lstrip("-").isdigit() or not place.source else place.source
-    world.writer.add(e.SetAttribute(place.address, place.path, str(number), replacing=replacing))
+def _shorten(world: World, resource: Resource, number: int, present: int, along: list[Resource]) -> bool:
+    """Take the last elements out of the list whose length is the count, when nobody else uses them."""
+    source = resource.block.document.text(resource.block.attributes["count"].value).strip()
+    counted = re.fullmatch(r"length\((local|var)\.([\w-]+)\)", source)
+    if not counted:
+        return False
+    scope = resource.instance.scope
+    value = scope.local(counted[2]) if counted[1] == "local" else scope.variable(counted[2])
+    place = home_of(value)
+    if place is None or not place.editable or not isinstance(value.data, list) or len(value.data) != present:
+        return False
+    going = {r.address for r in along} | {r.address for r in world.inventory.siblings(resource) if isinstance(r.instance.index, int) and r.instance.index >= number}
+    for element in value.data[number:]:
+        users = {a for v in element.walk() if v.via for a, name in world.inventory.users.of(v.via[-1]) if name != "count"}
+        if users - going:
+            return False
+    blocks = {r.block_address for r in world.inventory.resources if r.address in going}
+    if any(world.inventory.by_address[a].block_address not in blocks for a, name in world.inventory.users.of(place) if name == "count"):
+        return False
+    for position in range(present - 1, number - 1, -1):
+        world.writer.add(e.RemoveValue(place.address, f"{place.path}[{position}]"))
+    return True
 
 
 def _remove_from_module(world: World, resource: Resource, siblings: list[Resource], going: list[Resource]) -> None:

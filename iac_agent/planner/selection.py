@@ -16,6 +16,7 @@ from iac_agent.planner.names import EXACT, NAME, ROLE, Mention, Names, words
 from iac_agent.planner.protocol import Question
 
 _JOINED = re.compile(r"\s*(?:[,&+/]|\b(?:and|or|plus|as well as)\b)[\s,]*(?:and\s+)?(?:on |for |of |from |to )?(?:the |both |of )*", re.IGNORECASE)
+_ONE_OF = re.compile(r"\b(?:one|any|some|a couple) of (?:the|our|these|those|my)\b|\ba (?:vm|machine|server|disk|nic)\b", re.IGNORECASE)
 _HAVING = re.compile(r"\b(?:that|which|who)\s+(?:do(?:es)?(?:n't| not)\s+have|lacks?|(?:is|are)(?:n't| not)|still)\b[^,;]*?(?=$|,|;|\bto\b)|\bwhere it is set\b", re.IGNORECASE)
 _AND_ITS = re.compile(r"(?:,|\band|\bwith|\bplus|\bincluding)\s+(?:all )?(?:of )?(?:its|their)\s+(?P<kind>[\w ]+?)(?=$|,|;|\s+(?:to|too|by|as)\b)", re.IGNORECASE)
 _TAGGED = re.compile(
@@ -56,6 +57,8 @@ class Selector:
         text = _HAVING.sub(" ", text)
         text, without = self._exceptions(text, kinds)
         many = plural or bool(lexicon.ALL.search(text)) or bool(_GROUPS.search(text)) or self._plural_kind(text, kinds)
+        single = _ONE_OF.search(text) is not None
+        many = many and not single
         pool = self._qualified(text, candidates)
         if isinstance(pool, Question):
             return pool
@@ -72,7 +75,7 @@ class Selector:
         if not many and len({r.type for r in found}) > 1 and not self._said_kind(text):
             found = [r for r in found if r.type in (*inv.MACHINES, *inv.SCALE_SETS)] or found
             unclear = unclear and len(found) > 1
-        many = many or not unclear
+        many = (many or not unclear or self._whole_block(text, groups, found)) and not (single and len(found) > 1)
         return self._one_or_ask(found, many, without, named=True)
 
     def _with_belongings(self, text: str, kinds: tuple[str, ...], wanted: tuple[str, ...], *, plural: bool) -> Chosen:
@@ -90,10 +93,18 @@ class Selector:
         for pattern in (lexicon.ALL_BUT, lexicon.EXCEPT, lexicon.NEGATED):
             match = pattern.search(text)
             if match:
-                for mention in self.names.mentions(match["rest"]):
-                    without += self._meant(mention, kinds)
+                said = [k for m in lexicon.KIND_PATTERN.finditer(match["rest"]) for k in lexicon.kind_of(m)]
+                named = [r for mention in self.names.mentions(match["rest"]) for r in self._meant(mention, kinds)]
+                without += named or [r for r in self.inventory.of_types(*said) if r.type in kinds]
                 text = text[: match.start("rest")].removesuffix("but ") if pattern is lexicon.ALL_BUT else text[: match.start()]
         return text, without
+
+    @staticmethod
+    def _whole_block(text: str, groups: list[tuple[list[Resource], Mention]], found: list[Resource]) -> bool:
+        """Whether one bare label names all instances of its block: `resize web to ...`, but not `the web server`."""
+        if len({r.block_address for r in found}) != 1 or any(not m["plural"] for m in lexicon.KIND_PATTERN.finditer(text)):
+            return False
+        return any(m.text.lower() == found[0].label.lower() for _, m in groups)
 
     @staticmethod
     def _said_kind(text: str) -> bool:
@@ -130,6 +141,8 @@ class Selector:
         found = []
         for mention in self.names.mentions(text):
             meant = self._meant(mention, kinds)
+            if meant and mention.text.lower() == "data" and re.match(r"\s+(?:disks|drives)\b", text[mention.end :], re.IGNORECASE):
+                continue
             if meant:
                 found.append((meant, mention))
         return found

@@ -26,6 +26,7 @@ _PRICE = re.compile(
 _CAPPED = re.compile(
     r"\b(?:max(?:imum)?|at most|no more than|not more than|cap(?:ped)?|up to|limit|bid|price|pay|ceiling)\b.*?(?=(?:\$|€)?\s*(?:\d|\.\d))", re.IGNORECASE
 )
+_COMMAND = re.compile(r"(?:set|add|put|throw|drop|remove|delete|give|make|tag|rename|change|kill|get|please)$", re.IGNORECASE)
 _QUOTED = re.compile(r"\"([^\"]+)\"|(?<!\w)'([^']+)'(?!\w)|`([^`]+)`|“([^”]+)”")
 
 
@@ -114,7 +115,7 @@ class Wish:
     @functools.cached_property
     def pairs(self) -> dict[str, str]:
         """`key=value` pairs; `key: value` too where the wish speaks of tags."""
-        found = [m for m in _PAIR.finditer(self.text) if "=" in m[0] or self.has(r"\btag")]
+        found = [m for m in _PAIR.finditer(self.text) if "=" in m[0] or (self.has(r"\btag") and not _COMMAND.match(m["bare"] or ""))]
         return {m["key"]: next(m[g] for g in ("double", "single", "bare") if m[g] is not None) for m in found if m["key"].lower() not in ("tag", "tags")}
 
     @functools.cached_property
@@ -143,7 +144,7 @@ _STARTS = re.compile(
     r"(?:also |then |please |its? |the |his )?(?:" + "|".join(
         sorted({re.escape(w).replace(r"\ ", r"\s+") for m in ("create", "attach", "detach", "grow", "shrink", "enable", "disable", "remove", "rename", "move", "open", "close", "scale", "resize", "tag", "narrow") for w in lexicon.VERBS[m]
                 if w not in ("on", "off", "no", "a", "new", "more", "larger", "bigger", "smaller", "another", "additional", "only", "up", "with", "plus", "size", "half", "step", "need", "needs", "want", "wants", "label", "host", "use", "run", "cut", "call", "without", "change", "have", "just from", "get", "gets", "put", "give", "takes", "goes")}, key=len, reverse=True)
-    ) + r"|make|set|turn|convert|switch|change|use|run|give|put|have)\b(?!\s+(?:on|off)?\s*$)",
+    ) + r"|make|set|turn|convert|switch|change|use|run|give|put|have|boot[ -]?diag\w*)\b(?!\s+(?:on|off)?\s*$)",
     re.IGNORECASE,
 )
 _ELLIPSIS = re.compile(r"^(?P<name>.+?)\s+(?P<value>(?:to|->|=>|at|by|with)\s+.+|regular|spot|plus \S+ ?\w*|\d+ ?\w+)$", re.IGNORECASE)

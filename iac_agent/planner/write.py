@@ -25,7 +25,11 @@ from iac_agent.planner.inventory import Inventory, Resource
 from iac_agent.planner.protocol import Question, Unsettled
 
 
-_READS = re.compile(r"\beach\.value\.(\w+)|\beach\.value\[\"(\w+)\"\]|\blookup\(each\.value,\s*\"(\w+)\"")
+_READS = re.compile(
+    r"(?:tostring\(|tobool\()?(?:each\.value\.(\w+)|(?:coalesce|try)\(each\.value\.(\w+),.*\)|each\.value\[\"(\w+)\"\]|lookup\(each\.value,\s*\"(\w+)\",.*\)|"
+    r"each\.value\.(\w+) [!=]= null \?.*)\)?",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class Writer:
 
     def set_whole(self, targets: list[Resource], path: str, value: Any) -> None:
         """The same, where the targets may feel it in other arguments too: in names that a region is part of."""
-        instances = [t.instance for t in targets]
+        instances = [r.instance for r in self.inventory.resources]
         for target in targets:
             held = target.instance.value(parse_path(path))
             if held is None or held.plain() == value:
@@ -92,14 +96,7 @@ class Writer:
         name = path
         for level in reversed(self._levels(target.instance)):
             text = _written_here(level, name)
-            read = _READS.findall(text)
-            fields = {a or b or c for a, b, c in read}
-            if len(fields) == 1 and isinstance(level.key, str):
-                home = self._element_of(target, level)
-                below = {r for r in self._below(level, target) if self._key_at(r, level) == self._key_at(target, level)}
-                if home is None or not below <= set(targets):
-                    return False
-                self.add(e.PutKey(home.address, home.path, fields.pop(), literal(value)))
+            if self._put_field(target, targets, level, text, value):
                 return True
             passed = re.fullmatch(r"var\.([\w-]+)", text.strip())
             if not passed:
@@ -115,15 +112,36 @@ class Writer:
         frame, steps = target.instance.frame, parse_path(path)
         test, then, other = operands(unwrap(node))
         condition = evaluate(frame, test, (*steps, "@0"))
-        if not isinstance(condition.data, bool) or evaluate(frame, other if condition.data else then, (*steps, "@1")).plain() != value:
+        if not isinstance(condition.data, bool):
             return False
+        branch = other if condition.data else then
+        if evaluate(frame, branch, (*steps, "@1")).plain() != value:
+            level, read = self._levels(target.instance)[-1], target.block.document.text(branch)
+            if value is None or not _READS.fullmatch(read.strip()) or not self._put_field(target, targets, level, read, value):
+                return False
+        return self._set_condition(target, targets, condition, target.block.document.text(test))
+
+    def _set_condition(self, target: Resource, targets: list[Resource], condition: Value, source: str) -> bool:
+        """Turn a boolean that a condition reads: where it is written for the targets alone, or as a field of their own element."""
         instances = [t.instance for t in targets]
         for place in reversed(condition.via):
             names = {n for _, n in self.inventory.users.of(place)}
             if place.editable and not condition.why and self.inventory.users.exclusive(place, instances, *names):
                 self._write_at(place, not condition.data)
                 return True
-        return False
+        return self._put_field(target, targets, self._levels(target.instance)[-1], source, not condition.data)
+
+    def _put_field(self, target: Resource, targets: list[Resource], level: _Level, source: str, value: Any) -> bool:
+        """Set the field of the target's own for_each element that `source` reads before anything else."""
+        match = _READS.fullmatch(source.strip())
+        if match is None or not isinstance(level.key, str):
+            return False
+        home = self._element_of(target, level)
+        below = {r for r in self._below(level, target) if self._key_at(r, level) == self._key_at(target, level)}
+        if home is None or not below <= set(targets):
+            return False
+        self.add(e.PutKey(home.address, home.path, next(g for g in match.groups() if g), literal(value)))
+        return True
 
     def _exclusive(self, value: Value, targets: list[Resource], path: str) -> Place | None:
         """The place nearest to where the value is written that only the targets use."""
@@ -447,16 +465,10 @@ class Writer:
         """Change what a dynamic block's for_each depends on: the condition's own value, or the for_each itself."""
         attribute = dynamic.attributes["for_each"]
         node = unwrap(attribute.value)
-        instances = [t.instance for t in targets]
         if node.type == "conditional":
             condition = evaluate(target.instance.frame, operands(node)[0], ("dynamic", name, "for_each", "@0"))
-            then = dynamic.document.text(operands(node)[1]).strip()
-            wanted = present if then != "[]" else not present
-            if condition.known and isinstance(condition.data, bool):
-                for place in reversed(condition.via):
-                    if place.editable and self.inventory.users.exclusive(place, instances, name):
-                        self._write_at(place, wanted)
-                        return
+            if isinstance(condition.data, bool) and self._set_condition(target, targets, condition, dynamic.document.text(operands(node)[0])):
+                return
         level = self._levels(target.instance)[-1]
         now, path = dynamic.document.text(attribute.value), f"dynamic.{name}.for_each"
         if set(self._below(level, target)) <= set(targets):

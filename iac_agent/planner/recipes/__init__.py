@@ -36,10 +36,11 @@ def all_recipes() -> list[Recipe]:
     from iac_agent.planner.recipes.rename import Rename
     from iac_agent.planner.recipes.resize import Resize
     from iac_agent.planner.recipes.scale import Scale
+    from iac_agent.planner.recipes.setting import Setting
     from iac_agent.planner.recipes.spot import Spot
     from iac_agent.planner.recipes.tags import Tags
 
     return [
-        Rename(), Tags(), BootDiagnostics(), Provision(), Spot(), DetachDisk(), GrowDisk(), AttachDisk(), Port(), Scale(), MoveRegion(),
+        Setting(), Rename(), Tags(), BootDiagnostics(), Provision(), Spot(), DetachDisk(), GrowDisk(), AttachDisk(), Port(), Scale(), MoveRegion(),
         Remove(), Resize(),
     ]

@@ -121,6 +121,8 @@ class AttachDisk:
 
     @staticmethod
     def _put(machine: Resource, other: Resource, disk: Resource, path: str, address: str, element: dict[str, object], name: str, world: World) -> bool:
+        if machine.instance.scope is not other.instance.scope and (done := AttachDisk._through_call(machine, other, path, address, element, name, world)) is not None:
+            return done
         steps = list(parse_path(path))
         own, theirs = _own_name(machine), _own_name(other)
         if machine is not other:
@@ -147,6 +149,28 @@ class AttachDisk:
         return True
 
     @staticmethod
+    def _through_call(machine: Resource, other: Resource, path: str, address: str, element: dict[str, object], name: str, world: World) -> bool | None:
+        """The argument of the machine's own module call, where the other's disks are an argument of its call. None: they are not."""
+        variable = str(parse_path(path)[0])
+        scope = machine.instance.scope
+        if not address.startswith("module.") or len(parse_path(path)) != 2:
+            return None
+        while scope.parent is not None and scope.parent.module.path:
+            scope = scope.parent
+        call = scope.module.call
+        if call is None or scope.parent is None or f"variable.{variable}" not in scope.module.index or address.split(".")[1] == call.labels[0]:
+            return None
+        below = [m for m in world.inventory.of_types(*MACHINES) if m.address.startswith(scope.prefix)]
+        if any(m not in world.last for m in below):
+            return None
+        edit = e.SetAttribute(f"module.{call.labels[0]}", variable, literal({name or "data": element}))
+        if variable in call.attributes:
+            return None
+        world.writer.add(edit)
+        world.touch([f"{DISK}*", f"{ATTACHMENT}*"])
+        return True
+
+    @staticmethod
     def _model(machine: Resource, world: World) -> tuple[Resource, Resource, Resource] | None:
         """A disk made from data, its attachment, and its machine: of this machine, else of one that is written the same way."""
         candidates = [machine, *(m for m in world.inventory.of_types(*MACHINES) if m is not machine)]
@@ -155,7 +179,9 @@ class AttachDisk:
                 for disk in world.inventory.refers_to(attachment, DISK):
                     keyed = isinstance(disk.instance.index, str) and "each" in disk.instance.frame.bound
                     reaches = other is machine or attachment.instance.scope is machine.instance.scope or attachment.block == _block_of(machine, attachment)
-                    mentions = _tells_machine(attachment, other)
+                    mentions = _tells_machine(attachment, other) or attachment.instance.scope is not machine.instance.scope
+                    if keyed and other is not machine and attachment.instance.scope is machine.instance.scope and other.block is not machine.block and not _same_source(machine, other):
+                        continue
                     if keyed and reaches and (other is machine or mentions):
                         return disk, attachment, other
         return None
@@ -282,7 +308,13 @@ def _free_label(label: str, world: World) -> str:
     return candidate
 
 
+def _same_source(machine: Resource, other: Resource) -> bool:
+    """Whether two machines are made from, or named in, the same data: the disks of one tell where those of the other belong."""
+    return machine.block == other.block
+
+
 def _free_name(name: str, own: str, taken: list[str], world: World, prefix: str = "") -> str:
+    taken = [*taken, *(x.key for x in world.writer.edits if isinstance(x, e.PutKey))]
     base = name or "data"
     candidate, number = base, 2
     while candidate in taken or f"{prefix}-{candidate}" in taken:

@@ -15,7 +15,7 @@ from iac_agent.planner.world import World, listed
 _TOPIC = re.compile(r"\bboot[\s-]*(?:diag\w*|logs?|logging)\b|\bdiagnostics at boot\b|\bserial (?:console|log)s?\b", re.IGNORECASE)
 _OFF = (
     r"\b(?:disable|deactivate|turn(?:ed|ing)? off|switch(?:ed)? off|remove|drop|no|no more|without|off|kill|get rid of|stop|lose|ditch|"
-    r"(?:not|n't)(?: longer)? (?:need|want)\w*|not)\b"
+    r"not)\b|\b(?:not|\w+n't)(?: longer)? (?:need|want)\w*"
 )
 _WORDS = re.compile(rf"{_TOPIC.pattern}|{_OFF}|\b(?:turn|switch) (?:it |them )?on\b|\benabled?\b|\bon$", re.IGNORECASE)
 

@@ -13,13 +13,13 @@ from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
 
 OS_DISK = r"\b(?:os|root|system|boot)[\s-]*(?:disks?|drives?|volumes?)\b"
-DISKS = r"\b(?:disks?|drives?|volumes?)\b|\bdisk-\w+"
+DISKS = r"\b(?:disk|scratch|drive) space\b|\b(?:disks?|drives?|volumes?)\b|\bdisk-\w+"
 NEW = (
     r"\b(?:attach|hook|mount|plug|stick|slap|bolt|hang)\b|\b(?:a|an|another|one more|new|extra|additional|second|third)\s+(?:[\w.]+\s+){0,6}?(?:disks?|drives?|volumes?)\b(?! size)|"
     r"\b(?:disks?|drives?)\s+each\b|\b\d+\s*-?(?:gb|gib|tb|gigs?)\s+(?:[\w.-]+\s+){0,4}?(?:disks?|drives?|ssds?|hdds?)\b"
 )
 _MORE = r"\b(?:double|triple|twice|grow|extend|expand|enlarge|increase|bigger|larger|resize|bump|raise|upsize)\b"
-_LESS = r"\b(?:shrink|reduce|decrease|smaller|halve|downsize|cut)\b"
+_LESS = r"\b(?:shrink|reduce|decrease|smaller|halve|downsize|cut|cut (?:it )?down)\b"
 _WORDS = re.compile(
     rf"{OS_DISK}|{_MORE}|{_LESS}|\bsize\b|\b\d+(?:[.,]\d+)?\s*-?(?:tib|tb|terabytes?|gib|gb|gigs?|gigabytes?|g)\b|\b(?:to|by|each|full|nearly|running|filling|too small|plus|make|add|more)\b",
     re.IGNORECASE,
@@ -32,6 +32,8 @@ class GrowDisk:
     examples = ("grow the os disk of vm-web to 128 GB", "db's data disk plus 100 gigs", "double the data disk of db")
 
     def claims(self, wish: Wish, world: World) -> bool:
+        if not wish.cores and wish.amounts and not wish.has(NEW) and not wish.has(r"\bmemory\b|\bram\b") and _names_disk(wish, world):
+            return True
         if not (wish.has(DISKS) or wish.has(OS_DISK)) or (wish.has(NEW) and not wish.has(OS_DISK)):
             return False
         return bool(wish.amounts) or wish.has(_MORE) or wish.has(_LESS)
@@ -69,6 +71,14 @@ class GrowDisk:
         amount = wish.amounts[-1]
         lessened = wish.has(_LESS) and amount.relative
         return int(now or 0) + (-amount.gigabytes if lessened else amount.gigabytes) if amount.relative else amount.gigabytes
+
+
+def _names_disk(wish: Wish, world: World) -> bool:
+    """Whether the strongest name in a wish is that of a disk: `db-data to 1 TB`."""
+    mentions = world.selector.names.mentions(wish.text)
+    best = [(s, r) for m in mentions for s, r in m.named]
+    top = max((s for s, _ in best), default=0)
+    return top >= 3 and any(r.type == DISK for s, r in best if s == top) and not any(r.type in MACHINES for s, r in best if s == top)
 
 
 def _now(target: Resource, path: str) -> int | None:

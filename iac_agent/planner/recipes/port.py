@@ -167,8 +167,11 @@ class Port:
         home = _list_home(source, group, world)
         if home is None or source is None:
             raise Unsettled(Refusal(f"The rules of {group.address} are computed; I cannot add one where they are written."))
-        fields = _fields(dynamic, rules[-1] if rules else None)
-        element = _element_like(source, fields, values, dynamic)
+        content = next(b for b in dynamic.blocks if b.type == "content")
+        iterator = dynamic.attributes.get("iterator")
+        fields = _read_fields(content, dynamic.document.text(iterator.value) if iterator else dynamic.labels[0])
+        siblings = list(source.data.values()) if isinstance(source.data, dict) else list(source.data)
+        element = _element_like(siblings[-1] if siblings else None, fields, values)
         key = str(values["name"]).removeprefix("allow-")
         if isinstance(source.data, dict):
             like = list(source.data)
@@ -187,9 +190,9 @@ class Port:
         if each is not None and isinstance(sibling.instance.index, str):
             source = sibling.instance.body.get("for_each")
             home = _list_home(source, sibling, world)
-            fields = {n: f for n in values if (f := _field_of(rules[-1].get(n), each.data["value"]))}
+            fields = _read_fields(sibling.block, "each")
             if home is not None and source is not None:
-                element = _element_like(source, fields, values, None)
+                element = _element_like(each.data["value"], fields, values)
                 key = str(values["name"]) if any(str(k).startswith("allow") for k in source.data) else str(values["name"]).removeprefix("allow-")
                 if isinstance(source.data, dict) and home.path and not _is_list(home):
                     world.writer.add(e.PutKey(home.address, home.path, key, element))
@@ -250,6 +253,7 @@ class Port:
         for rule in sorted(rules, key=lambda r: [-s if isinstance(s, int) else 0 for s in r.path], reverse=False):
             self._remove(rule, rules, world)
         world.touch(dict.fromkeys(r.owner for r in rules))
+        world.last = tuple(dict.fromkeys(r.group for r in rules))
         world.say(f"Close {', '.join(p for p, _ in ports)} on {listed(dict.fromkeys(r.group for r in rules))}.")
 
     @staticmethod
@@ -394,45 +398,31 @@ def _is_list(place: Place) -> bool:
     return place.source.lstrip().startswith(("[", "-"))
 
 
-def _field_of(value: Value | None, element: Value) -> str | None:
-    """The field of an element that a value is taken from."""
-    if value is None or not isinstance(element.data, dict):
-        return None
-    for name, held in element.data.items():
-        if held.via and value.via and held.via[-1].key == value.via[-1].key:
-            return str(name)
-        if held.via and held.via[-1].key in value.deps:
-            return str(name)
-    return None
-
-
-def _fields(dynamic: Block, rule: Rule | None) -> dict[str, str]:
-    """Which argument of the content reads which field of an element, from the source of the content."""
-    content = next(b for b in dynamic.blocks if b.type == "content")
-    iterator = dynamic.attributes.get("iterator")
-    name = dynamic.document.text(iterator.value) if iterator else dynamic.labels[0]
+def _read_fields(content: Block, name: str) -> dict[str, str]:
+    """Which argument reads which field of the element, from the source; `name` is the iterator."""
     found = {}
     for argument, attribute in content.attributes.items():
-        text = dynamic.document.text(attribute.value)
+        text = content.document.text(attribute.value)
         match = re.search(rf"\b{re.escape(name)}\.value(?:\.(\w+)|\[\"(\w+)\"\])|lookup\({re.escape(name)}\.value,\s*\"(\w+)\"", text)
         if match:
             found[argument] = match[1] or match[2] or match[3]
     return found
 
 
-def _element_like(source: Value, fields: dict[str, str], values: dict[str, object], dynamic: Block | None) -> str:
-    """A new element: the fields that the elements here have, with the values of the new rule; others copied from a sibling."""
-    siblings = list(source.data.values()) if isinstance(source.data, dict) else list(source.data)
-    model = siblings[-1].data if siblings and isinstance(siblings[-1].data, dict) else {}
-    written = [k for k, v in model.items() if v.written is None or not v.written.path.startswith("type.")] or list(model)
+def _element_like(sibling: Value | None, fields: dict[str, str], values: dict[str, object]) -> str:
+    """A new element: the fields that a sibling has, with the values of the new rule; others copied from it."""
+    model = sibling.data if sibling is not None and isinstance(sibling.data, dict) else {}
+    written = [k for k, v in model.items() if v.via and not v.via[-1].path.startswith("type.") and (v.data is not None or k in ("name",))] or list(model)
     out: dict[str, object] = {}
     by_field = {f: a for a, f in fields.items()}
     for name in written:
         argument = by_field.get(name)
         out[name] = _cast(values[argument], model[name].plain()) if argument in values else _described(name, model[name].plain(), values)
-    for argument, name in fields.items():
-        if name not in out and argument in values and argument == "protocol" and values[argument] != "Tcp":
-            out[name] = values[argument]
+    if values["protocol"] == "Tcp" and fields.get("protocol") in out and len(model) > 4 and model[fields["protocol"]].plain() != "Tcp":
+        out[fields["protocol"]] = "Tcp"
+    protocol = fields.get("protocol", "")
+    if protocol and protocol not in out and values["protocol"] != "Tcp":
+        out[protocol] = values["protocol"]
     if not out and fields:
         out = {f: values[a] for a, f in fields.items() if a in values}
     return literal(out)
@@ -480,6 +470,7 @@ def _element_of(rule: Rule, dynamic: Block | None) -> Place | None:
 def _free_label(label: str, sibling: Resource, world: World) -> str:
     taken = {r.label for r in world.inventory.of_types(RULE) if r.instance.scope.module is sibling.instance.scope.module}
     short = label.removeprefix("allow_") if not any(t.startswith("allow") for t in taken) else label
+    short = f"port_{short}" if short[0].isdigit() else short
     while short in taken:
         short += "_2"
     return short

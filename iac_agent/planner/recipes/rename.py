@@ -15,9 +15,12 @@ from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World
 
-_VERB = re.compile(r"\b(?:rename|relabel|rechristen)\b|\bshould (?:read|be (?:called|named|labell?ed))\b|\bcall (?:the )?(?:terraform )?(?:resource|label)\b|\b(?:label|name)\b.*\b(?:misleading|wrong|poor|bad|should be)\b|\bchange the (?:\w+ )?(?:address|label|name)\b|\baddress\b.*\bbecomes\b|\bcall module\b|azurerm_\w+\.[\w-]+\s*->", re.IGNORECASE)
-_TO = re.compile(r"\b(?:to|as|into|read|called|named|it|be)\s+[\"'`]?(?P<to>(?:azurerm_\w+\.)?[A-Za-z_][\w-]*)[\"'`]?(?=\s|[,.;]|$)", re.IGNORECASE)
+_VERB = re.compile(r"\b(?:rename|relabel|rechristen)\b|\bshould (?:read|be (?:called|named|labell?ed))\b|\bcall (?:the )?(?:terraform )?(?:resource|label)\b|\b(?:label|name)\b.*\b(?:misleading|wrong|poor|bad|should be)\b|\bchange the (?:\w+ )?(?:address|label|name)\b|\baddress\b.*\bbecomes\b|\bcall module\b|azurerm_\w+\.[\w-]+\s*->|\bcall it\b.*\bterraform\b", re.IGNORECASE)
+_TO = re.compile(r"(?:\b(?:to|as|into|read|called|named|call it|make it|be|becomes)|->)\s+[\"'`]?(?P<to>(?:azurerm_\w+\.|module\.)?(?!(?:called|named)\b)[A-Za-z_][\w-]*)[\"'`]?(?=\s|[,.;]|$)", re.IGNORECASE)
 _CODE = re.compile(r"\b(?:label|terraform|resource|hcl|code|address|block|state|config(?:uration)?)\b|\bwithout (?:recreating|replacing|destroying)\b|\bmoved\b", re.IGNORECASE)
+
+
+_MODULE = re.compile(r"\bmodule[. ](?P<old>[\w-]+)\b(?: module)?.*?\b(?:to|as|into|module|called)[. ]+(?:module[. ])?[\"'`]?(?P<to>[A-Za-z][\w-]*)", re.IGNORECASE)
 
 
 class Rename:
@@ -29,6 +32,8 @@ class Rename:
         return _VERB.search(wish.text) is not None and re.search(r"\btags?\b", wish.text, re.IGNORECASE) is None
 
     def plan(self, wish: Wish, world: World) -> None:
+        if self._module(wish, world):
+            return
         pieces = list(_TO.finditer(wish.text))
         if not pieces:
             raise Unsettled(Question("To what should it be renamed?", {}))
@@ -43,6 +48,28 @@ class Rename:
         self._write(resource, label, world)
 
     @staticmethod
+    def _module(wish: Wish, world: World) -> bool:
+        """Rename a module call: `rename module jump to bastion`."""
+        match = _MODULE.search(wish.text)
+        if not match:
+            return False
+        old, to = match["old"], match["to"]
+        root = world.inventory.configuration.scopes[0].module
+        if f"module.{old}" not in root.index:
+            return False
+        if f"module.{to}" in root.index:
+            raise Unsettled(Refusal(f"module.{to} is there already."))
+        world.writer.add(e.RenameBlock(f"module.{old}", to))
+        for document in root.documents:
+            if re.search(rf"(?<![\w.-])module\.{re.escape(old)}(?![\w-])", document.data.decode("utf-8", "replace")):
+                world.writer.add(e.RenameReferences(str(document.path), f"module.{old}", f"module.{to}"))
+        file = str(root.index[f"module.{old}"][0].document.path)
+        world.writer.add(e.AddTopLevel(f"moved.{to}", f"moved {{\n  from = module.{old}\n  to   = module.{to}\n}}\n", file))
+        world.touch([r.address.replace(f"module.{old}", f"module.{to}", 1) for r in world.inventory.resources if r.address.startswith(f"module.{old}")])
+        world.say(f"Rename module.{old} to module.{to}; nothing is replaced.")
+        return True
+
+    @staticmethod
     def _subject(text: str, wish: Wish, world: World) -> Resource:
         kinds = tuple(sorted({r.type for r in world.inventory.resources}))
         address = ADDRESS.search(text)
@@ -50,7 +77,7 @@ class Rename:
         if address:
             found = world.inventory.of_block(address[0]) or [r for r in world.inventory.resources if r.block_address.endswith("." + address[0])]
         if not found:
-            by_label = [r for r in world.inventory.resources if re.search(rf"(?<![\w-]){re.escape(r.label)}(?![\w-])", text)]
+            by_label = [r for r in world.inventory.resources if re.search(rf"(?<![\w-]){re.escape(r.label)}(?![\w-])", wish.text)]
             said = [r for r in by_label if _CODE.search(text)]
             found = _narrowed(said, wish.text) if said else []
         if not found:
@@ -99,5 +126,7 @@ class Rename:
 def _narrowed(found: list[Resource], text: str) -> list[Resource]:
     kinds = [kind_of(m) for m in KIND_PATTERN.finditer(text)]
     narrowed = [r for r in found if any(r.type in k for k in kinds)] or found
+    if len({r.block_address for r in narrowed}) > 1 and re.search(r"\bprobe\b", text, re.IGNORECASE):
+        narrowed = [r for r in narrowed if r.type == "azurerm_lb_probe"] or narrowed
     modules = [r for r in narrowed if any(re.search(rf"\b{re.escape(m)}\b", text) for m in r.instance.scope.module.path)]
     return modules or narrowed

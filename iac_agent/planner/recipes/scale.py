@@ -112,7 +112,8 @@ class Scale:
             remove(world, [r for r in world.inventory.resources if r in going or any(r in _dependents(g, world) for g in going)])
             return
         source = group[0].instance.body.get("for_each")
-        present = [str(r.instance.index) for r in group]
+        present = [str(r.instance.index) for r in world.inventory.siblings(group[0])]
+        present = [k for k in present if k not in {str(r.instance.index) for r in group}] + [str(r.instance.index) for r in group]
         fresh = _fresh(present, wanted - len(group), names)
         for key in fresh:
             add_key(world, group, source, key)
@@ -153,7 +154,8 @@ def _group(wish: Wish, world: World) -> list[list[Resource]] | None:
         groups.setdefault((resource.block_address, path), [])
     for resource in world.inventory.of_types(*kinds):
         path = tuple(resource.instance.scope.keys[:-1]) if resource.instance.index is None else tuple(resource.instance.scope.keys)
-        if (resource.block_address, path) in groups:
+        counted = not isinstance(resource.instance.index, str)
+        if (resource.block_address, path) in groups and (counted or resource in meant):
             groups[resource.block_address, path].append(resource)
     able = [g for g in groups.values() if g[0].type in SCALE_SETS or g[0].instance.index is not None or (g[0].instance.scope.keys and g[0].instance.scope.keys[-1] is not None)]
     if wish.has(r"\bscale ?sets?\b|\bvmss\b|\binstances\b"):

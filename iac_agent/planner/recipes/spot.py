@@ -28,7 +28,7 @@ class Spot:
     examples = ("make vm-web spot with a max price of 5 cents an hour", "web is spot, delete it on eviction", "put vm-web back on demand")
 
     def claims(self, wish: Wish, world: World) -> bool:
-        if wish.price is not None and wish.has(r"\b(?:max(?:imum)?|price|bid|cap|cents?|\$)") and wish.has(r"\b(?:bid|price|pay)\b"):
+        if wish.price is not None and wish.has(r"\b(?:max(?:imum)?|price|bid|cap|cents?|\$)") and wish.has(r"\b(?:bid|price|pay|cap)\b|\b(?:per|an|/) ?hour\b"):
             return True
         return wish.has(_SPOT) or wish.has(r"\b(?:back to |on )?(?:regular|on[\s-]demand|pay[\s-]as[\s-]you[\s-]go)\b")
 

@@ -22,6 +22,8 @@ _RENAMES = (
     re.compile(rf"\b(?:the\s+)?(?:tag\s+)?{_KEY}(?:\s+tag)?\s+should be (?:called|named)\s+[\"'`]?(?P<to>[\w.-]*\w)", re.IGNORECASE),
 )
 _SETS = (
+    re.compile(rf"\b(?:owned|run|paid) by (?P<owner>{_VALUE.replace('double', 'd2').replace('single', 's2').replace('bare', 'b2')}).*\b(?P<key>owner) tag(?P<double>)?(?P<single>)?(?P<bare>)?", re.IGNORECASE),
+
     re.compile(rf"\btags?\s+{_KEY}\s+(?:of .+? |on .+? )?(?:to|as|with value|is|should be|becomes)\s+{_VALUE}", re.IGNORECASE),
     re.compile(rf"\b(?:the\s+)?{_KEY}\s+tags?\s+(?:of .+? |on .+? |for .+? )?(?:to|as|is|should be|should read|becomes|=)\s+{_VALUE}", re.IGNORECASE),
     re.compile(rf"\b(?:tag|label|mark|stamp)\s+.+?\s+(?:with|as)\s+(?:the\s+)?(?:tag\s+)?{_KEY}\s+(?:of\s+|value\s+|to\s+|is\s+)?{_VALUE}\s*$", re.IGNORECASE),
@@ -38,9 +40,12 @@ class Tags:
     )
 
     def claims(self, wish: Wish, world: World) -> bool:
+        acts = wish.pairs or _spoken(wish.text, world) or any(p.search(wish.text) for p in (*_RENAMES, *_SETS)) or wish.has(_REMOVE) or wish.has(r"\b(?:re|un)?tag(?:ged)? (?:the |all |every|my )?|\b(?:change|set|update|fix)\b")
+        if not acts or wish.has(r"^[\w\s-]+ has no tags?$"):
+            return False
         if _TAG.search(wish.text) and not re.search(r"\b(?:tagged|with (?:the )?tag)\b", wish.text, re.IGNORECASE):
             return True
-        return bool(_own_pairs(wish) and not re.search(r"\b(?:tagged|where|having)\b", wish.text, re.IGNORECASE)) or bool(_spoken(wish.text, world))
+        return bool(_own_pairs(wish) and "=" in wish.text and not re.search(r"\b(?:tagged|where|having)\b", wish.text, re.IGNORECASE)) or bool(_spoken(wish.text, world))
 
     def plan(self, wish: Wish, world: World) -> None:
         rename = next((m for p in _RENAMES if (m := p.search(wish.text))), None)
@@ -57,6 +62,8 @@ class Tags:
         if not pairs:
             raise Unsettled(Question("Which tag, with which value? For example: owner=sre.", {}))
         targets = self._targets(wish, world, [_PAIR, *spent])
+        if wish.has(r"\bwhere (?:it is|they are|it's) set\b|\bthat have it\b"):
+            targets = [t for t in targets if set(pairs) & set(t.tags)]
         changing = [t for t in targets if any(t.tags.get(k) != v for k, v in pairs.items())]
         if not changing:
             raise Unsettled(Refusal(f"{listed(targets)} has those tags already."))
@@ -75,7 +82,7 @@ class Tags:
         for pattern in _SETS:
             match = pattern.search(wish.text)
             if match and match["key"].lower() not in ("the", "a", "tag", "tags"):
-                value = match["double"] or match["single"] or match["bare"] or ""
+                value = match["double"] or match["single"] or match["bare"] or match.groupdict().get("owner") or ""
                 spans = [re.compile(rf"{re.escape(match['key'])}(?=\W)"), re.compile(re.escape(value))]
                 return {_known_key(match["key"], world) or match["key"]: value}, spans
         return {}, []
