@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from iac_agent.hcl import edits as e
 from iac_agent.hcl.address import parse_path
 from iac_agent.planner import refusals
@@ -27,6 +29,9 @@ class BuiltinPlanner:
         claimed = self._claimed(request, world)
         if not claimed:
             return refusals.unclear(request) or self._unknown(request, world)
+        left = self._left(request, claimed, world)
+        if left:
+            return Question(f"I understand only part of this. What does {left!r} ask for?", {})
         try:
             for recipe, wish in claimed:
                 world.how.append(f"{wish.text!r}: {recipe.title}")
@@ -45,7 +50,8 @@ class BuiltinPlanner:
         out: list[tuple[Recipe, Wish]] = []
         loose = ""
         for wish in wishes(request):
-            joined = Wish(f"{loose}, {wish.text}" if loose else wish.text, wish.context)
+            alone = not loose or bool(world.selector.names.mentions(wish.text) and world.selector.names.mentions(loose))
+            joined = wish if alone else Wish(f"{loose}, {wish.text}", wish.context)
             recipe = self._who(wish, world) or (self._who(joined, world) if loose else None)
             if recipe is None and out:
                 previous, before = out[-1]
@@ -63,6 +69,15 @@ class BuiltinPlanner:
             recipe = self._who(Wish(loose, request), world)
             return [(recipe, Wish(loose, request))] if recipe else []
         return out
+
+    def _left(self, request: str, claimed: list[tuple[Recipe, Wish]], world: World) -> str:
+        """A part that names something, that nobody claims, and that does not merely explain what comes next."""
+        for wish in wishes(request):
+            if any(wish.text in w.text for _, w in claimed) or not world.selector.names.mentions(wish.text):
+                continue
+            if starts_anew(wish.text) or re.search(r"\b(?:want|need|should|must|add)\b", wish.text, re.IGNORECASE):
+                return wish.text
+        return ""
 
     def _who(self, wish: Wish, world: World) -> Recipe | None:
         return next((r for r in self.recipes if r.claims(wish, world)), None)

@@ -17,7 +17,7 @@ from iac_agent.planner.protocol import Question
 
 _JOINED = re.compile(r"\s*(?:[,&+/]|\b(?:and|or|plus|as well as)\b)[\s,]*(?:and\s+)?(?:on |for |of |from |to )?(?:the |both |of )*", re.IGNORECASE)
 _ONE_OF = re.compile(r"\b(?:one|any|some|a couple) of (?:the|our|these|those|my)\b|\ba (?:vm|machine|server|disk|nic)\b", re.IGNORECASE)
-_HAVING = re.compile(r"\b(?:that|which|who)\s+(?:do(?:es)?(?:n't| not)\s+have|lacks?|(?:is|are)(?:n't| not)|still)\b[^,;]*?(?=$|,|;|\bto\b)|\bwhere it is set\b", re.IGNORECASE)
+_HAVING = re.compile(r"\b(?:that|which|who)\s+(?:do(?:es)?(?:n't|\s+not)\s+(?:yet\s+)?have|lacks?|(?:is|are)(?:n't| not)|still)\b[^,;]*?(?=$|,|;|\bto\b)|\bwhere it is set\b", re.IGNORECASE)
 _AND_ITS = re.compile(r"(?:,|\band|\bwith|\bplus|\bincluding)\s+(?:all )?(?:of )?(?:its|their)\s+(?P<kind>[\w ]+?)(?=$|,|;|\s+(?:to|too|by|as)\b)", re.IGNORECASE)
 _TAGGED = re.compile(
     r"\b(?:tagged|with (?:the )?tag|with|where|having)\s+(?P<key>[\w.-]+)\s*(?:=|:|\bis\b|\bequals\b)\s*[\"']?(?P<value>[\w.-]+)", re.IGNORECASE
@@ -104,7 +104,7 @@ class Selector:
         """Whether one bare label names all instances of its block: `resize web to ...`, but not `the web server`."""
         if len({r.block_address for r in found}) != 1 or any(not m["plural"] for m in lexicon.KIND_PATTERN.finditer(text)):
             return False
-        return any(m.text.lower() == found[0].label.lower() for _, m in groups)
+        return any(m.text.lower() == found[0].label.lower() and not text[: m.start].lower().endswith("the ") for _, m in groups)
 
     @staticmethod
     def _said_kind(text: str) -> bool:
@@ -141,7 +141,7 @@ class Selector:
         found = []
         for mention in self.names.mentions(text):
             meant = self._meant(mention, kinds)
-            if meant and mention.text.lower() == "data" and re.match(r"\s+(?:disks|drives)\b", text[mention.end :], re.IGNORECASE):
+            if meant and mention.text.lower() == "data" and re.match(r"\s+(?:disks?|drives?)\b", text[mention.end :], re.IGNORECASE):
                 continue
             if meant:
                 found.append((meant, mention))

@@ -155,6 +155,11 @@ def starts_anew(text: str) -> bool:
     return _STARTS.match(text) is not None
 
 
+_SERVICES = "|".join(sorted(map(re.escape, lexicon.SERVICES), key=len, reverse=True))
+_PORTED = re.compile(rf"(?:(?:tcp|udp)\s+)?(?:\d{{2,5}}|{_SERVICES})\s+(?:for|from|on|to)\b", re.IGNORECASE)
+_NUMBERED = re.compile(r"(?:\d{1,2}|two|three|four|five|six|seven|eight)\s+(?!(?:gb|gib|tb|gigs?|cores?|v?cpus?|cents?|more)\b)[a-z][\w-]*(?:\s+[a-z]+)?\s*$", re.IGNORECASE)
+
+
 def wishes(request: str) -> list[Wish]:
     """The wishes of a request, in order. A part without a verb of its own belongs to the one before it."""
     request = " ".join(request.replace("’", "'").split())
@@ -171,7 +176,8 @@ def wishes(request: str) -> list[Wish]:
         full_stop = match[0].strip() in (";", ".")
         if _PAIR.match(rest) and "=" in _PAIR.match(rest)[0] and not re.search(r"\b(?:on|to|for)\s", before):  # type: ignore[index]
             continue
-        if full_stop or (_STARTS.match(rest) and not _dangles(before)) or _elliptic(before, rest):
+        paired = _PAIR.match(rest) is not None and re.search(r"\b(?:on|to|for)\s", before) is not None and "=" in before
+        if paired or full_stop or (_STARTS.match(rest) and not _dangles(before)) or _elliptic(before, rest):
             parts.append(before)
             position = match.end()
     parts.append(request[position:])
@@ -215,6 +221,10 @@ def _dangles(before: str) -> bool:
 
 def _elliptic(before: str, rest: str) -> bool:
     """`resize web to D4s_v5 and db to E8s_v5`: the second part repeats the form of the first without its verb."""
+    if _PORTED.match(rest) and re.search(rf"(?<![\w.-])(?:\d{{2,5}}|{_SERVICES})(?![\w.-])", before, re.IGNORECASE):
+        return True
+    if _NUMBERED.match(rest) and re.search(r"\b(?:\d{1,2}|two|three|four|five|six|seven|eight)\s+[\w-]+(?:\s+\w+)?\s*$", before, re.IGNORECASE) and not re.search(r"\bvms?\b.*\bvms?\b", before):
+        return True
     piece = re.split(r"\s*(?:;|,|\sand\s)\s*", rest, maxsplit=1)[0]
     match = _ELLIPSIS.match(piece.strip())
     if match is None or len(match["name"].split()) > 5 or re.match(r"(?:from|in|on|only|to|the port)\b", match["name"], re.IGNORECASE):
@@ -227,7 +237,7 @@ def _complete(found: list[Wish]) -> list[Wish]:
     """Give a part without a verb the verb of the part before it, by putting that in front."""
     out: list[Wish] = []
     for wish in found:
-        match = _ELLIPSIS.match(wish.text)
+        match = _ELLIPSIS.match(wish.text) or _PORTED.match(wish.text)
         if out and match and not _STARTS.match(wish.text):
             lead = re.match(r"(?:[a-z]+(?:\s+(?:up|down|on|off))?)\b", out[-1].text, re.IGNORECASE)
             nouns = re.search(r"\b(?:os|data|boot|root)?\s?(?:disks?|diagnostics|size|price)\b", out[-1].text, re.IGNORECASE)

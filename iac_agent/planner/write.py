@@ -49,6 +49,7 @@ class Writer:
     inventory: Inventory
     edits: list[e.Edit] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    plumbed: dict[tuple[int, str, str], str] = field(default_factory=dict)
 
     def add(self, edit: e.Edit) -> None:
         if edit not in self.edits:
@@ -264,9 +265,13 @@ class Writer:
         now = _written_here(level, path)
         known = re.fullmatch(r"var\.([\w-]+)", now)
         name = known[1] if known else path.replace(".", "_")
-        if not known:
+        plumbed = (level.block.node.start_byte, str(level.block.document.path), path)
+        if plumbed in self.plumbed:
+            name = self.plumbed[plumbed]
+        elif not known:
+            self.plumbed[plumbed] = name
             if f"variable.{name}" in level.scope.module.index:
-                name = f"{level.block.labels[-1]}_{name}"
+                name = self.plumbed[plumbed] = f"{level.block.labels[-1]}_{name}"
             default = now if now and "each." not in now and "var." not in now and "local." not in now else "null"
             read = f"var.{name}" if default != "null" or not now else f"coalesce(var.{name}, {now})"
             block = f'variable "{name}" {{\n  type    = {_type_of(source)}\n  default = {default}\n}}\n'

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from iac_agent.agent import shadow
-from iac_agent.errors import IacAgentError
+from iac_agent.errors import IacAgentError, NotInitialised
 from iac_agent.hcl.changeset import apply_edits
 from iac_agent.hcl.module import RootModule
 from iac_agent.planner.protocol import ChangeSet, Context, Planner, Question, Refusal
@@ -87,7 +87,11 @@ def planned(changes: ChangeSet, applied: Applied) -> Plan:
     if link.is_symlink():
         link.unlink()
         shutil.copytree(applied.root.directory / ".terraform", link, symlinks=True)
-    terraform.plan(at / "plan", refresh=False)
+    try:
+        terraform.plan(at / "plan", refresh=False)
+    except NotInitialised:
+        terraform.init()
+        terraform.plan(at / "plan", refresh=False)
     plan = terraform.show_plan(at / "plan")
     shutil.rmtree(at, ignore_errors=True)
     return plan

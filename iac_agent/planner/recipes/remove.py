@@ -42,7 +42,7 @@ _WITH = re.compile(
     r"public ips?(?: address(?:es)?)?|ips?|attachments?)\b.*)$",
     re.IGNORECASE,
 )
-_STAYING = re.compile(r"[,;]?\s*(?:but|and)?\s*(?:its|their|the)\s+(?:[\w-]+\s+){0,3}?(?:can |may |should |must )?(?:stay|remain|survive)s?\b.*$", re.IGNORECASE)
+_STAYING = re.compile(r"[,;]?\s*(?:but|and)?\s*(?:(?:its|their|the)\s+(?:[\w-]+\s+){0,3}?|[\w-]+\s+)(?:can |may |should |must )?(?:stay|remain|survive)s?\b.*$", re.IGNORECASE)
 _AWAY = r"\b(?:throw|toss|chuck|take|tear|kick|get)\b.*\b(?:away|out|down|rid)\b|\bcan go\b|\bgoes\b|\bgo away\b"
 _EVERYTHING = r"\b(?:everything|all)\b(?:\s+(?:it|they|that|she|he)|\s*$)"
 _KEEP = re.compile(r"[,;]?\s*(?:but|and)?\s*\b(?:keep|leave|without deleting|preserve|not the|save|hold on to|spare|don'?t (?:delete|touch|lose|remove))\b(?P<rest>.*)$", re.IGNORECASE)
@@ -55,6 +55,8 @@ class Remove:
     examples = ("delete vm-web but keep its disk", "remove vm-web together with its nic", "throw away the storage account")
 
     def claims(self, wish: Wish, world: World) -> bool:
+        if wish.has(r"\btags?\b"):
+            return False
         return _VERB.search(wish.text) is not None or wish.has(_AWAY) or wish.has(r"\bgone\b|\bobsolete\b|\bdo(?:es)?(?:n'?t| not) need\b|\bnot needed\b")
 
     def plan(self, wish: Wish, world: World) -> None:
@@ -82,6 +84,8 @@ class Remove:
         """The kind the words name first; machines when a bare name fits one; else everything."""
         if re.search(r"\brule\b", text, re.IGNORECASE) and re.search(r"\b(?:balancer|lb)\b", text, re.IGNORECASE):
             return ("azurerm_lb_rule",)
+        if re.search(r"\brules?\b", text, re.IGNORECASE) and not re.search(r"azurerm_|\bnsgs?\b.*\bwith\b", text):
+            raise Unsettled(Question("Which rule should go? Name its port, as in: close port 22 on nsg-web.", {}))
         said = [kind_of(m) for m in KIND_PATTERN.finditer(text)]
         present = {r.type for r in world.inventory.resources}
         fitting = [k for k in said if set(k) & present]

@@ -19,13 +19,14 @@ from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
 from iac_agent.planner.write import home_of
 
-_WORD = "|".join(n for n in NUMBERS if n not in ("a", "an", "both", "half a", "single", "couple"))
+_WORD = "|".join(n for n in NUMBERS if n not in ("a", "an", "both", "half a", "couple"))
 _NUMBER = rf"(\d{{1,3}}|{_WORD})"
 _NOUN = r"(?:[\w-]+\s+){0,3}?(?:instances?|machines?|vms?|servers?|nodes?|boxes|box|workers?|replicas?|hosts?|[\w-]+s)"
 _TO = re.compile(rf"\b(?:scale|set|run|grow|shrink|increase|reduce|bring|resize|have|want|need|keep|go|bump|cut|should be|take|drop)\b[^,;]*?\b(?:to|at|be|with|of|=)\s+(?:just |only )?{_NUMBER}\b(?!\s*(?:cores?|v?cpus?|gb|gib|tb|gigs?|g|cents?|%|percent|x|steps?|sizes?))", re.IGNORECASE)
 _RUN = re.compile(rf"\b(?:run|have|want|need|keep)\s+(?:just |only )?{_NUMBER}\s+(?P<noun>{_NOUN})\b", re.IGNORECASE)
 _MORE = re.compile(rf"\b{_NUMBER}\s+(?:more|additional|extra|further)\b|\b(?:another|one more|an additional|an extra)\s+(?:{_NUMBER})?", re.IGNORECASE)
 _LESS = re.compile(rf"\b{_NUMBER}\s+(?:[\w-]+\s+){{0,3}}(?:less|fewer)\b|\b(?:one|{_NUMBER})\s+(?:less|fewer)\b", re.IGNORECASE)
+_PLAIN = re.compile(rf"(?:^|\b(?:need|want|have|expect)\b[^,]*?,?\s)(?:an? )?{_NUMBER}\s+(?!more\b|new\b)(?:[a-z]+\s+)?[a-z]+s?(?:\s+(?:will do|would do|is enough|are enough|suffices?|in total)\b.*)?$", re.IGNORECASE)
 _CALLED = re.compile(r"\b(?:called|named|name it|call it|key)\s+[\"'`]?(?P<name>[A-Za-z][\w-]*)", re.IGNORECASE)
 _ADD = re.compile(r"\b(?:add|another|new|one more|additional|extra|more)\b", re.IGNORECASE)
 _WORDS = re.compile(
@@ -40,9 +41,13 @@ class Scale:
     examples = ("scale web to 5", "two more workers", "add a worker called w4", "one web server less")
 
     def claims(self, wish: Wish, world: World) -> bool:
+        if wish.has(r"\bhalf of the [\w ]*(?:instances|nodes)\b"):
+            return True
         if wish.has(r"\b(?:disks?|cores?|cpus?|gb|tb|gigs?|port|ports|rule|memory|ram|size)\b") or wish.cidrs or wish.price is not None and wish.has(r"cents|\$"):
             return False
         if wish.has(r"\bscale\b") and (wish.number is not None or wish.has(r"\b(?:out|in)\b")):
+            return True
+        if _PLAIN.search(wish.text) and _group(wish, world) and not wish.has(r"\b(?:create|new|launch|spin|deploy|linux|windows|ubuntu)\b"):
             return True
         if wish.has(r"\btwice as many\b|\b(?:double|halve)\b.*\b(?:number|instances|count)\b"):
             return True
@@ -176,7 +181,7 @@ def _wanted(wish: Wish, now: int) -> int | None:
         return now * 2
     if wish.has(r"\bhalve\b|\bhalf\b"):
         return max(1, now // 2)
-    match = _TO.search(wish.text) or _RUN.search(wish.text)
+    match = _TO.search(wish.text) or _RUN.search(wish.text) or _PLAIN.search(wish.text)
     if match:
         return number(match[1])
     if wish.number is not None and wish.has(r"\bscale\b"):

@@ -43,7 +43,7 @@ class Tags:
         acts = wish.pairs or _spoken(wish.text, world) or any(p.search(wish.text) for p in (*_RENAMES, *_SETS)) or wish.has(_REMOVE) or wish.has(r"\b(?:re|un)?tag(?:ged)? (?:the |all |every|my )?|\b(?:change|set|update|fix)\b")
         if not acts or wish.has(r"^[\w\s-]+ has no tags?$"):
             return False
-        if _TAG.search(wish.text) and not re.search(r"\b(?:tagged|with (?:the )?tag)\b", wish.text, re.IGNORECASE):
+        if _TAG.search(wish.text) and not re.search(r"\b(?<!be )(?:tagged|with (?:the )?tag)\b", wish.text, re.IGNORECASE):
             return True
         return bool(_own_pairs(wish) and "=" in wish.text and not re.search(r"\b(?:tagged|where|having)\b", wish.text, re.IGNORECASE)) or bool(_spoken(wish.text, world))
 
