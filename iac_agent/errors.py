@@ -24,11 +24,13 @@ IacAgentError
 │   ├── AzureThrottled          429 after every retry
 │   └── AzureRejected           any other answer of 400 and above, with ARM's code
 ├── PlannerError
+│   ├── ModelFailed             the model server did not answer, or not usefully
 │   ├── NeedsAnswer             the request is ambiguous                                 exit 4
 │   └── OutOfReach              the planner cannot do this                               exit 3
 ├── Refused                     a guardrail or a missing approval                        exit 3
 │   ├── GateRefused             what would run at plan time is not allowed
 │   ├── ApprovalMissing         a change nobody approved
+│   ├── Surplus                 the plan changes more than the request asked for
 │   └── PlanChanged             the plan is not the one that was approved
 ├── RunError
 │   ├── RunBusy                 another run holds this root module
@@ -248,6 +250,10 @@ class NeedsAnswer(PlannerError):
         self.candidates = candidates
 
 
+class ModelFailed(PlannerError):
+    """The model server could not be used: unreachable, refused the key, too slow, or answered nonsense to the end."""
+
+
 class OutOfReach(PlannerError):
     """The planner cannot do this; the message says what it can do."""
 
@@ -270,6 +276,10 @@ class ApprovalMissing(Refused):
     def __init__(self, message: str, addresses: list[str], *, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.addresses = addresses
+
+
+class Surplus(Refused):
+    """The plan changes what the request did not ask for."""
 
 
 class PlanChanged(Refused):

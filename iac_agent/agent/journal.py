@@ -21,7 +21,7 @@ from iac_agent.errors import FilesChanged
 from iac_agent.hcl.changeset import FileChange
 from iac_agent.store.home import Home
 
-UNFINISHED = ("writing", "written", "applying", "failed")
+UNFINISHED = ("writing", "written", "applying", "applied", "failed")
 FINISHED = ("done", "refused", "abandoned", "rolled-back")
 
 
@@ -79,6 +79,11 @@ class Run:
     expects: list[dict[str, Any]] = field(default_factory=list)
     targets: list[str] = field(default_factory=list)
     approved: list[str] = field(default_factory=list)
+    undo: list[dict[str, Any]] = field(default_factory=list)
+    touches: list[str] = field(default_factory=list)
+    program: dict[str, Any] = field(default_factory=dict)
+    steps: int = 0
+    proven: bool = False
     pid: int = 0
     error: str = ""
     started: float = field(default_factory=time.time)

@@ -5,8 +5,11 @@ Read it from `Agent.apply` down. Everything it needs comes in through `Session`;
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,8 @@ from iac_agent.agent.report import Approver, Proof, Reporter
 from iac_agent.azure.lenses.table import Arm
 from iac_agent.errors import (
     ApprovalMissing,
+    GateRefused,
+    HclError,
     IacAgentError,
     NeedsAnswer,
     NotInitialised,
@@ -23,14 +28,19 @@ from iac_agent.errors import (
     OutOfReach,
     PlanChanged,
     Refused,
+    Surplus,
+    TerraformFailed,
 )
 from iac_agent.guard import gate, redact
 from iac_agent.guard.verdict import Approved, Verdict, judge
 from iac_agent.hcl.changeset import Outcome, apply_edits
 from iac_agent.hcl.module import RootModule
+from iac_agent.hcl.scope import Given
 from iac_agent.planner.protocol import ChangeSet, Context, Expectation, Planner, Question, Refusal
+from iac_agent.planner.remembered import lift
 from iac_agent.store.audit import Audit, Record
 from iac_agent.store.home import Home
+from iac_agent.store.memory import Memory, Metaprogram
 from iac_agent.terraform.models import Plan, State
 from iac_agent.terraform.runner import Terraform
 
@@ -60,6 +70,10 @@ class Session:
     major: int
     consent: Consent = field(default_factory=Consent)
     answer: str = ""
+    given: Given = field(default_factory=Given)
+    memory: Memory | None = None
+    max_steps: int = 5
+    about: tuple[str, ...] = ()
 
     @property
     def directory(self) -> Path:
@@ -96,7 +110,7 @@ class Agent:
         """The whole flow. An unfinished run of the same request is finished instead."""
         with lock.held(self.session.home, f"apply {request}", self.session.terraform.inputs.lock_timeout):
             left = journal.unfinished(self.session.home)
-            if left is not None and left.request == request:
+            if left is not None and left.request == redact.text(request):
                 self.session.reporter.note(f"Run {left.id} of this request was interrupted; finishing it.")
                 return self.finish(left)
             if left is not None:
@@ -111,42 +125,110 @@ class Agent:
     # --- understand, edit, plan, judge -----------------------------------------------------------------------------
 
     def _prepare(self, request: str) -> Prepared:
-        run = journal.new_run(self.session.home, request)
-        self.record(run, "request", {"request": request, "directory": str(self.session.directory)})
+        run = journal.new_run(self.session.home, redact.text(request))
+        self.record(run, "request", {"request": run.request, "directory": str(self.session.directory)})
         try:
             return self._judged(run, request)
         except IacAgentError as problem:
-            self.record(run, "refused" if isinstance(problem, Refused) else "stopped", {"error": problem.kind, "message": problem.message})
+            self.record(
+                run,
+                "refused" if isinstance(problem, Refused) else "stopped",
+                {"error": problem.kind, "message": redact.text(problem.message)},
+            )
             raise
 
     def _judged(self, run: Run, request: str) -> Prepared:
+        """Let the planner try until a plan passes: errors and refusals go back to it as observations, as often as it can use them."""
         session = self.session
         root = RootModule(session.directory)
         gate.require(root, session.rules)
-        changes = self._understand(request, root)
-        session.reporter.understood(changes)
+        context = Context(
+            root,
+            self._state(),
+            session.major,
+            session.answer,
+            session.given,
+            session.about,
+            preview=lambda changes: self._preview(run, changes, root),
+        )
+        rounds = min(session.max_steps, session.planner.rounds)
+        for step in range(1, rounds + 1):
+            changes = self._understand(request, context)
+            try:
+                prepared = self._attempt(run, changes, root)
+            except (HclError, TerraformFailed, GateRefused, OutOfReach, Surplus) as problem:
+                if step == rounds:
+                    raise
+                session.reporter.note(f"Step {step}: {problem.message.splitlines()[0][:200]}")
+                context = replace(
+                    context, observations=(*context.observations, f"{problem.kind}: {problem.message} {problem.hint}".strip())
+                )
+                continue
+            run.steps = step
+            run.program = self._lifted(run, request, changes, context)
+            return self._shown(prepared)
+        raise OutOfReach("the planner found no change that passes")
+
+    def _attempt(self, run: Run, changes: ChangeSet, root: RootModule) -> Prepared:
+        """Edit in a shadow, plan and judge. Leaves nothing behind but the run's own folder."""
+        session = self.session
         outcome = apply_edits(root, list(changes.edits))
         if not outcome.files:
             raise OutOfReach("the edits change nothing: it is so already")
-        session.reporter.edited(outcome)
         edited = {path: change.after for path, change in outcome.files.items()}
         gate.require(root.with_edits(edited), session.rules)
+        shutil.rmtree(run.folder / "shadow", ignore_errors=True)
         place = shadow.cast(root, edited, run.folder / "shadow")
-        terraform = session.terraform.at(place)
+        terraform = self._shadowed(session.terraform.at(place), root, edited, place)
         plan = self.planned(terraform, run.plan_file)
         verdict = self._verdict(run, plan, changes, root)
+        require_only(changes, verdict)
         if (verdict.unrelated or verdict.entangled) and not session.consent.unrelated:
             plan, verdict = self._narrowed(run, terraform, verdict)
-        run.keep(list(outcome.files.values()))
-        run.verdict, run.expects = verdict.as_json(), [vars(e) for e in changes.expects]
-        run.save()
-        session.reporter.judged(verdict)
-        self.record(run, "verdict", {**verdict.as_json(), "edits": [redact.edit(e.as_json()) for e in changes.edits]})
         return Prepared(run, changes, outcome, verdict, terraform)
 
-    def _understand(self, request: str, root: RootModule) -> ChangeSet:
-        state = self._state()
-        answer = self.session.planner.plan(request, Context(root, state, self.session.major, self.session.answer))
+    def _lifted(self, run: Run, request: str, changes: ChangeSet, context: Context) -> dict[str, Any]:
+        """The change as a metaprogram, for when it is proven; nothing when it holds something sensitive."""
+        if (
+            self.session.memory is None
+            or changes.by in ("memory", "undo")
+            or redact.text(request) != request
+            or any(redact.edit(e.as_json()) != e.as_json() for e in changes.edits)
+        ):
+            return {}
+        program = lift(run.id, request, changes, context, {"planner": changes.by, "steps": run.steps})
+        return asdict(program) if program is not None else {}
+
+    def _preview(self, run: Run, changes: ChangeSet, root: RootModule) -> str:
+        """What Terraform would do, for a planner that looks before it proposes."""
+        prepared = self._attempt(run, replace(changes, touches=()), root)
+        items = [f"{i.action} {i.address} {', '.join(i.forced_by or i.changed)}".strip() for i in prepared.verdict.intended]
+        return "\n".join(items) or "no changes"
+
+    @staticmethod
+    def _shadowed(terraform: Terraform, root: RootModule, edited: dict[Path, bytes], place: Path) -> Terraform:
+        """The same Terraform, reading a `-var-file` of the repository that was edited from the shadow."""
+        inputs = terraform.inputs
+        files = tuple(str(place / os.path.relpath(f, root.directory)) if Path(f) in edited else f for f in inputs.var_files)
+        return replace(terraform, inputs=replace(inputs, var_files=files))
+
+    def _shown(self, prepared: Prepared) -> Prepared:
+        """Tell and keep what passed."""
+        session, run, changes, verdict = self.session, prepared.run, prepared.changes, prepared.verdict
+        session.reporter.understood(changes)
+        session.reporter.edited(prepared.outcome)
+        run.keep(list(prepared.outcome.files.values()))
+        run.verdict, run.expects = verdict.as_json(), [vars(e) for e in changes.expects if redact.text(str(e.value)) == str(e.value)]
+        run.undo = _undo(prepared.outcome)
+        run.touches = [i.address for i in verdict.intended]
+        run.save()
+        session.reporter.judged(verdict)
+        edits = [redact.edit(e.as_json()) for e in changes.edits]
+        self.record(run, "verdict", {**verdict.as_json(), "edits": edits, "steps": run.steps, "planner": changes.by})
+        return prepared
+
+    def _understand(self, request: str, context: Context) -> ChangeSet:
+        answer = self.session.planner.plan(request, context)
         if isinstance(answer, Question):
             raise NeedsAnswer(answer.text, [f"{a}: {what}" if what else a for a, what in answer.candidates.items()])
         if isinstance(answer, Refusal):
@@ -272,8 +354,12 @@ class Agent:
         if expects:
             proofs += verification.live(expects, session.terraform.state(), session.arm(), session.major)
         session.reporter.proven(proofs)
-        run.save(status="done")
+        good = all(p.holds for p in proofs)
+        run.save(status="done", proven=good)
         journal.clean(session.home)
+        if good and run.program and session.memory is not None:
+            evidence = {**run.program["evidence"], "approved": run.approved, "proofs": [p.what for p in proofs]}
+            session.memory.keep(Metaprogram(**{**run.program, "evidence": evidence}))
         self.record(run, "verified" if all(p.holds for p in proofs) else "not-verified", {"proofs": [p.as_json() for p in proofs]})
         session.reporter.recorded(self.records)
         bad = [p for p in proofs if not p.holds]
@@ -291,6 +377,34 @@ class Agent:
         self.records.append(self.session.audit.append(run.id, kind, body))
 
 
+def require_only(changes: ChangeSet, verdict: Verdict) -> None:
+    """Raise Surplus when the plan changes what the request did not ask for, OutOfReach when it leaves alone what it did."""
+    if not changes.touches:
+        return
+    wanted = [*changes.touches, *changes.follows]
+    surplus = [i.address for i in verdict.intended if not any(_covers(w, i.address) for w in wanted)]
+    if surplus:
+        raise Surplus(
+            f"the edits would also change {', '.join(surplus)}, which the request did not ask for",
+            hint="Ask for those too, or name the change differently.",
+        )
+
+
+def _covers(wanted: str, address: str) -> bool:
+    """Whether an address is meant by one that may be a block's, or a type's with a star."""
+    bare = re.sub(r"\[[^\]]*\]", "", address)
+    if wanted.endswith("*"):
+        return f".{bare}".rsplit(".", 2)[-2] == wanted[:-1]
+    return address == wanted or bare == wanted or (("[" not in wanted.rsplit(".", 1)[-1]) and bare == re.sub(r"\[[^\]]*\]", "", wanted))
+
+
+def _undo(outcome: Outcome) -> list[dict[str, Any]]:
+    """The inverse edits as JSON; empty when one of them is not known or holds something sensitive."""
+    described = [i.as_json() for i in outcome.inverses if i is not None]
+    whole = len(described) == len(outcome.inverses) and all(redact.edit(d) == d for d in described)
+    return described if whole else []
+
+
 def _only_edited(plan: Plan, changes: ChangeSet) -> bool:
     """Whether every change is of a resource that was edited, in an attribute that was."""
     edited: dict[str, set[str]] = {}
@@ -298,7 +412,7 @@ def _only_edited(plan: Plan, changes: ChangeSet) -> bool:
         path = str(getattr(edit, "path", ""))
         edited.setdefault(edit.address, set()).add(path.split(".")[0].split("[")[0])
     for change in plan.changes:
-        names = edited.get(change.address.split("[")[0])
+        names = edited.get(re.sub(r"\[[^\]]*\]", "", change.address))
         if names is None or change.action == "delete":
             return False
         if change.action == "create":

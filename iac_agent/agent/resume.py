@@ -98,7 +98,7 @@ def adopt_existing(agent: Agent, run: Run, problem: AlreadyExists) -> None:
 
 def abandon(agent: Agent, run: Run) -> str:
     """Give a run up: files go back when nothing was applied; else they stay, since the cloud has changed. Returns what was done."""
-    applied = run.status in ("applying", "failed") and _changed_something(run)
+    applied = run.status == "applied" or (run.status in ("applying", "failed") and _changed_something(run))
     if applied:
         run.save(status="abandoned")
         text = f"Run {run.id} given up. Part of it was applied, so the files keep the approved edit; run a plan to see what is left."

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from iac_agent.cli.main import SCHEMA_VERSION, Globals
-from iac_agent.errors import IacAgentError
+from iac_agent.errors import IacAgentError, UsageError
 
 if TYPE_CHECKING:
     from iac_agent.agent.loop import Agent
@@ -28,6 +28,7 @@ def _inputs(command: F) -> F:
         click.option("--lock-timeout", default="", metavar="DURATION", help="How long to wait for locks, as in 30s."),
         click.option("--parallelism", type=int, default=0, help="Terraform's parallelism."),
         click.option("--answer", default="", help="The answer to a question about an ambiguous request."),
+        click.option("--explain", is_flag=True, help="Say how the request was understood."),
         click.option("--include-unrelated", is_flag=True, help="Also apply changes the request did not ask for."),
     ]
     for option in reversed(options):
@@ -59,7 +60,8 @@ def _agent(options: Globals, interactive: bool, **flags: Any) -> Agent:
 
     root = options.directory.resolve()
     settings = config.load(root, options.config)
-    reporter = render.JsonReporter(options.document, root) if options.as_json else render.ConsoleReporter(options.color, root)
+    explain = flags.get("explain", False)
+    reporter = render.JsonReporter(options.document, root) if options.as_json else render.ConsoleReporter(options.color, root, explain)
     consent = Consent(
         flags.get("auto_approve", False),
         frozenset(flags.get("allow_replace", ())),
@@ -72,6 +74,7 @@ def _agent(options: Globals, interactive: bool, **flags: Any) -> Agent:
         flags.get("lock_timeout", ""),
         flags.get("parallelism", 0),
         flags.get("answer", ""),
+        tuple(flags.get("about", ())),
         consent,
     )
     prompt = _Prompt(interactive and not options.as_json and sys.stdin.isatty())
@@ -124,14 +127,16 @@ def plan(options: Globals, /, request: str, out: Path | None, detailed_exitcode:
 
 
 @click.command()
-@click.argument("request")
+@click.argument("request", required=False)
 @_inputs
 @click.option("--auto-approve", is_flag=True, help="Approve changes in place and creations; never a replacement or a destroy.")
 @click.option("--allow-replace", multiple=True, metavar="ADDR", help="Approve the replacement of this address.")
 @click.option("--allow-destroy", multiple=True, metavar="ADDR", help="Approve the destruction of this address.")
 @click.pass_obj
-def apply(options: Globals, /, request: str, **flags: Any) -> int:
+def apply(options: Globals, /, request: str | None, **flags: Any) -> int:
     """Apply REQUEST (or a plan saved with `plan -out`): edit, plan, judge, approve, apply, verify.
+
+    Without REQUEST it asks for one at the terminal.
 
     For example: iacagent apply "make vm spot" --allow-replace azurerm_linux_virtual_machine.vm
     """
@@ -139,11 +144,38 @@ def apply(options: Globals, /, request: str, **flags: Any) -> int:
     def work() -> int:
         from iac_agent.agent import saved
 
+        wanted = request or _asked(options)
         agent = _agent(options, True, **flags)
-        if saved.is_saved(Path(request)):
-            saved.apply(agent, Path(request))
+        if saved.is_saved(Path(wanted)):
+            saved.apply(agent, Path(wanted))
         else:
-            agent.apply(request)
+            agent.apply(wanted)
+        return 0
+
+    return _with_document(options, work)
+
+
+def _asked(options: Globals) -> str:
+    """A request from the terminal. Raises UsageError when nobody is there."""
+    if options.as_json or not sys.stdin.isatty():
+        raise UsageError("there is no request", hint='For example: iacagent apply "make vm spot"')
+    return str(click.prompt("What should change", err=True))
+
+
+@click.command()
+@_inputs
+@click.option("--auto-approve", is_flag=True, help="Approve changes in place and creations; never a replacement or a destroy.")
+@click.option("--allow-replace", multiple=True, metavar="ADDR", help="Approve the replacement of this address.")
+@click.option("--allow-destroy", multiple=True, metavar="ADDR", help="Approve the destruction of this address.")
+@click.pass_obj
+def undo(options: Globals, /, **flags: Any) -> int:
+    """Take the last change back: its inverse edits, planned, judged, approved, applied and verified like any change."""
+
+    def work() -> int:
+        from iac_agent.agent import undo as undoing
+
+        agent = _agent(options, True, **flags)
+        undoing.undo(agent)
         return 0
 
     return _with_document(options, work)

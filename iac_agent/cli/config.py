@@ -32,6 +32,36 @@ class Guard(BaseModel):
     allow: Allow = Field(default_factory=lambda: Allow.model_validate({}), description="Exceptions from the static gate.")
 
 
+class Prices(BaseModel):
+    """What a model costs, in dollars per million tokens."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    input: float = Field(0.0, description="Dollars per million tokens sent.")
+    output: float = Field(0.0, description="Dollars per million tokens answered.")
+
+
+class PlannerSettings(BaseModel):
+    """Who turns a request into edits."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    mode: Literal["auto", "builtin", "model"] = Field(
+        "auto", description="auto: built-in where it is sure, then memory, then the model if one is configured."
+    )
+    model: str = Field("", description="The model's name, or the deployment's with Azure OpenAI; empty: no model.")
+    base_url: str = Field(
+        "", description="An OpenAI-compatible server, ending in /v1; empty: the OpenAI API. With Azure OpenAI its endpoint."
+    )
+    api_key_env: str = Field("OPENAI_API_KEY", description="The environment variable that holds the key.")
+    azure_api_version: str = Field("", description="Set for Azure OpenAI, as in 2024-10-21.")
+    max_steps: int = Field(5, ge=1, le=20, description="How often a planner may try until a plan passes.")
+    context_tokens: int = Field(6000, ge=1000, description="How much of the configuration is sent at first, in tokens.")
+    timeout: float = Field(60.0, gt=0, description="Seconds to wait for one answer.")
+    retries: int = Field(3, ge=0, le=10, description="Retries after a rate limit or a failed connection; Retry-After is honoured.")
+    price: Prices = Field(default_factory=lambda: Prices.model_validate({}), description="For the cost that is shown.")
+
+
 class Settings(BaseSettings):
     """The configuration of iacagent for one repository."""
 
@@ -40,6 +70,9 @@ class Settings(BaseSettings):
     terraform: str = Field("", description="The Terraform or OpenTofu to run; empty: terraform, tofu, or the embedded one.")
     lock_timeout: str = Field("", description="How long to wait for locks, as a Terraform duration such as 30s.")
     azurerm: Literal["auto", "4", "5"] = Field("auto", description="The azurerm major; auto reads the lock file and required_providers.")
+    planner: PlannerSettings = Field(
+        default_factory=lambda: PlannerSettings.model_validate({}), description="Who turns a request into edits."
+    )
     guard: Guard = Field(default_factory=lambda: Guard.model_validate({}), description="Guardrails.")
 
     @classmethod

@@ -19,6 +19,9 @@ SCHEMA_VERSION = 1
 _COMMANDS = {
     "plan": ("iac_agent.cli.changes", "Plan a request: edits, plan and verdict; changes nothing."),
     "apply": ("iac_agent.cli.changes", "Plan, approve, apply and verify a request, or a saved plan."),
+    "undo": ("iac_agent.cli.changes", "Take the last change back, through the same flow."),
+    "chat": ("iac_agent.cli.chat", "Keep a session: ask, refine, see the plan, approve, undo."),
+    "memory": ("iac_agent.cli.memory", "Proven changes that answer requests of their kind again."),
     "resume": ("iac_agent.cli.changes", "Finish an interrupted run, or give it up."),
     "audit": ("iac_agent.cli.audit", "Show or verify the audit trail."),
     "gym": ("iac_agent.cli.gym", "Run a local Azure."),

@@ -38,7 +38,8 @@ def unified(change: FileChange, name: str) -> list[str]:
 class ConsoleReporter:
     """Prints each step as it happens."""
 
-    def __init__(self, color: bool, root: Any) -> None:
+    def __init__(self, color: bool, root: Any, explain: bool = False) -> None:
+        self.explain = explain
         style: dict[str, Any] = {"no_color": not color, "highlight": False, "soft_wrap": True}
         self.out = Console(**style)
         self.err = Console(stderr=True, **style)
@@ -50,7 +51,9 @@ class ConsoleReporter:
 
     def understood(self, changes: ChangeSet) -> None:
         self._head("Understood")
-        self.out.print(f"  {changes.reason}", markup=False)
+        self.out.print(f"  {redact.text(changes.reason)}", markup=False)
+        for line in changes.how if self.explain else ():
+            self.out.print(f"    {redact.text(line)}", markup=False, style="dim")
         for edit in changes.edits:
             described = redact.edit(edit.as_json())
             text = edit.describe() if described == edit.as_json() else f"set {described.get('path')} = {redact.MASK}"
@@ -153,6 +156,9 @@ class JsonReporter:
         self.document["reason"] = changes.reason
         self.document["edits"] = [redact.edit(e.as_json()) for e in changes.edits]
         self.document["notes"] = list(changes.notes)
+        self.document["how"] = list(changes.how)
+        self.document["planner"] = changes.by
+        self.document["touches"] = list(changes.touches)
 
     def edited(self, outcome: Outcome) -> None:
         self.document["diff"] = [{"path": str(c.path), "diff": "\n".join(unified(c, c.path.name))} for c in outcome.files.values()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,9 +13,14 @@ from iac_agent.azure.lenses.table import Arm
 from iac_agent.azure.provider_version import major_of
 from iac_agent.cli.config import Settings
 from iac_agent.guard.gate import GateRules
+from iac_agent.hcl.scope import Given
+from iac_agent.planner.auto import AutoPlanner
 from iac_agent.planner.builtin import BuiltinPlanner
+from iac_agent.planner.protocol import Planner
+from iac_agent.planner.remembered import MemoryPlanner
 from iac_agent.store.audit import Audit
 from iac_agent.store.home import Home
+from iac_agent.store.memory import Memory
 from iac_agent.terraform.argv import Inputs
 from iac_agent.terraform.binary import find
 from iac_agent.terraform.runner import Terraform
@@ -29,6 +35,7 @@ class Request:
     lock_timeout: str = ""
     parallelism: int = 0
     answer: str = ""
+    about: tuple[str, ...] = ()
     consent: Consent = field(default_factory=Consent)
 
 
@@ -47,6 +54,7 @@ def session(directory: Path, settings: Settings, request: Request, reporter: Rep
         request.parallelism,
     )
     home = Home(directory)
+    memory = Memory(home.database_url)
     allow = settings.guard.allow
 
     def arm() -> Arm:
@@ -57,7 +65,7 @@ def session(directory: Path, settings: Settings, request: Request, reporter: Rep
     return Session(
         home=home,
         terraform=Terraform(directory, find(environment), environment, inputs),
-        planner=BuiltinPlanner(),
+        planner=_planner(settings, environment, memory),
         audit=Audit(home.database_url),
         arm=arm,
         rules=GateRules(allow.external_data, allow.provisioners, tuple(allow.providers)),
@@ -66,7 +74,35 @@ def session(directory: Path, settings: Settings, request: Request, reporter: Rep
         major=major,
         consent=request.consent,
         answer=request.answer,
+        given=_given(directory, inputs, environment),
+        memory=memory,
+        max_steps=settings.planner.max_steps,
+        about=request.about,
     )
+
+
+def _given(directory: Path, inputs: Inputs, environment: Mapping[str, str]) -> Given:
+    """What flags and environment say about variables, as Terraform will hear it."""
+    workspace = environment.get("TF_WORKSPACE", "")
+    kept = directory / environment.get("TF_DATA_DIR", ".terraform") / "environment"
+    if not workspace and kept.is_file():
+        workspace = kept.read_text("utf-8").strip()
+    return Given(
+        inputs.variables, inputs.var_files, {k: v for k, v in environment.items() if k.startswith("TF_VAR_")}, workspace or "default"
+    )
+
+
+def _planner(settings: Settings, environment: Mapping[str, str], memory: Memory) -> Planner:
+    wanted = settings.planner
+    model: Planner | None = None
+    if wanted.model and wanted.mode != "builtin":
+        from iac_agent.planner.model.client import Access, ModelClient
+        from iac_agent.planner.model.planner import ModelPlanner
+
+        key = environment.get(wanted.api_key_env, "")
+        access = Access(wanted.model, wanted.base_url, key, wanted.azure_api_version, wanted.timeout, wanted.retries)
+        model = ModelPlanner(ModelClient(access), wanted.max_steps, wanted.context_tokens, (wanted.price.input, wanted.price.output))
+    return AutoPlanner(wanted.mode, BuiltinPlanner(), MemoryPlanner(memory), model)
 
 
 def _gym_provider(environment: dict[str, str], major: int) -> dict[str, str]:

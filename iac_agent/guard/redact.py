@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import re
 
+from iac_agent.hcl.secrets import in_text, is_sensitive_name
+
 MASK = "(sensitive)"
-_NAME = re.compile(
-    r"(passwo?r?d|passwd|secret|token|private_key|access_key|shared_key|connection_string|credential|custom_data|user_data)",
-    re.IGNORECASE,
-)
 _ASSIGNED = re.compile(r'^(?P<head>[\s+\- ]*"?(?P<name>[\w.-]+)"?\s*[=:]\s*)(?P<value>.+?)(?P<tail>,?\s*(?:(?:#|//).*)?)$')
 _LITERAL = re.compile(r'"(?:[^"\\$%]|\\.|[$%](?!\{))*"')
-
-
-def is_sensitive_name(name: str) -> bool:
-    """Whether an argument of this name holds a secret."""
-    return _NAME.search(name) is not None
 
 
 def line(text: str) -> str:
@@ -26,10 +19,19 @@ def line(text: str) -> str:
     return match["head"] + _LITERAL.sub(f'"{MASK}"', match["value"]) + match["tail"]
 
 
+def text(said: str) -> str:
+    """Prose, such as a request, with the secrets in it masked."""
+    for secret in sorted(set(in_text(said)), key=len, reverse=True):
+        said = said.replace(secret, MASK)
+    return said
+
+
 def edit(described: dict[str, object]) -> dict[str, object]:
     """An edit as JSON, with its value masked when the path or key names a secret."""
     names = f"{described.get('path', '')}.{described.get('key', '')}"
     if "value" in described and is_sensitive_name(names):
+        return {**described, "value": MASK}
+    if "value" in described and any(in_text(str(described["value"]))):
         return {**described, "value": MASK}
     if "source" in described:
         masked = "\n".join(line(one) for one in str(described["source"]).splitlines())

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from iac_agent.errors import EditRejected, HclSyntaxError, NotEditable, UnknownAddress, ValueElsewhere
-from iac_agent.hcl import edits as e
 from iac_agent.hcl import datafile, elements, surgery, verify
+from iac_agent.hcl import edits as e
 from iac_agent.hcl.address import parse_path
 from iac_agent.hcl.document import Block, Document
+from iac_agent.hcl.inverse import inverse
 from iac_agent.hcl.layout import Splice, splice
 from iac_agent.hcl.module import Module, RootModule, json_has, local_address
 
@@ -28,10 +29,11 @@ class FileChange:
 
 @dataclass
 class Outcome:
-    """What a list of edits does: changed files in the order of their first edit, and references left dangling."""
+    """What a list of edits does: changed files in the order of their first edit, references left dangling, and the edits that undo it."""
 
     files: dict[Path, FileChange] = field(default_factory=dict)
     dangling: list[str] = field(default_factory=list)
+    inverses: list[e.Edit | None] = field(default_factory=list)
 
 
 def apply_edits(root: RootModule | Path, edits: list[e.Edit]) -> Outcome:
@@ -43,7 +45,9 @@ def apply_edits(root: RootModule | Path, edits: list[e.Edit]) -> Outcome:
     outcome = Outcome()
     contents: dict[Path, bytes] = {}
     for edit in edits:
-        path, before, after = _apply_one(root.with_edits(contents), edit)
+        before_it = root.with_edits(contents)
+        path, before, after = _apply_one(before_it, edit)
+        outcome.inverses.insert(0, inverse(before_it, edit))
         contents[path] = after
         change = outcome.files.get(path)
         outcome.files[path] = FileChange(path, change.before if change else before, after)
@@ -77,9 +81,7 @@ def _apply_one(root: RootModule, edit: e.Edit) -> tuple[Path, bytes | None, byte
 
 def _edit_data_file(root: RootModule, edit: e.Edit) -> tuple[Path, bytes, bytes]:
     """An edit of a YAML or JSON file that the configuration reads."""
-    file = (root.directory / edit.address).resolve()
-    if not file.is_file() and file not in root.overrides:
-        raise UnknownAddress(edit.address, [], "the repository")
+    file = root.own_file(edit.address)
     raw, shown = root.read(file), str(root.shown(file))
     match edit:
         case e.SetAttribute():
@@ -100,7 +102,7 @@ def _edit_data_file(root: RootModule, edit: e.Edit) -> tuple[Path, bytes, bytes]
 
 
 def _rename_references(root: RootModule, edit: e.RenameReferences) -> tuple[Path, bytes, bytes]:
-    file = (root.directory / edit.address).resolve()
+    file = root.own_file(edit.address)
     document = root.document(file)
     changed = surgery.rename_references(document, edit.old, edit.new)
     before, after = verify.parse_values(document.raw, document.path), verify.parse_values(changed.raw, document.path)

@@ -52,7 +52,7 @@ def _key(node: yaml.Node) -> str:
 
 
 def _scalar(node: yaml.Node) -> Any:
-    data = yaml.SafeLoader("").construct_object(node)  # type: ignore[no-untyped-call]
+    data = yaml.SafeLoader("").construct_object(node)
     return data if isinstance(data, str | int | float | bool) or data is None else str(node.value)
 
 
@@ -140,7 +140,11 @@ def _added(shown: str, text: str, holder: yaml.Node, step: Step, value: Any) -> 
     if not isinstance(holder, yaml.CollectionNode) or not holder.value:
         if isinstance(holder, yaml.CollectionNode) and holder.flow_style:
             at = holder.end_mark.index - 1
-            inner = f"{_written(shown, str(step))}: {_written(shown, value)}" if isinstance(holder, yaml.MappingNode) else _written(shown, value)
+            inner = (
+                f"{_written(shown, str(step))}: {_written(shown, value)}"
+                if isinstance(holder, yaml.MappingNode)
+                else _written(shown, value)
+            )
             return text[:at] + inner + text[at:]
         raise EditRejected(f"{shown}: there is nothing to add {step} to")
     mapping = isinstance(holder, yaml.MappingNode)
@@ -253,5 +257,3 @@ def _known(holder: Any, step: Step) -> Any:
 
 def is_data_file(address: str) -> bool:
     return Path(address).suffix in SUFFIXES
-
-

@@ -100,7 +100,7 @@ class FileBody(Block):
         super().__init__(document, document.tree.root_node)
 
     @property
-    def body(self) -> Node | None:  # type: ignore[override]
+    def body(self) -> Node | None:
         return self.document.body
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from iac_agent.errors import EditRejected
+
 
 @dataclass(frozen=True)
 class Edit:
@@ -22,6 +24,30 @@ class Edit:
 
     def as_json(self) -> dict[str, Any]:
         return {"edit": type(self).__name__, **asdict(self)}
+
+
+def from_json(described: dict[str, Any]) -> Edit:
+    """The edit that `as_json` described. Raises EditRejected when it is none."""
+    known = {kind.__name__: kind for kind in kinds()}
+    content = dict(described)
+    kind = known.get(str(content.pop("edit", "")))
+    if kind is None:
+        raise EditRejected(f"there is no edit called {described.get('edit')!r}", hint=f"There are {', '.join(sorted(known))}.")
+    if isinstance(content.get("arguments"), list):
+        content["arguments"] = tuple((str(k), str(v)) for k, v in content["arguments"])
+    try:
+        made = kind(**content)
+    except TypeError as problem:
+        raise EditRejected(f"{kind.__name__}: {problem}") from problem
+    wrong = [n for n, v in content.items() if n != "arguments" and not isinstance(v, str)]
+    if wrong:
+        raise EditRejected(f"{kind.__name__}: {', '.join(wrong)} must be text (HCL source)")
+    return made
+
+
+def kinds(base: type[Edit] | None = None) -> list[type[Edit]]:
+    """Every kind of edit."""
+    return [k for c in (base or Edit).__subclasses__() for k in ([c] if c is not InnerEdit else []) + kinds(c)]
 
 
 @dataclass(frozen=True)

@@ -209,7 +209,7 @@ def _operation(frame: Frame, node: Node, path: tuple[Step, ...]) -> Value:
     sides: list[list[Node]] = [[]]
     operator = ""
     for child in inner.children:
-        if not child.is_named and child.type in _OPERATORS or child.type == "!":
+        if (not child.is_named and child.type in _OPERATORS) or child.type == "!":
             operator = child.type
             sides.append([])
         elif child.type != "comment":

@@ -31,7 +31,8 @@ def lookup(arguments: list[Value]) -> Value:
     if not isinstance(mapping.data, dict) or not key.known:
         return unknown("lookup in something that is not known yet", *arguments)
     if str(key.data) in mapping.data:
-        return mapping.data[str(key.data)].with_deps(key)
+        found: Value = mapping.data[str(key.data)]
+        return found.with_deps(key)
     return arguments[2].with_deps(key) if len(arguments) > 2 else unknown(f"lookup finds no {key.data}", *arguments)
 
 
@@ -47,7 +48,8 @@ def coalesce(arguments: list[Value]) -> Value:
 def element(arguments: list[Value]) -> Value:
     sequence, index = arguments
     if isinstance(sequence.data, list) and sequence.data and isinstance(index.data, int | float):
-        return sequence.data[int(index.data) % len(sequence.data)].with_deps(index)
+        found: Value = sequence.data[int(index.data) % len(sequence.data)]
+        return found.with_deps(index)
     return unknown("element of something that is not known yet", *arguments)
 
 

@@ -136,6 +136,15 @@ class RootModule:
             known = self.parsed[file] = Document(self.shown(file), raw)
         return known
 
+    def own_file(self, address: str) -> Path:
+        """A file of the repository that an edit names by its path. Raises NotEditable outside of the module directories, UnknownAddress."""
+        file = (self.directory / address).resolve()
+        if not any(file.is_relative_to(m.directory.resolve()) for m in self.modules):
+            raise NotEditable(f"{address} is outside of this root module and its modules")
+        if not file.is_file() and file not in self.overrides:
+            raise UnknownAddress(address, [], "the repository")
+        return file
+
     def document(self, file: Path) -> Document:
         """Another HCL file of the repository, such as a tfvars file."""
         return self._parse(file)
@@ -174,10 +183,7 @@ class RootModule:
         raise UnknownAddress(address, self._nearest(address))
 
     def _whole_file(self, address: str) -> Block:
-        file = (self.directory / address).resolve()
-        if not file.is_file() and file not in self.overrides:
-            raise UnknownAddress(address, [], "the repository")
-        return FileBody(self._parse(file))
+        return FileBody(self._parse(self.own_file(address)))
 
     def overriding(self, address: str) -> list[Block]:
         """The blocks in override files that change the block of this address."""

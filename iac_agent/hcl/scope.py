@@ -139,7 +139,9 @@ class Body:
 class Scope:
     """One instance of a module. Satisfies `evaluate.Names`."""
 
-    def __init__(self, configuration: Configuration, module: Module, keys: tuple[Index, ...], parent: Scope | None, call: Frame | None) -> None:
+    def __init__(
+        self, configuration: Configuration, module: Module, keys: tuple[Index, ...], parent: Scope | None, call: Frame | None
+    ) -> None:
         self.configuration, self.module, self.keys, self.parent, self.call = configuration, module, keys, parent, call
         self._cache: dict[str, Value] = {}
         self._busy: set[str] = set()
@@ -376,7 +378,13 @@ class Configuration:
     @functools.cached_property
     def instances(self) -> list[Instance]:
         """Every managed resource instance."""
-        return [i for s in self.scopes for local, blocks in s.module.index.items() if blocks[0].type == "resource" for i in self.instances_of(s, local)]
+        return [
+            i
+            for s in self.scopes
+            for local, blocks in s.module.index.items()
+            if blocks[0].type == "resource"
+            for i in self.instances_of(s, local)
+        ]
 
     def instances_of(self, scope: Scope, local: str) -> list[Instance]:
         held = (id(scope), local)

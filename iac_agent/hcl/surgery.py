@@ -5,6 +5,7 @@ Nothing here knows files or modules; `changeset` finds the block and checks the 
 
 from __future__ import annotations
 
+import itertools
 import re
 
 from tree_sitter import Node
@@ -221,7 +222,7 @@ def rename_references(document: Document, old: str, new: str) -> Document:
     for block in (b for b in document.blocks if b.type != "moved"):
         for node in walk(block.node):
             parts = node.children if node.child_count > 1 else []
-            for head, tail in zip(parts, parts[1:], strict=False):
+            for head, tail in itertools.pairwise(parts):
                 if head.type == "variable_expr" and tail.type == "get_attr" and document.text(head) + document.text(tail) == old:
                     splices.append(Splice(head.start_byte, tail.end_byte, new.encode()))
     return rebuild(document, splices)

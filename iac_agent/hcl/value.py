@@ -53,8 +53,8 @@ class Value:
     """`data` is a scalar, None, UNKNOWN, a dict of values or a list of values.
 
     `via` are the places it passes through unchanged, the last one where it is written. `why` says why there is no such place, or why it
-    is unknown. `deps` are the keys of all places that have a part in it; those of the elements of a collection are with the elements. `parts` are the collections it was put together from, the last one wins. `ref` is
-    the address of the resource instance whose attribute it is.
+    is unknown. `deps` are the keys of all places that have a part in it; those of the elements of a collection are with the elements.
+    `parts` are the collections it was put together from, the last one wins. `ref` is the address of the instance whose attribute it is.
     """
 
     data: Any

@@ -14,7 +14,9 @@ from iac_agent.planner.world import World
 
 
 class BuiltinPlanner:
-    """Satisfies `protocol.Planner`."""
+    """Satisfies `protocol.Planner`. It would answer the same again, so it gets one try."""
+
+    rounds = 1
 
     def __init__(self, recipes: list[Recipe] | None = None) -> None:
         self.recipes = recipes if recipes is not None else all_recipes()
@@ -41,8 +43,13 @@ class BuiltinPlanner:
         if not world.writer.edits:
             return Refusal("It is so already.")
         return ChangeSet(
-            " ".join(world.reasons), _ordered(world.writer.edits), tuple(world.expects), tuple(dict.fromkeys([*world.notes, *world.writer.notes])),
-            tuple(dict.fromkeys(world.touches)), tuple(world.how),
+            " ".join(world.reasons),
+            _ordered(world.writer.edits),
+            tuple(world.expects),
+            tuple(dict.fromkeys([*world.notes, *world.writer.notes])),
+            tuple(dict.fromkeys(world.touches)),
+            world.followers(),
+            tuple(world.how),
         )
 
     def _claimed(self, request: str, world: World) -> list[tuple[Recipe, Wish]]:
@@ -86,7 +93,9 @@ class BuiltinPlanner:
         mentions = world.selector.names.mentions(request)
         if mentions:
             named = list(dict.fromkeys(r.address for m in mentions for _, r in m.named))[:3]
-            return Question(f"What should change about {', '.join(named)}? For example its size, disks, tags, ports, Spot, or its removal.", {})
+            return Question(
+                f"What should change about {', '.join(named)}? For example its size, disks, tags, ports, Spot, or its removal.", {}
+            )
         return Refusal(f"I do not know how to do that. {self.abilities()}")
 
     def abilities(self) -> str:

@@ -23,6 +23,7 @@ NIC, SUBNET, NETWORK = "azurerm_network_interface", "azurerm_subnet", "azurerm_v
 NSG, RULE = "azurerm_network_security_group", "azurerm_network_security_rule"
 PUBLIC_IP, BALANCER, GROUP = "azurerm_public_ip", "azurerm_lb", "azurerm_resource_group"
 
+
 @dataclass(frozen=True, eq=False)
 class Resource:
     """One instance: what the configuration says about it, and what Terraform last saw."""
@@ -188,7 +189,7 @@ class Inventory:
         if NSG in types:
             return self.guards_of(resource)
         if PUBLIC_IP in types:
-            nics = [n for n in (resource, *self.refers_to(resource, NIC))]
+            nics = [resource, *self.refers_to(resource, NIC)]
             return [p for n in nics for p in self.refers_to(n, PUBLIC_IP)]
         if types[0] in (*MACHINES, *SCALE_SETS) and resource.type == DISK:
             return [m for a in self.attachments_of(resource) for m in self.refers_to(a, *MACHINES)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,10 +15,22 @@ from iac_agent.planner.lexicon import ROLE_NOUNS, singular
 ADDRESS = re.compile(r"(?:module\.[\w-]+(?:\[[^\]]+\])?\.)*azurerm_\w+\.[\w-]+(?:\[[^\]]+\])?")
 _WORD = re.compile(r"[^\W_]+", re.UNICODE)
 _PREFIXES = frozenset(
-    "vm vms vmss disk osdisk nic nsg snet subnet vnet rg pip lb st kv log law plan app asp avset as id ag rt ng nat pe dns snap data".split()
+    str.split(
+        """
+    vm vms vmss disk osdisk nic nsg snet subnet vnet rg pip lb st kv log law plan app asp avset as id ag rt ng nat pe dns snap
+    data
+    """
+    )
 )
 _SYNONYMS = {"production": "prod", "development": "dev", "testing": "test"}
-_NOUNS = frozenset("vm vms machine server host box node instance disk nic nsg subnet network interface rule rules pool lb probe account storage balancer".split())
+_NOUNS = frozenset(
+    str.split(
+        """
+    vm vms machine server host box node instance disk nic nsg subnet network interface rule rules pool lb probe account storage
+    balancer
+    """
+    )
+)
 EXACT, NAME, ROLE, PART = 4, 3, 2, 1
 _LONGEST = 6
 
@@ -90,8 +103,8 @@ class Names:
         """Every mention, the longest names first, without overlaps, in order of the text."""
         taken: list[Mention] = list(self._addresses(text))
         blank = list(text)
-        for mention in taken:
-            blank[mention.start : mention.end] = " " * (mention.end - mention.start)
+        for known in taken:
+            blank[known.start : known.end] = " " * (known.end - known.start)
         found = words("".join(blank))
         position = 0
         while position < len(found):
@@ -114,7 +127,7 @@ class Names:
     def _longest(self, text: str, found: list[Word], position: int) -> Mention | None:
         for length in range(min(_LONGEST, len(found) - position), 0, -1):
             span = found[position : position + length]
-            if any(len(text[a.end : b.start].strip(" -_.[]\"'/")) for a, b in zip(span, span[1:], strict=False)):
+            if any(len(text[a.end : b.start].strip(" -_.[]\"'/")) for a, b in itertools.pairwise(span)):
                 continue
             key = tuple(w.text for w in span)
             for variant, plural in _variants(key):
@@ -151,10 +164,10 @@ def _names(resource: Resource) -> Iterator[tuple[int, str]]:
     for key in keys:
         if isinstance(key, str):
             yield NAME, key
-    for name, key in zip(reversed(resource.instance.scope.module.path), reversed(resource.instance.scope.keys), strict=True):
+    for name, index in zip(reversed(resource.instance.scope.module.path), reversed(resource.instance.scope.keys), strict=True):
         yield ROLE, name
-        if key is not None:
-            yield NAME, f"{name} {key}"
+        if index is not None:
+            yield NAME, f"{name} {index}"
     outer = [n for n in resource.instance.scope.module.path if n not in ("vm", "vms", "machine")]
     if outer and keys:
         yield NAME, f"{outer[0]} {keys[0]}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,13 +16,20 @@ from iac_agent.terraform.models import State
 
 @dataclass(frozen=True)
 class Context:
-    """What a planner may look at: the configuration, the state (without refresh), and the azurerm major it is for."""
+    """What a planner may look at: the configuration, the state (without refresh), and the azurerm major it is for.
+
+    `about` are the addresses of the change before, which `it` means. `observations` are what came of the planner's earlier attempts at
+    this request: errors of Terraform, refusals of the guard. `preview` tells what Terraform would do with some edits.
+    """
 
     root: RootModule
     state: State
     major: int
     answer: str = ""
     given: Given = field(default_factory=Given)
+    about: tuple[str, ...] = ()
+    observations: tuple[str, ...] = ()
+    preview: Callable[[ChangeSet], str] | None = None
 
     @property
     def directory(self) -> Path:
@@ -42,7 +49,8 @@ class Expectation:
 class ChangeSet:
     """Edits in the order they apply, the reason in a sentence, and what they should bring about.
 
-    `touches` are the addresses that the plan must change and the only ones it may, but for what depends on them; empty: not known.
+    `touches` are the addresses that the plan must change; but for `follows`, which depend on them, it may change no other. Empty:
+    not known.
     `how` tells, line by line, how the request was understood.
     """
 
@@ -51,7 +59,9 @@ class ChangeSet:
     expects: tuple[Expectation, ...] = ()
     notes: tuple[str, ...] = ()
     touches: tuple[str, ...] = ()
+    follows: tuple[str, ...] = ()
     how: tuple[str, ...] = ()
+    by: str = "built-in"
 
 
 @dataclass(frozen=True)
@@ -64,9 +74,10 @@ class Question:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Outside the planner's reach, or already so; says what it can do."""
+    """Outside the planner's reach, or already so; says what it can do. `final`: no other planner may try either."""
 
     reason: str
+    final: bool = False
 
 
 Answer = ChangeSet | Question | Refusal
@@ -81,6 +92,9 @@ class Unsettled(PlannerError):
 
 
 class Planner(Protocol):
-    """Turns a request into an answer. Has no side effects."""
+    """Turns a request into an answer. Has no side effects. `rounds` is how often it may try: more than once when it learns."""
+
+    @property
+    def rounds(self) -> int: ...
 
     def plan(self, request: str, context: Context) -> Answer: ...

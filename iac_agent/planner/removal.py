@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from iac_agent.hcl import edits as e
-from iac_agent.hcl.address import parse_path, show_path
 from tree_sitter import Node
 
+from iac_agent.hcl import edits as e
+from iac_agent.hcl.address import parse_path, show_path
 from iac_agent.hcl.document import Block, literal, references, unwrap
 from iac_agent.hcl.expressions import pairs
 from iac_agent.hcl.value import Place, Value
@@ -58,12 +58,22 @@ def _drop_shared_elements(world: World, together: list[Resource], going: list[Re
 def _still_needed(world: World, resource: Resource, going: list[Resource]) -> bool:
     """Whether blocks that stay refer to this one in their source, so that it must stay declared with no instance."""
     local = ".".join(resource.block.labels)
-    leaving = {r.block.node.start_byte for r in going if len([s for s in world.inventory.siblings(r) if s not in going]) == 0 and r.block.document is resource.block.document}
+    leaving = {
+        r.block.node.start_byte
+        for r in going
+        if len([s for s in world.inventory.siblings(r) if s not in going]) == 0 and r.block.document is resource.block.document
+    }
     for document in resource.instance.scope.module.documents:
         for block in document.blocks:
-            if block.type == "output" or block == resource.block or (document is resource.block.document and block.node.start_byte in leaving):
+            if (
+                block.type == "output"
+                or block == resource.block
+                or (document is resource.block.document and block.node.start_byte in leaving)
+            ):
                 continue
-            if any(r.block == block and r in going and all(s in going for s in world.inventory.siblings(r)) for r in world.inventory.resources):
+            if any(
+                r.block == block and r in going and all(s in going for s in world.inventory.siblings(r)) for r in world.inventory.resources
+            ):
                 continue
             if re.search(rf"(?<![\w.-]){re.escape(local)}(?![\w-])", document.text(block.node)):
                 return True
@@ -187,7 +197,7 @@ def _lower_count(world: World, together: list[Resource], siblings: list[Resource
                 "Ask for the last one, or turn count into for_each first."
             )
         )
-    set_count(world, together[0], left, [r for r in going])
+    set_count(world, together[0], left, list(going))
 
 
 def set_count(world: World, resource: Resource, number: int, along: list[Resource]) -> None:
@@ -202,7 +212,14 @@ def set_count(world: World, resource: Resource, number: int, along: list[Resourc
     for place in reversed(value.via if not value.why else ()):
         users = world.inventory.users.of(place)
         if place.editable and all(world.inventory.by_address[a].block_address in moving for a, _ in users):
-            world.writer.add(e.SetAttribute(place.address, place.path, str(number), replacing="" if place.source.strip().isdigit() or not place.source else place.source))
+            world.writer.add(
+                e.SetAttribute(
+                    place.address,
+                    place.path,
+                    str(number),
+                    replacing="" if place.source.strip().isdigit() or not place.source else place.source,
+                )
+            )
             return
     now = resource.block.document.text(resource.block.attributes["count"].value)
     less = len(siblings) - number
@@ -221,7 +238,9 @@ def _shorten(world: World, resource: Resource, number: int, present: int, along:
     place = home_of(value)
     if place is None or not place.editable or not isinstance(value.data, list) or len(value.data) != present:
         return False
-    going = {r.address for r in along} | {r.address for r in world.inventory.siblings(resource) if isinstance(r.instance.index, int) and r.instance.index >= number}
+    going = {r.address for r in along} | {
+        r.address for r in world.inventory.siblings(resource) if isinstance(r.instance.index, int) and r.instance.index >= number
+    }
     for element in value.data[number:]:
         users = {a for v in element.walk() if v.via for a, name in world.inventory.users.of(v.via[-1]) if name != "count"}
         if users - going:
@@ -244,7 +263,11 @@ def _remove_from_module(world: World, resource: Resource, siblings: list[Resourc
     call = f"{scope.parent.module.prefix}module.{scope.module.path[-1]}"
     key = scope.keys[-1]
     if staying:
-        raise Unsettled(Refusal(f"{resource.address} is made by {call}, with {', '.join(r.address for r in staying[:4])}: I cannot take it out there alone."))
+        raise Unsettled(
+            Refusal(
+                f"{resource.address} is made by {call}, with {', '.join(r.address for r in staying[:4])}: I cannot take it out there alone."
+            )
+        )
     if key is None:
         world.writer.add(e.RemoveResource(call))
         for name, blocks in scope.parent.module.index.items():
@@ -266,7 +289,8 @@ def _remove_from_module(world: World, resource: Resource, siblings: list[Resourc
 
 def _lower_call_count(world: World, resource: Resource, key: int, going: list[Resource]) -> None:
     scope = resource.instance.scope
-    assert scope.parent is not None and scope.module.call is not None
+    assert scope.parent is not None
+    assert scope.module.call is not None
     alike = [s for s in world.inventory.configuration.scopes if s.parent is scope.parent and s.module.path == scope.module.path]
     gone = [s for s in alike if any(r.instance.scope is s for r in going)]
     keys = sorted(int(s.keys[-1]) for s in gone if isinstance(s.keys[-1], int))
@@ -281,7 +305,8 @@ def call_count(world: World, resource: Resource, number: int) -> None:
 
     scope = resource.instance.scope
     call, parent = scope.module.call, scope.parent
-    assert call is not None and parent is not None
+    assert call is not None
+    assert parent is not None
     attribute = call.attributes["count"]
     address = f"{parent.module.prefix}module.{scope.module.path[-1]}"
     value = evaluate(parent.frame(call.document, address), attribute.value, ("count",))

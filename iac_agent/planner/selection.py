@@ -15,12 +15,22 @@ from iac_agent.planner.inventory import Inventory, Resource
 from iac_agent.planner.names import EXACT, NAME, ROLE, Mention, Names, words
 from iac_agent.planner.protocol import Question
 
-_JOINED = re.compile(r"\s*(?:[,&+/]|\b(?:and|or|plus|as well as)\b)[\s,]*(?:and\s+)?(?:on |for |of |from |to )?(?:the |both |of )*", re.IGNORECASE)
+_JOINED = re.compile(
+    r"\s*(?:[,&+/]|\b(?:and|or|plus|as well as)\b)[\s,]*(?:and\s+)?(?:on |for |of |from |to )?(?:the |both |of )*", re.IGNORECASE
+)
 _ONE_OF = re.compile(r"\b(?:one|any|some|a couple) of (?:the|our|these|those|my)\b|\ba (?:vm|machine|server|disk|nic)\b", re.IGNORECASE)
-_HAVING = re.compile(r"\b(?:that|which|who)\s+(?:do(?:es)?(?:n't|\s+not)\s+(?:yet\s+)?have|lacks?|(?:is|are)(?:n't| not)|still)\b[^,;]*?(?=$|,|;|\bto\b)|\bwhere it is set\b", re.IGNORECASE)
-_AND_ITS = re.compile(r"(?:,|\band|\bwith|\bplus|\bincluding)\s+(?:all )?(?:of )?(?:its|their)\s+(?P<kind>[\w ]+?)(?=$|,|;|\s+(?:to|too|by|as)\b)", re.IGNORECASE)
+_HAVING = re.compile(
+    r"\b(?:that|which|who)\s+(?:do(?:es)?(?:n't|\s+not)\s+(?:yet\s+)?have|lacks?|(?:is|are)(?:n't| not)|still)\b[^,;]*?(?=$|"
+    r",|;|\bto\b)|\bwhere it is set\b",
+    re.IGNORECASE,
+)
+_AND_ITS = re.compile(
+    r"(?:,|\band|\bwith|\bplus|\bincluding)\s+(?:all )?(?:of )?(?:its|their)\s+(?P<kind>[\w ]+?)(?=$|,|;|\s+(?:to|too|by|as)\b)",
+    re.IGNORECASE,
+)
 _TAGGED = re.compile(
-    r"\b(?:tagged|with (?:the )?tag|with|where|having)\s+(?P<key>[\w.-]+)\s*(?:=|:|\bis\b|\bequals\b)\s*[\"']?(?P<value>[\w.-]+)", re.IGNORECASE
+    r"\b(?:tagged|with (?:the )?tag|with|where|having)\s+(?P<key>[\w.-]+)\s*(?:=|:|\bis\b|\bequals\b)\s*[\"']?(?P<value>[\w.-]+)",
+    re.IGNORECASE,
 )
 _GROUPS = re.compile(r"\b(tier|fleet|cluster|farm|pool|ones|guys|nodes)\b", re.IGNORECASE)
 _COUNTED = re.compile(r"\b(?:all )?(?:the |these |those )?(two|three|four|five|six|both|\d)\s+(?:[\w-]+\s+){0,2}?(?=\w)", re.IGNORECASE)
@@ -127,7 +137,9 @@ class Selector:
             pool = [r for r in pool if r.type == inv.LINUX] or pool
         match = _TAGGED.search(text)
         if match and any(match["key"].lower() in {k.lower() for k in r.tags} for r in self.inventory.resources):
-            pool = [r for r in pool if any(k.lower() == match["key"].lower() and v.lower() == match["value"].lower() for k, v in r.tags.items())]
+            pool = [
+                r for r in pool if any(k.lower() == match["key"].lower() and v.lower() == match["value"].lower() for k, v in r.tags.items())
+            ]
             if not pool:
                 return self.ask(candidates, f"Nothing here is tagged {match['key']}={match['value']}.")
         region = re.search(r"\bin (?:the )?([a-z]+ ?[a-z]+ ?\d?)\b", text.lower())
@@ -204,7 +216,9 @@ class Selector:
             close = self.close(word) if looks or _may_be_misspelt(word) else []
             if looks or close:
                 named = [r for r in self.inventory.resources if set(close) & {r.azure_name, r.label, *(str(k) for k in r.keys)}]
-                return Question(f"There is nothing called {word} here. Which one do you mean?", {r.address: r.describe() for r in named[:8]})
+                return Question(
+                    f"There is nothing called {word} here. Which one do you mean?", {r.address: r.describe() for r in named[:8]}
+                )
         return None
 
     def close(self, word: str) -> list[str]:
@@ -239,34 +253,58 @@ class Selector:
 
 
 _ORDINARY = re.compile(
-    r"(?:on|non|data|os|boot|re|add|spin|stand|set|lock|pay|as|load|multi|read|write|high|low|end|built|in|up|t|e|x|ipv|tls|sha|d|v)[-_]?[\w-]*"
-    r"|(?:Standard|Basic|Premium|StandardSSD|UltraSSD|PremiumV2)_\w+|node-exporter|\w+-(?:end|demand|priority|only|wide|name|value|ssd|to|of|in|side|east|west)|\d+\w*",
+    r"(?:on|non|data|os|boot|re|add|spin|stand|set|lock|pay|as|load|multi|read|write|high|low|end|built|in|up|t|e|x|ipv|tls|"
+    r"sha|d|v)[-_]?[\w-]*"
+    r"|(?:Standard|Basic|Premium|StandardSSD|UltraSSD|PremiumV2)_\w+|node-exporter|\w+-(?:end|demand|priority|only|wide|"
+    r"name|value|ssd|to|of|in|side|east|west)|\d+\w*",
     re.IGNORECASE,
 )
 _PLAIN_WORDS = frozenset(
-    """about above access actual address after again against agent allow also always application apply around attach available away back
-    backup balance balancer bandwidth because before behind being below best better between bigger both bring bump call called cannot card change
-    cheap cheaper check clean close cloud code come completely computer config configuration connect container content convert copy core cores cost create current data
-    database deallocate default delete deny deploy desired detach diagnostics different direct disable disk disks double down drive drop each east
-    enable enough entire environment even every everything evict eviction except existing expose extend extra fast faster files find finally fine firewall first
-    from frontend full gets give goes going good group grow half hang hard have help here high hold hook host hour hours however images increase inside instance
-    instead internet into keep kill know label large larger last later leave less letter level like limit linux list little live load local location lock logs long longer
-    look lower machine machines make many maximum memory might money more most mount move much must name named need needs network never next night node nodes none north nothing
-    number office older once only open operating other otherwise over pool port ports premium price priority private production public put rather reach read really reboot reduce region regular relabel remove
-    rename replace resize resource resources restrict retire room root rule rules running same save scale second security serve server servers service services should show size sizes small smaller some
-    something space spare spin spot stack stage staging standard stays step steps still stop storage subnet such switch system tags take terraform test than that their them then there these they thing
-    things third this those three tier time today tomorrow total traffic turn type under until update upgrade used user users using value version very virtual volume want wants week well were west what when where
-    which while whole will windows with without work worker workers world would write year your zone""".split()
+    str.split(
+        """
+    about above access actual address after again against agent allow also always application apply around attach available away
+    back backup balance balancer bandwidth because before behind being below best better between bigger both bring bump call
+    called cannot card change cheap cheaper check clean close cloud code come completely computer config configuration connect
+    container content convert copy core cores cost create current data database deallocate default delete deny deploy desired
+    detach diagnostics different direct disable disk disks double down drive drop each east enable enough entire environment even
+    every everything evict eviction except existing expose extend extra fast faster files find finally fine firewall first from
+    frontend full gets give goes going good group grow half hang hard have help here high hold hook host hour hours however
+    images increase inside instance instead internet into keep kill know label large larger last later leave less letter level
+    like limit linux list little live load local location lock logs long longer look lower machine machines make many maximum
+    memory might money more most mount move much must name named need needs network never next night node nodes none north
+    nothing number office older once only open operating other otherwise over pool port ports premium price priority private
+    production public put rather reach read really reboot reduce region regular relabel remove rename replace resize resource
+    resources restrict retire room root rule rules running same save scale second security serve server servers service services
+    should show size sizes small smaller some something space spare spin spot stack stage staging standard stays step steps still
+    stop storage subnet such switch system tags take terraform test than that their them then there these they thing things third
+    this those three tier time today tomorrow total traffic turn type under until update upgrade used user users using value
+    version very virtual volume want wants week well were west what when where which while whole will windows with without work
+    worker workers world would write year your zone
+    """
+    )
 )
 
 
 def _may_be_misspelt(word: str) -> bool:
-    return len(word) >= 4 and word.islower() and word not in _PLAIN_WORDS and lexicon.singular(word) not in _PLAIN_WORDS and word not in _VOCABULARY
+    return (
+        len(word) >= 4
+        and word.islower()
+        and word not in _PLAIN_WORDS
+        and lexicon.singular(word) not in _PLAIN_WORDS
+        and word not in _VOCABULARY
+    )
 
 
 _VOCABULARY = frozenset(
     w
-    for group in (*lexicon.VERBS.values(), tuple(lexicon.KINDS), tuple(lexicon.SERVICES), tuple(lexicon.ROLE_NOUNS), tuple(lexicon.NUMBERS), lexicon.REGIONS)
+    for group in (
+        *lexicon.VERBS.values(),
+        tuple(lexicon.KINDS),
+        tuple(lexicon.SERVICES),
+        tuple(lexicon.ROLE_NOUNS),
+        tuple(lexicon.NUMBERS),
+        lexicon.REGIONS,
+    )
     for phrase in group
     for w in phrase.split()
 )

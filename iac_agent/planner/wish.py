@@ -13,18 +13,25 @@ from iac_agent.planner.names import ADDRESS
 _FULL_SIZE = re.compile(r"\b(Standard|Basic)_([A-Za-z]+\d+[a-z]*(?:-\d+)?[a-z]*(?:_[A-Za-z]\w*?)*?(?:_v\d+)?)\b", re.IGNORECASE)
 _SHORT_SIZE = re.compile(r"(?<![\w-])((?:B|D|E|F|L|M|DS|DC|NC|NV|HB|A)\d+[a-z]*(?:-\d+)?[a-z]*(?:_v\d)?)(?![\w-])", re.IGNORECASE)
 _AMOUNT = re.compile(
-    r"(?<![\w.-])(?P<number>\d+(?:[.,]\d+)?|half a|a|an|one|two)\s*-?(?P<unit>tib|tb|terabytes?|tera|gib|gb|gigs?|gigabytes?|gbs|g(?=\b))\b", re.IGNORECASE
+    r"(?<![\w.-])(?P<number>\d+(?:[.,]\d+)?|half a|a|an|one|two)\s*-?(?P<unit>tib|tb|terabytes?|tera|gib|gb|gigs?|"
+    r"gigabytes?|gbs|g(?=\b))\b",
+    re.IGNORECASE,
 )
-_CORES = re.compile(r"\b(?P<number>\d+|two|four|eight|sixteen|thirty-two|twice as many|half the)\s*-?\s*(?:v?cpus?|v?cores?)\b", re.IGNORECASE)
+_CORES = re.compile(
+    r"\b(?P<number>\d+|two|four|eight|sixteen|thirty-two|twice as many|half the)\s*-?\s*(?:v?cpus?|v?cores?)\b", re.IGNORECASE
+)
 _CIDR = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?\b")
 _PAIR = re.compile(
     r"""(?<![\w])["']?(?P<key>[A-Za-z][\w.-]*)["']?\s*(?:=|:(?!//))\s*(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<bare>[\w.@/+-]*[\w@/+-]))"""
 )
 _PRICE = re.compile(
-    r"(?:\$|€)?\s*(?P<amount>\d+(?:\.\d+)?|\.\d+)\s*(?P<unit>cents?|ct|¢|c\b|dollars?|usd|bucks)?(?:\s*(?:an|per|/|a|each)\s*(?:hour|hr|h))?", re.IGNORECASE
+    r"(?:\$|€)?\s*(?P<amount>\d+(?:\.\d+)?|\.\d+)\s*(?P<unit>cents?|ct|¢|c\b|dollars?|usd|bucks)?(?:\s*(?:an|per|/|a|"
+    r"each)\s*(?:hour|hr|h))?",
+    re.IGNORECASE,
 )
 _CAPPED = re.compile(
-    r"\b(?:max(?:imum)?|at most|no more than|not more than|cap(?:ped)?|up to|limit|bid|price|pay|ceiling)\b.*?(?=(?:\$|€)?\s*(?:\d|\.\d))", re.IGNORECASE
+    r"\b(?:max(?:imum)?|at most|no more than|not more than|cap(?:ped)?|up to|limit|bid|price|pay|ceiling)\b.*?(?=(?:\$|€)?\s*(?:\d|\.\d))",
+    re.IGNORECASE,
 )
 _COMMAND = re.compile(r"(?:set|add|put|throw|drop|remove|delete|give|make|tag|rename|change|kill|get|please)$", re.IGNORECASE)
 _QUOTED = re.compile(r"\"([^\"]+)\"|(?<!\w)'([^']+)'(?!\w)|`([^`]+)`|“([^”]+)”")
@@ -81,7 +88,12 @@ class Wish:
             number = 0.5 if word == "half a" else float(lexicon.NUMBERS[word]) if word in lexicon.NUMBERS else float(word.replace(",", "."))
             factor = 1024 if match["unit"].lower().startswith("t") else 1
             before = self.text[: match.start()].lower()
-            relative = re.search(r"(?:\bby|\banother|\bplus|\+|\badd(?:itional)?|\bextra|\bmore)\s*(?:another|an extra|an additional)?\s*$", before) is not None
+            relative = (
+                re.search(
+                    r"(?:\bby|\banother|\bplus|\+|\badd(?:itional)?|\bextra|\bmore)\s*(?:another|an extra|an additional)?\s*$", before
+                )
+                is not None
+            )
             relative = relative or re.match(r"\s*(?:more|extra|on top|additional)\b", self.text[match.end() :], re.IGNORECASE) is not None
             found.append(Amount(round(number * factor), relative, match.start(), match.end()))
         return found
@@ -104,7 +116,12 @@ class Wish:
         match = _PRICE.match(self.text, lead.end()) if lead else None
         if not match:
             match = next(
-                (m for m in _PRICE.finditer(self.without(_CIDR)) if m["unit"] or re.search(r"[$€]", m[0]) or re.search(r"(?:hour|hr|/h)", m[0])), None
+                (
+                    m
+                    for m in _PRICE.finditer(self.without(_CIDR))
+                    if m["unit"] or re.search(r"[$€]", m[0]) or re.search(r"(?:hour|hr|/h)", m[0])
+                ),
+                None,
             )
         if not match:
             return None
@@ -116,7 +133,11 @@ class Wish:
     def pairs(self) -> dict[str, str]:
         """`key=value` pairs; `key: value` too where the wish speaks of tags."""
         found = [m for m in _PAIR.finditer(self.text) if "=" in m[0] or (self.has(r"\btag") and not _COMMAND.match(m["bare"] or ""))]
-        return {m["key"]: next(m[g] for g in ("double", "single", "bare") if m[g] is not None) for m in found if m["key"].lower() not in ("tag", "tags")}
+        return {
+            m["key"]: next(m[g] for g in ("double", "single", "bare") if m[g] is not None)
+            for m in found
+            if m["key"].lower() not in ("tag", "tags")
+        }
 
     @functools.cached_property
     def region(self) -> str:
@@ -127,7 +148,11 @@ class Wish:
     @functools.cached_property
     def number(self) -> int | None:
         """A count: `3 vms`, `three`, `two more`."""
-        match = re.search(rf"(?<![\w.,/-])(\d{{1,3}}|{'|'.join(n for n in lexicon.NUMBERS if len(n) > 2 and ' ' not in n)})(?![\w./]|-[a-z])", self.text, re.IGNORECASE)
+        match = re.search(
+            rf"(?<![\w.,/-])(\d{{1,3}}|{'|'.join(n for n in lexicon.NUMBERS if len(n) > 2 and ' ' not in n)})(?![\w./]|-[a-z])",
+            self.text,
+            re.IGNORECASE,
+        )
         if not match:
             return None
         return int(match[1]) if match[1].isdigit() else lexicon.NUMBERS[match[1].lower()]
@@ -138,13 +163,81 @@ def _spaced_region(text: str, name: str) -> bool:
 
 
 _SEPARATOR = re.compile(
-    r"\s*(?:;|\.(?=\s|$)|,?\s+and\s+then\s+|,?\s+then\s+|,?\s+and also\s+|,\s*and\s+|\s+and\s+|,\s+|\s+plus\s+|\s+but\s+|:\s+)\s*", re.IGNORECASE
+    r"\s*(?:;|\.(?=\s|$)|,?\s+and\s+then\s+|,?\s+then\s+|,?\s+and also\s+|,\s*and\s+|\s+and\s+|,\s+|\s+plus\s+|\s+but\s+|:\s+)\s*",
+    re.IGNORECASE,
 )
 _STARTS = re.compile(
-    r"(?:also |then |please |its? |the |his )?(?:" + "|".join(
-        sorted({re.escape(w).replace(r"\ ", r"\s+") for m in ("create", "attach", "detach", "grow", "shrink", "enable", "disable", "remove", "rename", "move", "open", "close", "scale", "resize", "tag", "narrow") for w in lexicon.VERBS[m]
-                if w not in ("on", "off", "no", "a", "new", "more", "larger", "bigger", "smaller", "another", "additional", "only", "up", "with", "plus", "size", "half", "step", "need", "needs", "want", "wants", "label", "host", "use", "run", "cut", "call", "without", "change", "have", "just from", "get", "gets", "put", "give", "takes", "goes")}, key=len, reverse=True)
-    ) + r"|make|set|turn|convert|switch|change|use|run|give|put|have|boot[ -]?diag\w*)\b(?!\s+(?:on|off)?\s*$)",
+    r"(?:also |then |please |its? |the |his )?(?:"
+    + "|".join(
+        sorted(
+            {
+                re.escape(w).replace(r"\ ", r"\s+")
+                for m in (
+                    "create",
+                    "attach",
+                    "detach",
+                    "grow",
+                    "shrink",
+                    "enable",
+                    "disable",
+                    "remove",
+                    "rename",
+                    "move",
+                    "open",
+                    "close",
+                    "scale",
+                    "resize",
+                    "tag",
+                    "narrow",
+                )
+                for w in lexicon.VERBS[m]
+                if w
+                not in (
+                    "on",
+                    "off",
+                    "no",
+                    "a",
+                    "new",
+                    "more",
+                    "larger",
+                    "bigger",
+                    "smaller",
+                    "another",
+                    "additional",
+                    "only",
+                    "up",
+                    "with",
+                    "plus",
+                    "size",
+                    "half",
+                    "step",
+                    "need",
+                    "needs",
+                    "want",
+                    "wants",
+                    "label",
+                    "host",
+                    "use",
+                    "run",
+                    "cut",
+                    "call",
+                    "without",
+                    "change",
+                    "have",
+                    "just from",
+                    "get",
+                    "gets",
+                    "put",
+                    "give",
+                    "takes",
+                    "goes",
+                )
+            },
+            key=len,
+            reverse=True,
+        )
+    )
+    + r"|make|set|turn|convert|switch|change|use|run|give|put|have|boot[ -]?diag\w*)\b(?!\s+(?:on|off)?\s*$)",
     re.IGNORECASE,
 )
 _ELLIPSIS = re.compile(r"^(?P<name>.+?)\s+(?P<value>(?:to|->|=>|at|by|with)\s+.+|regular|spot|plus \S+ ?\w*|\d+ ?\w+)$", re.IGNORECASE)
@@ -157,7 +250,10 @@ def starts_anew(text: str) -> bool:
 
 _SERVICES = "|".join(sorted(map(re.escape, lexicon.SERVICES), key=len, reverse=True))
 _PORTED = re.compile(rf"(?:(?:tcp|udp)\s+)?(?:\d{{2,5}}|{_SERVICES})\s+(?:for|from|on|to)\b", re.IGNORECASE)
-_NUMBERED = re.compile(r"(?:\d{1,2}|two|three|four|five|six|seven|eight)\s+(?!(?:gb|gib|tb|gigs?|cores?|v?cpus?|cents?|more)\b)[a-z][\w-]*(?:\s+[a-z]+)?\s*$", re.IGNORECASE)
+_NUMBERED = re.compile(
+    r"(?:\d{1,2}|two|three|four|five|six|seven|eight)\s+(?!(?:gb|gib|tb|gigs?|cores?|v?cpus?|cents?|more)\b)[a-z][\w-]*(?:\s+[a-z]+)?\s*$",
+    re.IGNORECASE,
+)
 
 
 def wishes(request: str) -> list[Wish]:
@@ -191,8 +287,35 @@ def _framed(text: str) -> str:
 
 
 _SPELLINGS = (
-    "disable", "enable", "remove", "delete", "attach", "detach", "resize", "rename", "restrict", "increase", "decrease", "downsize", "upsize", "create", "provision",
-    "deploy", "convert", "destroy", "extend", "expand", "shrink", "enlarge", "relocate", "migrate", "diagnostics", "machines", "instances", "servers", "regular",
+    "disable",
+    "enable",
+    "remove",
+    "delete",
+    "attach",
+    "detach",
+    "resize",
+    "rename",
+    "restrict",
+    "increase",
+    "decrease",
+    "downsize",
+    "upsize",
+    "create",
+    "provision",
+    "deploy",
+    "convert",
+    "destroy",
+    "extend",
+    "expand",
+    "shrink",
+    "enlarge",
+    "relocate",
+    "migrate",
+    "diagnostics",
+    "machines",
+    "instances",
+    "servers",
+    "regular",
 )
 
 
@@ -211,7 +334,10 @@ def _spelt(text: str) -> str:
 
 def _protected(request: str) -> list[tuple[int, int]]:
     spans = [(m.start(), m.end()) for p in (_QUOTED, ADDRESS, _PAIR, _CIDR) for m in p.finditer(request)]
-    return spans + [(m.start(), m.end()) for m in re.finditer(r"\b(?:but not|but (?:don'?t|do not)|but leave|but keep|and (?:don'?t|do not))\b.*", request, re.IGNORECASE)]
+    return spans + [
+        (m.start(), m.end())
+        for m in re.finditer(r"\b(?:but not|but (?:don'?t|do not)|but leave|but keep|and (?:don'?t|do not))\b.*", request, re.IGNORECASE)
+    ]
 
 
 def _dangles(before: str) -> bool:
@@ -223,7 +349,11 @@ def _elliptic(before: str, rest: str) -> bool:
     """`resize web to D4s_v5 and db to E8s_v5`: the second part repeats the form of the first without its verb."""
     if _PORTED.match(rest) and re.search(rf"(?<![\w.-])(?:\d{{2,5}}|{_SERVICES})(?![\w.-])", before, re.IGNORECASE):
         return True
-    if _NUMBERED.match(rest) and re.search(r"\b(?:\d{1,2}|two|three|four|five|six|seven|eight)\s+[\w-]+(?:\s+\w+)?\s*$", before, re.IGNORECASE) and not re.search(r"\bvms?\b.*\bvms?\b", before):
+    if (
+        _NUMBERED.match(rest)
+        and re.search(r"\b(?:\d{1,2}|two|three|four|five|six|seven|eight)\s+[\w-]+(?:\s+\w+)?\s*$", before, re.IGNORECASE)
+        and not re.search(r"\bvms?\b.*\bvms?\b", before)
+    ):
         return True
     piece = re.split(r"\s*(?:;|,|\sand\s)\s*", rest, maxsplit=1)[0]
     match = _ELLIPSIS.match(piece.strip())

@@ -32,9 +32,12 @@ class World:
     @classmethod
     def build(cls, context: Context) -> World:
         inventory = Inventory.build(context.root, context.state, context.given)
-        return cls(context, inventory, Selector(inventory), Writer(inventory))
+        about = tuple(r for a in context.about if (r := inventory.by_address.get(a)) is not None)
+        return cls(context, inventory, Selector(inventory), Writer(inventory), about)
 
-    def choose(self, wish: Wish, kinds: tuple[str, ...], text: str | None = None, *, plural: bool = False, nothing: str = "") -> tuple[Resource, ...]:
+    def choose(
+        self, wish: Wish, kinds: tuple[str, ...], text: str | None = None, *, plural: bool = False, nothing: str = ""
+    ) -> tuple[Resource, ...]:
         """The resources a wish means; `it` and silence mean those of the wish before. Raises Unsettled."""
         text = wish.text if text is None else text
         if self.last and not self.context.answer and self._looks_back(text, kinds):
@@ -59,6 +62,17 @@ class World:
 
     def touch(self, resources: Iterable[Resource | str]) -> None:
         self.touches += [r if isinstance(r, str) else r.address for r in resources]
+
+    def followers(self) -> tuple[str, ...]:
+        """What depends on what is touched, directly or not: Terraform may have to change it too."""
+        pending = [r for r in self.inventory.resources if r.address in self.touches or r.block_address in self.touches]
+        found: dict[str, None] = {}
+        while pending:
+            for user in self.inventory.referred_by(pending.pop()):
+                if user.address not in found:
+                    found[user.address] = None
+                    pending.append(user)
+        return tuple(found)
 
     def say(self, reason: str) -> None:
         self.reasons.append(reason)

@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from iac_agent.hcl import edits as e
-from iac_agent.hcl.address import parse_path
 from tree_sitter import Node
 
+from iac_agent.hcl import edits as e
+from iac_agent.hcl.address import parse_path
 from iac_agent.hcl.document import Block, Document, is_literal, literal, unwrap
 from iac_agent.hcl.evaluate import Frame, evaluate
 from iac_agent.hcl.expressions import operands, pairs
@@ -24,9 +24,9 @@ from iac_agent.hcl.value import Place, Value
 from iac_agent.planner.inventory import Inventory, Resource
 from iac_agent.planner.protocol import Question, Unsettled
 
-
 _READS = re.compile(
-    r"(?:tostring\(|tobool\()?(?:each\.value\.(\w+)|(?:coalesce|try)\(each\.value\.(\w+),.*\)|each\.value\[\"(\w+)\"\]|lookup\(each\.value,\s*\"(\w+)\",.*\)|"
+    r"(?:tostring\(|tobool\()?(?:each\.value\.(\w+)|(?:coalesce|try)\(each\.value\.(\w+),.*\)|each\.value\[\"(\w+)\"\]|"
+    r"lookup\(each\.value,\s*\"(\w+)\",.*\)|"
     r"each\.value\.(\w+) [!=]= null \?.*)\)?",
     re.DOTALL,
 )
@@ -59,7 +59,7 @@ class Writer:
 
     def set(self, targets: Iterable[Resource], path: str, value: Any, after: str = "") -> None:
         """Give every target `value` (Python data) at `path`. Raises Unsettled."""
-        self.set_each({t: value for t in targets}, path, after)
+        self.set_each(dict.fromkeys(targets, value), path, after)
 
     def set_whole(self, targets: list[Resource], path: str, value: Any) -> None:
         """The same, where the targets may feel it in other arguments too: in names that a region is part of."""
@@ -69,7 +69,9 @@ class Writer:
             if held is None or held.plain() == value:
                 continue
             users = self.inventory.users
-            place = next((p for p in reversed(held.via) if p.editable and users.exclusive(p, instances, *{n for _, n in users.of(p)})), None)
+            place = next(
+                (p for p in reversed(held.via) if p.editable and users.exclusive(p, instances, *{n for _, n in users.of(p)})), None
+            )
             if place is None:
                 raise Unsettled(self.shared(target, path, [r for r in self.inventory.siblings(target) if r not in targets]))
             self._write_at(place, value)
@@ -199,7 +201,9 @@ class Writer:
 
     def _pending(self, level: _Level, path: str) -> str:
         """What this request makes of an expression, when it has changed it already."""
-        return next((x.value for x in reversed(self.edits) if isinstance(x, e.SetAttribute) and (x.address, x.path) == (level.address, path)), "")
+        return next(
+            (x.value for x in reversed(self.edits) if isinstance(x, e.SetAttribute) and (x.address, x.path) == (level.address, path)), ""
+        )
 
     def _as_field(self, target: Resource, targets: list[Resource], level: _Level, path: str, source: str, after: str) -> bool:
         """A field of the for_each elements, with an optional attribute in the variable's type where there is one."""
@@ -235,7 +239,7 @@ class Writer:
             return None
         return place if place.editable else None
 
-    def _declared_type(self, level: _Level) -> tuple[str, str, set[str]] | None:
+    def _declared_type(self, level: _Level) -> tuple[str, str, frozenset[str]] | None:
         """Address, path and known fields of the object type when for_each is a typed variable."""
         attribute = level.block.attributes["for_each"]
         match = re.fullmatch(r"var\.([\w-]+)", level.block.document.text(attribute.value).strip())
@@ -250,7 +254,7 @@ class Writer:
         fields = operands(inner[0])
         if not fields or unwrap(fields[0]).type != "object":
             return None
-        return f"{module.prefix}variable.{match[1]}", "type.@0.@0", set(pairs(declared.document, unwrap(fields[0])))
+        return f"{module.prefix}variable.{match[1]}", "type.@0.@0", frozenset(pairs(declared.document, unwrap(fields[0])))
 
     def _through_variable(
         self, target: Resource, targets: list[Resource], level: _Level, path: str, source: str, after: str, held: Value | None
@@ -314,7 +318,8 @@ class Writer:
         scope: Scope | None = target.instance.scope
         while scope is not None and scope.module.call != level.block:
             scope = scope.parent
-        assert scope is not None and scope.call is not None
+        assert scope is not None
+        assert scope.call is not None
         return scope.call
 
     # --- maps: tags and the like ---------------------------------------------------------------------------------------
@@ -347,11 +352,12 @@ class Writer:
         instances = [t.instance for t in targets]
         for part in _homes(value):
             place = home_of(part)
-            if place is not None and place.editable and self.inventory.users.exclusive(place, instances, path):
-                if not any(self._set_later(value, part, k) for k in entries):
-                    for key, text in entries.items():
-                        self.add(e.PutKey(place.address, place.path, key, literal(text)))
-                    return
+            if place is None or any(self._set_later(value, part, k) for k in entries):
+                continue
+            if place.editable and self.inventory.users.exclusive(place, instances, path):
+                for key, text in entries.items():
+                    self.add(e.PutKey(place.address, place.path, key, literal(text)))
+                return
         for place in reversed(value.via):
             if place.editable and self.inventory.users.exclusive(place, instances, path):
                 self.add(e.SetAttribute(place.address, place.path, _merged(place.source, source), replacing=place.source))
@@ -472,7 +478,9 @@ class Writer:
         node = unwrap(attribute.value)
         if node.type == "conditional":
             condition = evaluate(target.instance.frame, operands(node)[0], ("dynamic", name, "for_each", "@0"))
-            if isinstance(condition.data, bool) and self._set_condition(target, targets, condition, dynamic.document.text(operands(node)[0])):
+            if isinstance(condition.data, bool) and self._set_condition(
+                target, targets, condition, dynamic.document.text(operands(node)[0])
+            ):
                 return
         level = self._levels(target.instance)[-1]
         now, path = dynamic.document.text(attribute.value), f"dynamic.{name}.for_each"
@@ -521,8 +529,10 @@ class Writer:
             held = next(b for b in level.block.blocks if b.type == name)
             content = "".join(f"{a.name} = {held.document.text(a.value)}\n" for a in held.attributes.values())
             self.add(e.RemoveBlock(level.address, name))
-        body = f'dynamic "{name}" {{\n  for_each = {for_each}\n\n  content {{\n{_indented(content)}  }}\n}}' if content else (
-            f'dynamic "{name}" {{\n  for_each = {for_each}\n\n  content {{}}\n}}'
+        body = (
+            f'dynamic "{name}" {{\n  for_each = {for_each}\n\n  content {{\n{_indented(content)}  }}\n}}'
+            if content
+            else (f'dynamic "{name}" {{\n  for_each = {for_each}\n\n  content {{}}\n}}')
         )
         self.add(e.AddNested(level.address, body))
 

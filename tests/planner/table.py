@@ -104,7 +104,11 @@ def compare(wanted: list[dict[str, Any]], plan: Plan) -> str:
         for _ in range(int(want.get("count", 1))):
             found = next((c for c in left if not _differs(want, c)), None)
             if found is None:
-                near = [f"{c.address} {c.action}: {_differs(want, c)}" for c in left if c.address == want.get("address") or c.type == want.get("type")]
+                near = [
+                    f"{c.address} {c.action}: {_differs(want, c)}"
+                    for c in left
+                    if c.address == want.get("address") or c.type == want.get("type")
+                ]
                 return f"wanted {want}; {near[:3] or [f'{c.address} {c.action}' for c in left][:6]}"
             left.remove(found)
     return f"too much: {[f'{c.address} {c.action}' for c in left][:6]}" if left else ""

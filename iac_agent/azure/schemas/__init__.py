@@ -88,6 +88,17 @@ class ProviderSchema:
         return {t: BlockSchema.read(s["block"]) for t, s in self.raw["data_source_schemas"].items()}
 
 
+def attributes_of(type_name: str, major: int) -> dict[str, Any]:
+    """The arguments of a resource type for a reader: name to type and whether it is required, nested blocks inside. Empty when unknown."""
+    block = provider_schema(major).resources.get(type_name)
+    return _described(block) if block is not None else {}
+
+
+def _described(block: BlockSchema) -> dict[str, Any]:
+    told: dict[str, Any] = {n: {"type": a.type, "required": a.required} for n, a in block.attributes.items() if a.required or a.optional}
+    return {**told, **{n: {"block": _described(b), "repeats": b.max_items != 1} for n, b in block.blocks.items()}}
+
+
 @functools.cache
 def provider_schema(major: int) -> ProviderSchema:
     """The schema of azurerm `major` (4 or 5)."""

@@ -41,6 +41,18 @@ def all_recipes() -> list[Recipe]:
     from iac_agent.planner.recipes.tags import Tags
 
     return [
-        Setting(), Rename(), Tags(), BootDiagnostics(), Provision(), Spot(), DetachDisk(), GrowDisk(), AttachDisk(), Port(), Scale(), MoveRegion(),
-        Remove(), Resize(),
+        Setting(),
+        Rename(),
+        Tags(),
+        BootDiagnostics(),
+        Provision(),
+        Spot(),
+        DetachDisk(),
+        GrowDisk(),
+        AttachDisk(),
+        Port(),
+        Scale(),
+        MoveRegion(),
+        Remove(),
+        Resize(),
     ]

@@ -26,19 +26,26 @@ _KINDS: tuple[tuple[str, str], ...] = (
     (r"standard", "Standard_LRS"),
 )
 _WORDS = re.compile(
-    r"\b(?:attach|hook|mount|plug|stick|slap|put|give|gets?|add|needs?|wants?|create|new|another|extra|additional|second|third|one more|up|on to|onto|to|each|for|running|out of|room|space|"
-    r"premium\w*|standard\w*|ssds?|hdds?|ultra\w*|v2|cheap|spinning|one|will do|data disks?|disks?|drives?|volumes?|\d+(?:[.,]\d+)?\s*-?(?:tib|tb|terabytes?|gib|gb|gigs?|gigabytes?|g)|half a terabyte|of)\b|\blun \d+\b",
+    r"\b(?:attach|hook|mount|plug|stick|slap|put|give|gets?|add|needs?|wants?|create|new|another|extra|additional|second|"
+    r"third|one more|up|on to|onto|to|each|for|running|out of|room|space|"
+    r"premium\w*|standard\w*|ssds?|hdds?|ultra\w*|v2|cheap|spinning|one|will do|data disks?|disks?|drives?|volumes?|"
+    r"\d+(?:[.,]\d+)?\s*-?(?:tib|tb|terabytes?|gib|gb|gigs?|gigabytes?|g)|half a terabyte|of)\b|\blun \d+\b",
     re.IGNORECASE,
 )
 _CALLED = re.compile(r"\b(?:called|named|name it|call it)\s+[\"'`]?(?P<name>[A-Za-z][\w-]*)", re.IGNORECASE)
-_PURPOSE = re.compile(r"\b(?:an?|another|extra|new|more)\s+(?:[\w.]+\s+)*?(?P<name>logs?|backup|scratch|data|wal|temp|cache|archive|spool|media|uploads?|journal)\s+(?:disk|drive|volume)\b|\bfor (?:its |the )?(?P<use>logs|backups?|scratch|wal|temp|cache|archives?|spool|media|uploads)\b", re.IGNORECASE)
+_PURPOSE = re.compile(
+    r"\b(?:an?|another|extra|new|more)\s+(?:[\w.]+\s+)*?(?P<name>logs?|backup|scratch|data|wal|temp|cache|archive|spool|"
+    r"media|uploads?|journal)\s+(?:disk|drive|volume)\b|\bfor (?:its |the )?(?P<use>logs|backups?|scratch|wal|temp|cache|"
+    r"archives?|spool|media|uploads)\b",
+    re.IGNORECASE,
+)
 _DEFAULT_GB = 128
 
 
 class AttachDisk:
     id = "attach-disk"
     title = "attach a new data disk"
-    examples = ("attach a 256 GB premium disk to vm-web", "give every vm a 1 TB hdd", "stick another disk on db")
+    examples: tuple[str, ...] = ("attach a 256 GB premium disk to vm-web", "give every vm a 1 TB hdd", "stick another disk on db")
 
     def claims(self, wish: Wish, world: World) -> bool:
         if wish.has(r"\bscratch space\b") and wish.amounts:
@@ -65,13 +72,26 @@ class AttachDisk:
     def _existing(wish: Wish, world: World) -> bool:
         """Attach a disk that is there: named as `the scratch disk`, or by its Azure name."""
         known = [m for m in world.selector.names.mentions(wish.text) if any(r.type == DISK for _, r in m.named)]
-        definite = [m for m in known if re.search(r"\bthe\s+(?:\w+\s+)?$", wish.text[: m.start], re.IGNORECASE) and re.match(r"\s*(?:data )?disk\b", wish.text[m.end :], re.IGNORECASE)]
+        definite = [
+            m
+            for m in known
+            if re.search(r"\bthe\s+(?:\w+\s+)?$", wish.text[: m.start], re.IGNORECASE)
+            and re.match(r"\s*(?:data )?disk\b", wish.text[m.end :], re.IGNORECASE)
+        ]
         mentioned = [r for m in known for s, r in m.named if r.type == DISK and (s >= 4 or m in definite)]
-        if mentioned and not wish.amounts and not re.search(r"\b(?:an?|another|new|one more|extra)\s+(?:\w+\s+)*?(?:disk|drive)", wish.text, re.IGNORECASE):
+        if (
+            mentioned
+            and not wish.amounts
+            and not re.search(r"\b(?:an?|another|new|one more|extra)\s+(?:\w+\s+)*?(?:disk|drive)", wish.text, re.IGNORECASE)
+        ):
             disk = mentioned[0]
             held = [m for a in world.inventory.attachments_of(disk) for m in world.inventory.refers_to(a, *MACHINES)]
             if held:
-                raise Unsettled(Refusal(f"{disk.address} is attached to {listed(held)}; a disk belongs to one machine unless it is shared (max_shares)."))
+                raise Unsettled(
+                    Refusal(
+                        f"{disk.address} is attached to {listed(held)}; a disk belongs to one machine unless it is shared (max_shares)."
+                    )
+                )
             rest = wish.text
             for mention in sorted(known, key=lambda m: -m.start):
                 if any(r is disk for _, r in mention.named):
@@ -89,7 +109,11 @@ class AttachDisk:
         disk_id, machine_id = reference(world, disk), reference(world, machine)
         if disk_id is None or machine_id is None:
             raise Unsettled(Refusal(f"{disk.address} or {machine.address} is in a module without an output for its id."))
-        world.writer.add(e.AddTopLevel(f"{ATTACHMENT}.{label}", _attachment(label, "", disk_id, machine_id, str(_free_lun([machine], world))), file_of(disk)))
+        world.writer.add(
+            e.AddTopLevel(
+                f"{ATTACHMENT}.{label}", _attachment(label, "", disk_id, machine_id, str(_free_lun([machine], world))), file_of(disk)
+            )
+        )
         world.touch([f"{ATTACHMENT}.{label}"])
         world.say(f"Attach {listed([disk])} to {listed([machine])}.")
 
@@ -109,7 +133,11 @@ class AttachDisk:
         fields["lun"] = _field(attachment.instance.body.get("lun"), each)
         if fields["disk_size_gb"] is None or fields["lun"] is None:
             return False
-        element = {k: v.plain() for k, v in each.data.items() if v.via and v.via[-1].address == place.address and v.via[-1].path.startswith(place.path)}
+        element = {
+            k: v.plain()
+            for k, v in each.data.items()
+            if v.via and v.via[-1].address == place.address and v.via[-1].path.startswith(place.path)
+        }
         element[fields["disk_size_gb"]] = _like(size, element.get(fields["disk_size_gb"]))
         if kind and fields["storage_account_type"]:
             element[fields["storage_account_type"]] = kind
@@ -120,8 +148,13 @@ class AttachDisk:
         return self._put(machine, other, disk, place.path, place.address, element, name, world)
 
     @staticmethod
-    def _put(machine: Resource, other: Resource, disk: Resource, path: str, address: str, element: dict[str, object], name: str, world: World) -> bool:
-        if machine.instance.scope is not other.instance.scope and (done := AttachDisk._through_call(machine, other, path, address, element, name, world)) is not None:
+    def _put(
+        machine: Resource, other: Resource, disk: Resource, path: str, address: str, element: dict[str, object], name: str, world: World
+    ) -> bool:
+        if (
+            machine.instance.scope is not other.instance.scope
+            and (done := AttachDisk._through_call(machine, other, path, address, element, name, world)) is not None
+        ):
             return done
         steps = list(parse_path(path))
         own, theirs = _own_name(machine), _own_name(other)
@@ -139,7 +172,13 @@ class AttachDisk:
         else:
             taken = [str(d.instance.index) for d in world.inventory.siblings(disk)] + [str(steps[-1])]
             plain = str(steps[-1])
-            key = _free_name(name, own, [t.removeprefix(f"{own}-") for t in taken if machine is other or t.startswith(own)], world, prefix=own if plain.startswith(theirs) else "")
+            key = _free_name(
+                name,
+                own,
+                [t.removeprefix(f"{own}-") for t in taken if machine is other or t.startswith(own)],
+                world,
+                prefix=own if plain.startswith(theirs) else "",
+            )
             held = any(theirs == s for s in parse_path(path)[:-1])
             if machine is not other and held and not world.inventory.disks_of(machine):
                 world.writer.add(e.PutKey(address, show_path(holder[:-1]), str(holder[-1]), literal({key: element})))
@@ -149,7 +188,9 @@ class AttachDisk:
         return True
 
     @staticmethod
-    def _through_call(machine: Resource, other: Resource, path: str, address: str, element: dict[str, object], name: str, world: World) -> bool | None:
+    def _through_call(
+        machine: Resource, other: Resource, path: str, address: str, element: dict[str, object], name: str, world: World
+    ) -> bool | None:
         """The argument of the machine's own module call, where the other's disks are an argument of its call. None: they are not."""
         variable = str(parse_path(path)[0])
         scope = machine.instance.scope
@@ -158,7 +199,12 @@ class AttachDisk:
         while scope.parent is not None and scope.parent.module.path:
             scope = scope.parent
         call = scope.module.call
-        if call is None or scope.parent is None or f"variable.{variable}" not in scope.module.index or address.split(".")[1] == call.labels[0]:
+        if (
+            call is None
+            or scope.parent is None
+            or f"variable.{variable}" not in scope.module.index
+            or address.split(".")[1] == call.labels[0]
+        ):
             return None
         below = [m for m in world.inventory.of_types(*MACHINES) if m.address.startswith(scope.prefix)]
         if any(m not in world.last for m in below):
@@ -178,9 +224,19 @@ class AttachDisk:
             for attachment in world.inventory.referred_by(other, ATTACHMENT):
                 for disk in world.inventory.refers_to(attachment, DISK):
                     keyed = isinstance(disk.instance.index, str) and "each" in disk.instance.frame.bound
-                    reaches = other is machine or attachment.instance.scope is machine.instance.scope or attachment.block == _block_of(machine, attachment)
+                    reaches = (
+                        other is machine
+                        or attachment.instance.scope is machine.instance.scope
+                        or attachment.block == _block_of(machine, attachment)
+                    )
                     mentions = _tells_machine(attachment, other) or attachment.instance.scope is not machine.instance.scope
-                    if keyed and other is not machine and attachment.instance.scope is machine.instance.scope and other.block is not machine.block and not _same_source(machine, other):
+                    if (
+                        keyed
+                        and other is not machine
+                        and attachment.instance.scope is machine.instance.scope
+                        and other.block is not machine.block
+                        and not _same_source(machine, other)
+                    ):
                         continue
                     if keyed and reaches and (other is machine or mentions):
                         return disk, attachment, other
@@ -210,14 +266,28 @@ class AttachDisk:
         self._pair(group[0], one, repeat, group[0].label, f"${{{one}.name}}-", size, kind, name, group, world)
 
     def _pair(
-        self, machine: Resource, one: str, repeat: str, label: str, prefix: str, size: int, kind: str, name: str, group: list[Resource], world: World
+        self,
+        machine: Resource,
+        one: str,
+        repeat: str,
+        label: str,
+        prefix: str,
+        size: int,
+        kind: str,
+        name: str,
+        group: list[Resource],
+        world: World,
     ) -> None:
         label = _free_label(f"{label}_{name or 'data'}", world)
         suffix = label.rsplit("_", 1)[-1]
         zone = "zone" in machine.block.attributes
         rows = {
-            "name": f'"{prefix}{suffix}"', "location": f"{one}.location", "resource_group_name": f"{one}.resource_group_name",
-            "storage_account_type": literal(kind or self._usual(machine, world)), "create_option": '"Empty"', "disk_size_gb": str(size),
+            "name": f'"{prefix}{suffix}"',
+            "location": f"{one}.location",
+            "resource_group_name": f"{one}.resource_group_name",
+            "storage_account_type": literal(kind or self._usual(machine, world)),
+            "create_option": '"Empty"',
+            "disk_size_gb": str(size),
         }
         if zone:
             rows["zone"] = f"{one}.zone"
@@ -246,7 +316,18 @@ class AttachDisk:
             others = [m for m in world.inventory.siblings(machine) if m not in group]
             if others:
                 raise Unsettled(world.writer.shared(machine, "a data disk", others))
-            self._pair(machine, machine.block_address, "", machine.label, "${" + machine.block_address.removeprefix(machine.instance.scope.module.prefix) + ".name}-", size, kind, name, group, world)
+            self._pair(
+                machine,
+                machine.block_address,
+                "",
+                machine.label,
+                "${" + machine.block_address.removeprefix(machine.instance.scope.module.prefix) + ".name}-",
+                size,
+                kind,
+                name,
+                group,
+                world,
+            )
 
     def _beside_module(self, machine: Resource, machine_id: str, size: int, kind: str, name: str, world: World) -> None:
         """In the root module, with the machine's id from an output."""
@@ -254,9 +335,12 @@ class AttachDisk:
         group = next((r for r in world.inventory.refers_to(machine, "azurerm_resource_group")), None)
         group_name = reference(world, group, "name") if group is not None else None
         rows = {
-            "name": literal(f"disk-{machine.azure_name}-{name or 'data'}"), "location": literal(machine.location),
+            "name": literal(f"disk-{machine.azure_name}-{name or 'data'}"),
+            "location": literal(machine.location),
             "resource_group_name": group_name or literal(str(machine.value("resource_group_name") or "")),
-            "storage_account_type": literal(kind or self._usual(machine, world)), "create_option": '"Empty"', "disk_size_gb": str(size),
+            "storage_account_type": literal(kind or self._usual(machine, world)),
+            "create_option": '"Empty"',
+            "disk_size_gb": str(size),
         }
         zone = machine.value("zone")
         if zone:
@@ -276,7 +360,12 @@ class AttachDisk:
 
 
 def _how_many(text: str) -> int:
-    match = re.search(r"\b(two|three|four|[2-9])\s+(?:(?:more|new|extra|additional|\d+(?:\.\d+)?|gb|gib|tb|gigs?|premium|standard|ssd|hdd|data)\s+){0,6}(?:disks|drives|volumes)\b", text, re.IGNORECASE)
+    match = re.search(
+        r"\b(two|three|four|[2-9])\s+(?:(?:more|new|extra|additional|\d+(?:\.\d+)?|gb|gib|tb|gigs?|premium|standard|ssd|hdd|"
+        r"data)\s+){0,6}(?:disks|drives|volumes)\b",
+        text,
+        re.IGNORECASE,
+    )
     return {"two": 2, "three": 3, "four": 4}.get(match[1].lower(), 0) or int(match[1]) if match else 1
 
 

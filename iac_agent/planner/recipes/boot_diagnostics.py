@@ -23,7 +23,7 @@ _WORDS = re.compile(rf"{_TOPIC.pattern}|{_OFF}|\b(?:turn|switch) (?:it |them )?o
 class BootDiagnostics:
     id = "boot-diagnostics"
     title = "turn boot diagnostics on or off"
-    examples = ("enable boot diagnostics on vm-web", "no more boot diagnostics on db", "turn boot diag on for all vms")
+    examples: tuple[str, ...] = ("enable boot diagnostics on vm-web", "no more boot diagnostics on db", "turn boot diag on for all vms")
 
     def claims(self, wish: Wish, world: World) -> bool:
         return _TOPIC.search(wish.text) is not None

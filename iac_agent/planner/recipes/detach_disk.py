@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 
-from iac_agent.planner.inventory import ATTACHMENT, DISK, MACHINES
+from iac_agent.planner.inventory import DISK, MACHINES
 from iac_agent.planner.protocol import Refusal, Unsettled
 from iac_agent.planner.removal import remove
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
 
 _OFF = (
-    r"\b(?:detach|unhook|unplug|unmount|disconnect|unattach|eject|yank|release)\b|\bpull\b.*\b(?:off|out|from)\b|\btake\b.*\b(?:off|from|out of)\b|"
+    r"\b(?:detach|unhook|unplug|unmount|disconnect|unattach|eject|yank|release)\b|\bpull\b.*\b(?:off|out|from)\b|"
+    r"\btake\b.*\b(?:off|from|out of)\b|"
     r"\b(?:remove|drop)\b.*\battachments?\b"
 )
 _WORDS = re.compile(r"\b(?:detach|unhook|unplug|unmount|disconnect|eject|yank|release|pull|take|off|from|out|keep\b.*)\b", re.IGNORECASE)
@@ -20,7 +21,7 @@ _WORDS = re.compile(r"\b(?:detach|unhook|unplug|unmount|disconnect|eject|yank|re
 class DetachDisk:
     id = "detach-disk"
     title = "detach a data disk and keep it"
-    examples = ("detach the data disk from db", "unplug vm-web's disk but don't delete it")
+    examples: tuple[str, ...] = ("detach the data disk from db", "unplug vm-web's disk but don't delete it")
 
     def claims(self, wish: Wish, world: World) -> bool:
         return wish.has(_OFF) and not wish.has(r"\b(?:nsg|rule|ip address|public ip|load balancer|pool|backend)\b")

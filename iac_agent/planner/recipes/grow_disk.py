@@ -15,13 +15,15 @@ from iac_agent.planner.world import World, listed
 OS_DISK = r"\b(?:os|root|system|boot)[\s-]*(?:disks?|drives?|volumes?)\b"
 DISKS = r"\b(?:disk|scratch|drive) space\b|\b(?:disks?|drives?|volumes?)\b|\bdisk-\w+"
 NEW = (
-    r"\b(?:attach|hook|mount|plug|stick|slap|bolt|hang)\b|\b(?:a|an|another|one more|new|extra|additional|second|third)\s+(?:[\w.]+\s+){0,6}?(?:disks?|drives?|volumes?)\b(?! size)|"
+    r"\b(?:attach|hook|mount|plug|stick|slap|bolt|hang)\b|\b(?:a|an|another|one more|new|extra|additional|second|"
+    r"third)\s+(?:[\w.]+\s+){0,6}?(?:disks?|drives?|volumes?)\b(?! size)|"
     r"\b(?:disks?|drives?)\s+each\b|\b\d+\s*-?(?:gb|gib|tb|gigs?)\s+(?:[\w.-]+\s+){0,4}?(?:disks?|drives?|ssds?|hdds?)\b"
 )
 _MORE = r"\b(?:double|triple|twice|grow|extend|expand|enlarge|increase|bigger|larger|resize|bump|raise|upsize)\b"
 _LESS = r"\b(?:shrink|reduce|decrease|smaller|halve|downsize|cut|cut (?:it )?down)\b"
 _WORDS = re.compile(
-    rf"{OS_DISK}|{_MORE}|{_LESS}|\bsize\b|\b\d+(?:[.,]\d+)?\s*-?(?:tib|tb|terabytes?|gib|gb|gigs?|gigabytes?|g)\b|\b(?:to|by|each|full|nearly|running|filling|too small|plus|make|add|more)\b",
+    rf"{OS_DISK}|{_MORE}|{_LESS}|\bsize\b|\b\d+(?:[.,]\d+)?\s*-?(?:tib|tb|terabytes?|gib|gb|gigs?|gigabytes?|g)\b|\b(?:to|by|"
+    rf"each|full|nearly|running|filling|too small|plus|make|add|more)\b",
     re.IGNORECASE,
 )
 
@@ -29,7 +31,7 @@ _WORDS = re.compile(
 class GrowDisk:
     id = "grow-disk"
     title = "grow a data disk or an OS disk"
-    examples = ("grow the os disk of vm-web to 128 GB", "db's data disk plus 100 gigs", "double the data disk of db")
+    examples: tuple[str, ...] = ("grow the os disk of vm-web to 128 GB", "db's data disk plus 100 gigs", "double the data disk of db")
 
     def claims(self, wish: Wish, world: World) -> bool:
         if not wish.cores and wish.amounts and not wish.has(NEW) and not wish.has(r"\bmemory\b|\bram\b") and _names_disk(wish, world):
@@ -46,14 +48,19 @@ class GrowDisk:
         for target, size in wanted.items():
             now = _now(target, path)
             if now is not None and size < now:
-                raise Unsettled(Refusal(f"Azure cannot shrink a disk: {target.address} has {now} GB. Create a smaller disk and copy the data."))
+                raise Unsettled(
+                    Refusal(f"Azure cannot shrink a disk: {target.address} has {now} GB. Create a smaller disk and copy the data.")
+                )
         changing = {t: s for t, s in wanted.items() if _now(t, path) != s}
         if not changing:
             raise Unsettled(Refusal(f"{listed(targets)} has {next(iter(wanted.values()))} GB already."))
         world.writer.set_each(wanted, path)
         for target, size in changing.items():
             world.expect([target], "os_disk.0.disk_size_gb" if system else path, size)
-            world.say(f"Grow the {'OS disk of ' if system else 'disk '}{listed([target])} from {_now(target, path) or 'its default'} to {size} GB.")
+            world.say(
+                f"Grow the {'OS disk of ' if system else 'disk '}{listed([target])} from {_now(target, path) or 'its default'} to "
+                f"{size} GB."
+            )
         world.touch(changing)
 
     @staticmethod

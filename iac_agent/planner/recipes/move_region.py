@@ -13,17 +13,23 @@ from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
 
-_WHOLE = re.compile(r"\b(?:everything|all of it|the (?:whole|entire|complete) (?:stack|thing|lot|environment|setup|deployment)|all (?:the )?resources|the stack|whole stack|stack|lock,? stock|all of it|lot)\b", re.IGNORECASE)
+_WHOLE = re.compile(
+    r"\b(?:everything|all of it|the (?:whole|entire|complete) (?:stack|thing|lot|environment|setup|deployment)|all (?:the "
+    r")?resources|the stack|whole stack|stack|lock,? stock|all of it|lot)\b",
+    re.IGNORECASE,
+)
 
 
 class MoveRegion:
     id = "move-region"
     title = "move resources to another region (they are replaced)"
-    examples = ("move the storage account to northeurope", "move everything to sweden central")
+    examples: tuple[str, ...] = ("move the storage account to northeurope", "move everything to sweden central")
 
     def claims(self, wish: Wish, world: World) -> bool:
-        return bool(wish.region) and wish.has(r"\b(?:move|relocate|migrate|shift|rehome|transfer|bring|to|into|location|region|belongs?|should be|go(?:es)?)\b") and not wish.has(
-            r"\b(?:in|from) " + re.escape(wish.region) + r"\b(?!.*\bto\b)"
+        return (
+            bool(wish.region)
+            and wish.has(r"\b(?:move|relocate|migrate|shift|rehome|transfer|bring|to|into|location|region|belongs?|should be|go(?:es)?)\b")
+            and not wish.has(r"\b(?:in|from) " + re.escape(wish.region) + r"\b(?!.*\bto\b)")
         )
 
     def plan(self, wish: Wish, world: World) -> None:
@@ -59,18 +65,21 @@ class MoveRegion:
                 if around:
                     raise Unsettled(
                         Question(
-                            f"{resource.address} cannot move alone: {listed(around)} stays in {resource.location}, and a machine must be where its network is. "
-                            "Move the whole stack?", {},
+                            f"{resource.address} cannot move alone: {listed(around)} stays in {resource.location}, "
+                            "and a machine must be where its network is. Move the whole stack?",
+                            {},
                         )
                     )
             users = [u for u in world.inventory.referred_by(resource, *inv.MACHINES, inv.ATTACHMENT) if u not in moving]
             if users and resource.type == inv.DISK:
-                raise Unsettled(Question(f"{resource.address} is attached to a machine that stays in {resource.location}. Move the whole stack?", {}))
+                raise Unsettled(
+                    Question(f"{resource.address} is attached to a machine that stays in {resource.location}. Move the whole stack?", {})
+                )
 
     @staticmethod
     def _require_one_home(moving: list[Resource], world: World) -> None:
         """Leave resources alone that are in another region on purpose: the whole means what shares the main location."""
-        regions = {}
+        regions: dict[str, list[Resource]] = {}
         for resource in moving:
             regions.setdefault(resource.location, []).append(resource)
         if len(regions) > 1:

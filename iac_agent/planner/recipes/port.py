@@ -21,12 +21,25 @@ from iac_agent.planner.world import World, listed
 from iac_agent.planner.write import home_of
 
 _SERVICE = re.compile(rf"(?<![\w-])(?:{'|'.join(sorted(map(re.escape, lexicon.SERVICES), key=len, reverse=True))})(?![\w-])", re.IGNORECASE)
-_PORT = re.compile(r"(?<![\w.:/-])(?:ports?\s+|tcp[\s/:]+|udp[\s/:]+|:)?(?P<port>\d{2,5}(?:-\d{2,5})?)(?![\w./]|-\w|\s*(?:gb|gib|tb|gigs?|cents?|cores?|percent|%|minutes?))", re.IGNORECASE)
+_PORT = re.compile(
+    r"(?<![\w.:/-])(?:ports?\s+|tcp[\s/:]+|udp[\s/:]+|:)?(?P<port>\d{2,5}(?:-\d{2,5})?)(?![\w./]|-\w|\s*(?:gb|gib|tb|gigs?|"
+    r"cents?|cores?|percent|%|minutes?))",
+    re.IGNORECASE,
+)
 _CLOSE = r"\b(?:close|shut|block|deny|forbid|revoke|disallow|remove|drop|no more|stop|kill|delete|dropped|get rid of|disable|lose|ditch)\b"
 _NARROW = r"\b(?:restrict|limit|narrow|tighten|lock|confine|only|just from|change|nobody but|except from|no one but|instead of)\b"
-_OPEN = r"\b(?:open|allow|let|permit|expose|unblock|accept|whitelist|allowlist|reach|reachable|takes?|enable|add|needs?|punch|make|access|from|poke|serve|listen\w*)\b"
-_WORLD = re.compile(r"\b(?:internet|anywhere|anyone|any ?(?:one|body|source|ip|where)|everyone|everybody|the (?:whole )?world|public(?:ly)?|all (?:sources|ips|addresses)|everywhere|outside|0\.0\.0\.0/0|wide open|\*)(?!\w)", re.IGNORECASE)
-_INSIDE = re.compile(r"\b(?:vnet|virtual ?network|inside the (?:vnet|network)|internal(?:ly)?|within the (?:vnet|network))\b", re.IGNORECASE)
+_OPEN = (
+    r"\b(?:open|allow|let|permit|expose|unblock|accept|whitelist|allowlist|reach|reachable|takes?|enable|add|needs?|punch|"
+    r"make|access|from|poke|serve|listen\w*)\b"
+)
+_WORLD = re.compile(
+    r"\b(?:internet|anywhere|anyone|any ?(?:one|body|source|ip|where)|everyone|everybody|the (?:whole )?world|public(?:ly)?|"
+    r"all (?:sources|ips|addresses)|everywhere|outside|0\.0\.0\.0/0|wide open|\*)(?!\w)",
+    re.IGNORECASE,
+)
+_INSIDE = re.compile(
+    r"\b(?:vnet|virtual ?network|inside the (?:vnet|network)|internal(?:ly)?|within the (?:vnet|network))\b", re.IGNORECASE
+)
 _TOPIC = re.compile(r"\b(?:ports?|nsgs?|firewall|inbound|security (?:rule|group)s?|rules?|tcp|udp)\b", re.IGNORECASE)
 
 
@@ -62,18 +75,26 @@ class Rule:
 class Port:
     id = "port"
     title = "open, narrow or close a port of a network security group"
-    examples = ("open port 443 on nsg-web", "restrict ssh on nsg-web to 10.0.0.0/8", "close rdp on nsg-web")
+    examples: tuple[str, ...] = ("open port 443 on nsg-web", "restrict ssh on nsg-web to 10.0.0.0/8", "close rdp on nsg-web")
 
     def claims(self, wish: Wish, world: World) -> bool:
         if wish.has(r"\b(?:load balancer|balancer|lb)\b") and wish.has(r"\b(?:vms?|machines?|servers?|nodes?|rule|rules)\b"):
             return False
-        if not (_ports(wish) and (_TOPIC.search(wish.text) or _SERVICE.search(wish.text) or wish.cidrs or wish.has(rf"{_CLOSE}|\b(?:open|allow|expose|unblock|permit)\b"))):
+        if not (
+            _ports(wish)
+            and (
+                _TOPIC.search(wish.text)
+                or _SERVICE.search(wish.text)
+                or wish.cidrs
+                or wish.has(rf"{_CLOSE}|\b(?:open|allow|expose|unblock|permit)\b")
+            )
+        ):
             return False
         return wish.has(f"{_CLOSE}|{_NARROW}|{_OPEN}") or bool(wish.cidrs)
 
     def plan(self, wish: Wish, world: World) -> None:
         ports = _ports(wish)
-        if wish.has(_NARROW) and wish.cidrs and not wish.has(r"\b(?:open|allow)\b(?! only)") or (wish.has(r"\bonly\b") and wish.cidrs):
+        if (wish.has(_NARROW) and wish.cidrs and not wish.has(r"\b(?:open|allow)\b(?! only)")) or (wish.has(r"\bonly\b") and wish.cidrs):
             self._narrow(wish, world, ports)
         elif wish.has(_CLOSE) and not wish.has(r"\b(?:unblock)\b"):
             self._close(wish, world, ports)
@@ -87,7 +108,12 @@ class Port:
         for group in self._groups(wish, world):
             rules = rules_of(group, world)
             for port, protocol in ports:
-                held = [r for r in rules if r.allows(port, protocol) and r.text("source_address_prefix") in (source, *(("*", "Internet") if source in ("*", "Internet") else ()))]
+                held = [
+                    r
+                    for r in rules
+                    if r.allows(port, protocol)
+                    and r.text("source_address_prefix") in (source, *(("*", "Internet") if source in ("*", "Internet") else ()))
+                ]
                 if held:
                     raise Unsettled(Refusal(f"{group.address} lets {port} in from {source} already."))
                 self._add(group, rules, port, protocol or "Tcp", source, world)
@@ -106,7 +132,11 @@ class Port:
             return "VirtualNetwork"
         if all(p in ("80", "443") for p, _ in ports):
             return "Internet"
-        from_subnet = re.search(r"\bfrom (?:the )?(?P<name>[\w -]+?)(?: subnet| network| tier| machines?| servers?| vms?)?(?: on | to |$|,)", wish.text, re.IGNORECASE)
+        from_subnet = re.search(
+            r"\bfrom (?:the )?(?P<name>[\w -]+?)(?: subnet| network| tier| machines?| servers?| vms?)?(?: on | to |$|,)",
+            wish.text,
+            re.IGNORECASE,
+        )
         if from_subnet:
             named = [r for m in world.selector.names.mentions(from_subnet["name"]) for r in world.selector._meant(m, (inv.SUBNET,))]
             prefixes = [str(p) for r in named for p in (r.value("address_prefixes") or [])]  # type: ignore[attr-defined]
@@ -114,14 +144,30 @@ class Port:
                 return prefixes[0]
         if world.context.answer and (cidr := re.fullmatch(r"[\d.]+/\d+|VirtualNetwork", world.context.answer.strip())):
             return cidr[0]
-        raise Unsettled(Question(f"From where should port {ports[0][0]} be reachable?", {"VirtualNetwork": "the virtual network only", "10.0.0.0/8": "a network, in CIDR notation"}))
+        raise Unsettled(
+            Question(
+                f"From where should port {ports[0][0]} be reachable?",
+                {"VirtualNetwork": "the virtual network only", "10.0.0.0/8": "a network, in CIDR notation"},
+            )
+        )
 
     @staticmethod
     def _groups(wish: Wish, world: World) -> list[Resource]:
         text = _scrubbed(wish)
-        text = re.sub(r"\bfrom\s+(?:the\s+)?(?:internet|world|\w+ office|office|anywhere|vnet)\b|\boffice\b|\binstead\b", " ", text, flags=re.IGNORECASE)
-        answer = world.context.answer if world.context.answer and not re.fullmatch(r"[\d.]+/\d+|VirtualNetwork", world.context.answer.strip()) else ""
-        text = re.sub(r"\bonly\s+(?:the\s+)?[\w -]{0,30}?\s+may\b|\bfrom\s+(?:the\s+)?[\w-]+\s+(?:sub)?net\b", " ", text, flags=re.IGNORECASE)
+        text = re.sub(
+            r"\bfrom\s+(?:the\s+)?(?:internet|world|\w+ office|office|anywhere|vnet)\b|\boffice\b|\binstead\b",
+            " ",
+            text,
+            flags=re.IGNORECASE,
+        )
+        answer = (
+            world.context.answer
+            if world.context.answer and not re.fullmatch(r"[\d.]+/\d+|VirtualNetwork", world.context.answer.strip())
+            else ""
+        )
+        text = re.sub(
+            r"\bonly\s+(?:the\s+)?[\w -]{0,30}?\s+may\b|\bfrom\s+(?:the\s+)?[\w-]+\s+(?:sub)?net\b", " ", text, flags=re.IGNORECASE
+        )
         silent = not [m for m in world.selector.names.mentions(text) if world.selector._meant(m, (NSG,))]
         if world.last and silent and not answer:
             before = list(dict.fromkeys(g for r in world.last for g in world.inventory.guards_of(r)))
@@ -142,8 +188,15 @@ class Port:
         name = name if name not in names else f"{name}-{re.sub(r'[^0-9a-z]+', '-', source.lower()).strip('-')}"
         priority = next(p for p in range(max((t for t in taken if t < 4000), default=90) + 10, 4097) if p not in taken)
         values = {
-            "name": name, "priority": priority, "direction": "Inbound", "access": "Allow", "protocol": protocol, "source_port_range": "*",
-            "destination_port_range": port, "source_address_prefix": source, "destination_address_prefix": "*",
+            "name": name,
+            "priority": priority,
+            "direction": "Inbound",
+            "access": "Allow",
+            "protocol": protocol,
+            "source_port_range": "*",
+            "destination_port_range": port,
+            "source_address_prefix": source,
+            "destination_address_prefix": "*",
         }
         dynamic = next((b for b in group.block.blocks if b.type == "dynamic" and b.labels == ("security_rule",)), None)
         separate = [r for r in rules if not r.path]
@@ -193,7 +246,11 @@ class Port:
             fields = _read_fields(sibling.block, "each")
             if home is not None and source is not None:
                 element = _element_like(each.data["value"], fields, values)
-                key = str(values["name"]) if any(str(k).startswith("allow") for k in source.data) else str(values["name"]).removeprefix("allow-")
+                key = (
+                    str(values["name"])
+                    if any(str(k).startswith("allow") for k in source.data)
+                    else str(values["name"]).removeprefix("allow-")
+                )
                 if isinstance(source.data, dict) and home.path and not _is_list(home):
                     world.writer.add(e.PutKey(home.address, home.path, key, element))
                 else:
@@ -209,7 +266,12 @@ class Port:
         file = str(block.document.path).rsplit("/", 1)[-1]
         others = [s for s in world.inventory.configuration.scopes if s.module.directory == module.directory]
         if len(others) > 1:
-            raise Unsettled(Question(f"{sibling.block_address} is in a module that is called {len(others)} times: the rule would be added to all of them.", {}))
+            raise Unsettled(
+                Question(
+                    f"{sibling.block_address} is in a module that is called {len(others)} times: the rule would be added to all of them.",
+                    {},
+                )
+            )
         text = f'resource "{RULE}" "{label}" {{\n' + _aligned(lines) + "}\n"
         world.writer.add(e.AddTopLevel(f"{module.prefix}{RULE}.{label}", text, file))
         world.touch([f"{sibling.instance.scope.prefix}{RULE}.{label}"])
@@ -268,7 +330,11 @@ class Port:
         static = [b for b in rule.group.block.blocks if b.type == "security_rule"]
         if inner is not None and static and any(b.node.start_byte == inner.offset for b in static):
             if len(world.inventory.siblings(rule.group)) > 1:
-                raise Unsettled(world.writer.shared(rule.group, "security_rule", [g for g in world.inventory.siblings(rule.group) if g is not rule.group]))
+                raise Unsettled(
+                    world.writer.shared(
+                        rule.group, "security_rule", [g for g in world.inventory.siblings(rule.group) if g is not rule.group]
+                    )
+                )
             path = "security_rule" if len(static) == 1 else show_path(rule.path)
             world.writer.add(e.RemoveBlock(rule.group.block_address, path))
             return
@@ -348,7 +414,11 @@ def _ports(wish: Wish) -> list[tuple[str, str]]:
 
 def _explains(match: re.Match[str], text: str, found: list[tuple[int, str, str]]) -> bool:
     """Whether a service's name only explains a port number that stands beside it."""
-    return any(abs(start - match.end()) < 6 or abs(match.start() - start - len(p)) < 6 for start, p, _ in found if p.isdigit() and p not in lexicon.SERVICES.values())
+    return any(
+        abs(start - match.end()) < 6 or abs(match.start() - start - len(p)) < 6
+        for start, p, _ in found
+        if p.isdigit() and p not in lexicon.SERVICES.values()
+    )
 
 
 def _protocol(text: str) -> str:
@@ -358,7 +428,9 @@ def _protocol(text: str) -> str:
 
 def _scrubbed(wish: Wish) -> str:
     """The text without ports, services and addresses: what is left names things."""
-    return wish.without(_PORT, r"\b\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?\b", _SERVICE, r"\b(?:tcp|udp|ports?|rules?|traffic|access|reachable|reach)\b")
+    return wish.without(
+        _PORT, r"\b\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?\b", _SERVICE, r"\b(?:tcp|udp|ports?|rules?|traffic|access|reachable|reach)\b"
+    )
 
 
 def _called(port: str) -> str:
@@ -384,7 +456,7 @@ def _list_home(source: Value | None, owner: Resource, world: World) -> Place | N
     """Where the literal list or map stands that rules are made from; of several parts the last that is one."""
     if source is None:
         return None
-    parts = [source] if not source.parts else [p for p in reversed(source.parts)]
+    parts = [source] if not source.parts else list(reversed(source.parts))
     for part in parts:
         place = home_of(part)
         if place is not None and place.editable and isinstance(part.data, list | dict):
@@ -412,7 +484,9 @@ def _read_fields(content: Block, name: str) -> dict[str, str]:
 def _element_like(sibling: Value | None, fields: dict[str, str], values: dict[str, object]) -> str:
     """A new element: the fields that a sibling has, with the values of the new rule; others copied from it."""
     model = sibling.data if sibling is not None and isinstance(sibling.data, dict) else {}
-    written = [k for k, v in model.items() if v.via and not v.via[-1].path.startswith("type.") and (v.data is not None or k in ("name",))] or list(model)
+    written = [
+        k for k, v in model.items() if v.via and not v.via[-1].path.startswith("type.") and (v.data is not None or k in ("name",))
+    ] or list(model)
     out: dict[str, object] = {}
     by_field = {f: a for a, f in fields.items()}
     for name in written:
@@ -447,7 +521,9 @@ def _described(name: str, present: object, values: dict[str, object]) -> object:
 
 
 def _with_name(element: str, key: str, sibling: Value, resource: Resource) -> str:
-    field_name = next((n for n, v in sibling.data.items() if v.data == resource.instance.index), None) if isinstance(sibling.data, dict) else None
+    field_name = (
+        next((n for n, v in sibling.data.items() if v.data == resource.instance.index), None) if isinstance(sibling.data, dict) else None
+    )
     return re.sub(rf'(\b{field_name}\b\s*=\s*)"[^"]*"', rf'\g<1>"{key}"', element) if field_name else element
 
 

@@ -21,9 +21,18 @@ from iac_agent.planner.world import World
 
 _VERB = verb_pattern("create")
 _NOUNS = r"\b(?:vms?|virtual machines?|servers?|machines?|box(?:es)?|hosts?|nodes?|instances?)\b"
-_NAMED = re.compile(r"\b(?:called|named|name[sd]?:?|with the names?|call (?:it|them))\s+[\"'`]?(?P<names>[A-Za-z][\w-]*(?:(?:\s*,\s*|\s+and\s+|\s*&\s*)[A-Za-z][\w]*-?[\w-]*\d[\w-]*)*)", re.IGNORECASE)
-_LISTED = re.compile(r"(?:vms?|machines?|servers?|boxes|nodes)[:,]?\s+(?P<names>[a-z][\w-]*(?:(?:\s*,\s*|\s+and\s+)[a-z][\w-]*\d[\w-]*)+)", re.IGNORECASE)
-_BEHIND = r"\b(?:behind|load[- ]?balanced|with)\s+(?:a|an|the|our|its own|one)?\s*(?:\w+\s+){0,3}?(?:load ?balancer|lb|balancer)\b|\bload[- ]?balanced\b|\bbehind (?:lb|\w+-lb)\b|\b(?:backend )?pool\b"
+_NAMED = re.compile(
+    r"\b(?:called|named|name[sd]?:?|with the names?|call (?:it|them))\s+[\"'`]?(?P<names>[A-Za-z][\w-]*(?:(?:\s*,\s*|"
+    r"\s+and\s+|\s*&\s*)[A-Za-z][\w]*-?[\w-]*\d[\w-]*)*)",
+    re.IGNORECASE,
+)
+_LISTED = re.compile(
+    r"(?:vms?|machines?|servers?|boxes|nodes)[:,]?\s+(?P<names>[a-z][\w-]*(?:(?:\s*,\s*|\s+and\s+)[a-z][\w-]*\d[\w-]*)+)", re.IGNORECASE
+)
+_BEHIND = (
+    r"\b(?:behind|load[- ]?balanced|with)\s+(?:a|an|the|our|its own|one)?\s*(?:\w+\s+){0,3}?(?:load ?balancer|lb|"
+    r"balancer)\b|\bload[- ]?balanced\b|\bbehind (?:lb|\w+-lb)\b|\b(?:backend )?pool\b"
+)
 _KEY = re.compile(r"(ssh-(?:rsa|ed25519) [A-Za-z0-9+/=]+(?: [^\s\"']+)?)")
 _IMAGES: tuple[tuple[str, str, tuple[str, str, str]], ...] = (
     (r"ubuntu\s*(?:server\s*)?22(?:\.04)?|jammy", LINUX, ("Canonical", "0001-com-ubuntu-server-jammy", "22_04-lts-gen2")),
@@ -64,21 +73,38 @@ class _Plan:
 class Provision:
     id = "provision"
     title = "new Linux or Windows machines, alone, in a network, or behind a load balancer"
-    examples = ("create a linux vm called api in subnet app", "spin up 3 ubuntu servers named worker in snet-app, D2s_v5", "two linux vms behind a load balancer on port 443")
+    examples: tuple[str, ...] = (
+        "create a linux vm called api in subnet app",
+        "spin up 3 ubuntu servers named worker in snet-app, D2s_v5",
+        "two linux vms behind a load balancer on port 443",
+    )
 
     def claims(self, wish: Wish, world: World) -> bool:
         behind = wish.has(_BEHIND)
-        makes = wish.has(r"\b(?:create|provision|deploy|launch|spin(?: |-)up|stand up|set up|setup|build|bring up|roll out|put up|(?:i|we) (?:need|want)|new|add|make me|get me|give me)\b") or behind
-        noun = wish.has(_NOUNS) or wish.has(r"\b(?:bastion|jump ?host|jump ?box)\b") and wish.has(r"\b(?:linux|windows|ubuntu)\b")
+        makes = (
+            wish.has(
+                r"\b(?:create|provision|deploy|launch|spin(?: |-)up|stand up|set up|setup|build|bring up|roll out|put up|(?:i|we) "
+                r"(?:need|want)|new|add|make me|get me|give me)\b"
+            )
+            or behind
+        )
+        noun = wish.has(_NOUNS) or (wish.has(r"\b(?:bastion|jump ?host|jump ?box)\b") and wish.has(r"\b(?:linux|windows|ubuntu)\b"))
         if not (makes and noun) or wish.has(r"\bdisks?\b(?!.*\bvm)|\btags?\b|\bboot diag|\bport\b(?!.*\bbalancer)(?=.*\bnsg)|\brule\b"):
             return False
-        if wish.has(r"\b(?:another|one more|more|additional|extra)\b") and not wish.has(r"\b(?:new|linux|windows|ubuntu|debian)\b") and _group(wish, world):
+        if (
+            wish.has(r"\b(?:another|one more|more|additional|extra)\b")
+            and not wish.has(r"\b(?:new|linux|windows|ubuntu|debian)\b")
+            and _group(wish, world)
+        ):
             return False
         if wish.has(r"^(?:we |i )?(?:need|want)\b") and not wish.has(r"\b(?:new|linux|windows|ubuntu|debian|rhel|vms?|servers?)\b"):
             return False
         if wish.has(r"^(?:we |i )?need \d+ \w+s\s*:") and _group(wish, world):
             return False
-        fresh = wish.has(r"\b(?:new|linux|windows|ubuntu|debian|rhel|create|provision|deploy|launch|spin|stand up|set up|build|named|called)\b") or behind
+        fresh = (
+            wish.has(r"\b(?:new|linux|windows|ubuntu|debian|rhel|create|provision|deploy|launch|spin|stand up|set up|build|named|called)\b")
+            or behind
+        )
         number_only = wish.has(r"\badd\b") and _group(wish, world) and not wish.has(r"\b(?:linux|windows|ubuntu|new)\b")
         return bool(fresh or wish.size or wish.number) and not number_only
 
@@ -108,24 +134,48 @@ class Provision:
             raise Unsettled(Question("What should the new machine be called? For example: called api.", {}))
         group, location = self._home(wish, sibling, subnet, world)
         source = self._subnet_source(subnet, world)
-        explicit = bool(image) and not wish.has(r"\b(?:linux|windows)\b(?!\s*(?:server\s*)?\d)") or wish.has(r"\bubuntu|debian|rhel|alma|20(?:19|22|25)\b")
-        default = (("Canonical", "ubuntu-24_04-lts", "server") if kind == LINUX else ("MicrosoftWindowsServer", "WindowsServer", "2022-datacenter-azure-edition"))
+        explicit = (bool(image) and not wish.has(r"\b(?:linux|windows)\b(?!\s*(?:server\s*)?\d)")) or wish.has(
+            r"\bubuntu|debian|rhel|alma|20(?:19|22|25)\b"
+        )
+        default = (
+            ("Canonical", "ubuntu-24_04-lts", "server")
+            if kind == LINUX
+            else ("MicrosoftWindowsServer", "WindowsServer", "2022-datacenter-azure-edition")
+        )
         from iac_agent.planner import sizes
 
         if wish.size and sizes.get(wish.size) is None:
             near = sizes.nearest(wish.size)
-            raise Unsettled(Question(f"There is no VM size {wish.size} that I know.", {n: "" for n in near}))
+            raise Unsettled(Question(f"There is no VM size {wish.size} that I know.", dict.fromkeys(near, "")))
         size = sizes.get(wish.size).name if wish.size else self._usual_size(wish, kind, sibling)  # type: ignore[union-attr]
         return _Plan(
-            kind, image[1] if image else default, explicit, size, number, names, base, wish.has(r"\bspot\b"), wish.price if wish.has(r"\bspot\b") else None,
-            sibling, group, location, source, tags_source(sibling), file_of(sibling),
+            kind,
+            image[1] if image else default,
+            explicit,
+            size,
+            number,
+            names,
+            base,
+            wish.has(r"\bspot\b"),
+            wish.price if wish.has(r"\bspot\b") else None,
+            sibling,
+            group,
+            location,
+            source,
+            tags_source(sibling),
+            file_of(sibling),
         )
 
     @staticmethod
     def _number(wish: Wish, names: list[str]) -> int:
         if len(names) > 1:
             return len(names)
-        match = re.search(r"\b(\d{1,2}|two|three|four|five|six|seven|eight|nine|ten|couple)\b(?=(?:\s+(?:of\s+)?[\w.-]+){0,6}?\s+(?:vms?|virtual machines|servers|machines|boxes|hosts|nodes|instances)\b)", wish.text, re.IGNORECASE)
+        match = re.search(
+            r"\b(\d{1,2}|two|three|four|five|six|seven|eight|nine|ten|couple)\b(?=(?:\s+(?:of\s+)?[\w.-]+){0,6}?\s+(?:vms?|virtual "
+            r"machines|servers|machines|boxes|hosts|nodes|instances)\b)",
+            wish.text,
+            re.IGNORECASE,
+        )
         from iac_agent.planner.lexicon import NUMBERS
 
         if not match:
@@ -149,18 +199,22 @@ class Provision:
     def _sibling(kind: str, world: World) -> Resource | None:
         machines = [m for m in world.inventory.of_types(kind) if not m.instance.scope.module.path]
         other = [m for m in world.inventory.of_types(*MACHINES) if not m.instance.scope.module.path]
-        return (machines or other or [None])[0]
+        return next(iter(machines or other), None)
 
     @staticmethod
     def _subnet(wish: Wish, world: World) -> Resource | None:
         subnets = world.inventory.of_types(SUBNET)
         if not subnets:
             return None
-        around = re.search(r"\b(?:in|into|on|to|inside|next to|beside|alongside|same subnet as)\s+(?P<where>.+)$|(?P<named>[\w-]+)\s+(?:sub)?net\b", wish.text, re.IGNORECASE)
+        around = re.search(
+            r"\b(?:in|into|on|to|inside|next to|beside|alongside|same subnet as)\s+(?P<where>.+)$|(?P<named>[\w-]+)\s+(?:sub)?net\b",
+            wish.text,
+            re.IGNORECASE,
+        )
         text = (around["where"] or around["named"]) if around else ""
         text = re.sub(r"\b(?:Standard_\w+|[BDEF]\d+\w*)\b|\bnamed .*|\bcalled .*", " ", text)
         answer = world.context.answer
-        named = [m for m in world.selector.names.mentions(answer or text)]
+        named = list(world.selector.names.mentions(answer or text))
         found = [s for m in named for s in world.selector._meant(m, (SUBNET,))]
         found = list(dict.fromkeys(found))
         if len(found) > 1:
@@ -198,7 +252,10 @@ class Provision:
         if not wish.region:
             raise Unsettled(Question("In which region? There is no resource group here yet. For example: in westeurope.", {}))
         label = label_for(world, inv.GROUP, "main")
-        text = f'resource "{inv.GROUP}" "{label}" {{\n  name     = "rg-{_role(wish, world) or label}"\n  location = {literal(wish.region)}\n}}\n'
+        text = (
+            f'resource "{inv.GROUP}" "{label}" {{\n  name     = "rg-{_role(wish, world) or label}"\n  location = '
+            f"{literal(wish.region)}\n}}\n"
+        )
         world.writer.add(e.AddTopLevel(f"{inv.GROUP}.{label}", text))
         world.touch([f"{inv.GROUP}.{label}"])
         return f"{inv.GROUP}.{label}.name", f"{inv.GROUP}.{label}.location"
@@ -210,8 +267,14 @@ class Provision:
         group = groups[0].address if groups else f"{inv.GROUP}.main"
         if any(isinstance(x, e.AddTopLevel) and x.address == f"{SUBNET}.main" for x in world.writer.edits):
             return "main"
-        network = f'resource "{inv.NETWORK}" "main" {{\n  name                = "vnet-main"\n  location            = {group}.location\n  resource_group_name = {group}.name\n  address_space       = ["10.0.0.0/16"]\n}}\n'
-        subnet = f'resource "{SUBNET}" "main" {{\n  name                 = "snet-main"\n  resource_group_name  = {group}.name\n  virtual_network_name = {inv.NETWORK}.main.name\n  address_prefixes     = ["10.0.1.0/24"]\n}}\n'
+        network = (
+            f'resource "{inv.NETWORK}" "main" {{\n  name                = "vnet-main"\n  location            = {group}.location\n  '
+            f'resource_group_name = {group}.name\n  address_space       = ["10.0.0.0/16"]\n}}\n'
+        )
+        subnet = (
+            f'resource "{SUBNET}" "main" {{\n  name                 = "snet-main"\n  resource_group_name  = {group}.name\n  '
+            f'virtual_network_name = {inv.NETWORK}.main.name\n  address_prefixes     = ["10.0.1.0/24"]\n}}\n'
+        )
         world.writer.add(e.AddTopLevel(f"{inv.NETWORK}.main", network))
         world.writer.add(e.AddTopLevel(f"{SUBNET}.main", subnet))
         world.touch([f"{inv.NETWORK}.main", f"{SUBNET}.main"])
@@ -233,7 +296,11 @@ class Provision:
         nics = [n for m in world.inventory.of_types(*MACHINES) for n in world.inventory.refers_to(m, NIC)]
         nic_sibling = next((n for n in nics if not n.instance.scope.module.path), None)
         nic_label = label_for(world, NIC, label)
-        nic_rows = [("name", name_source(world, nic_sibling, own, "nic-")), ("location", plan.location), ("resource_group_name", plan.group)]
+        nic_rows = [
+            ("name", name_source(world, nic_sibling, own, "nic-")),
+            ("location", plan.location),
+            ("resource_group_name", plan.group),
+        ]
         if plan.tags:
             nic_rows.append(("tags", plan.tags))
         address = self._public_address(plan, wish, label, own, repeat, index, world)
@@ -249,13 +316,23 @@ class Provision:
 
     @staticmethod
     def _public_address(plan: _Plan, wish: Wish, label: str, own: str, repeat: str, index: str, world: World) -> str:
-        if not wish.has(r"\bpublic (?:ip|address)\b|\bpip\b") or wish.has(r"\b(?:no|without(?: a| any)?) public (?:ip|address)\b|\bno pip\b"):
+        if not wish.has(r"\bpublic (?:ip|address)\b|\bpip\b") or wish.has(
+            r"\b(?:no|without(?: a| any)?) public (?:ip|address)\b|\bno pip\b"
+        ):
             return ""
-        rows = [("name", f'"pip-{own}"'), ("location", plan.location), ("resource_group_name", plan.group), ("allocation_method", '"Static"'), ("sku", '"Standard"')]
+        rows = [
+            ("name", f'"pip-{own}"'),
+            ("location", plan.location),
+            ("resource_group_name", plan.group),
+            ("allocation_method", '"Static"'),
+            ("sku", '"Standard"'),
+        ]
         if plan.tags:
             rows.append(("tags", plan.tags))
         label = label_for(world, inv.PUBLIC_IP, label)
-        world.writer.add(e.AddTopLevel(f"{inv.PUBLIC_IP}.{label}", f'resource "{inv.PUBLIC_IP}" "{label}" {{\n{repeat}{_rows(rows)}}}\n', plan.file))
+        world.writer.add(
+            e.AddTopLevel(f"{inv.PUBLIC_IP}.{label}", f'resource "{inv.PUBLIC_IP}" "{label}" {{\n{repeat}{_rows(rows)}}}\n', plan.file)
+        )
         world.touch([f"{inv.PUBLIC_IP}.{label}"])
         return f"{inv.PUBLIC_IP}.{label}{index}.id"
 
@@ -263,8 +340,12 @@ class Provision:
         sibling = plan.sibling
         user, access = self._access(plan, world)
         rows = [
-            ("name", name_source(world, sibling, own, "vm-")), ("location", plan.location), ("resource_group_name", plan.group), ("size", literal(plan.size)),
-            ("admin_username", user), ("network_interface_ids", f"[{nic}]"),
+            ("name", name_source(world, sibling, own, "vm-")),
+            ("location", plan.location),
+            ("resource_group_name", plan.group),
+            ("size", literal(plan.size)),
+            ("admin_username", user),
+            ("network_interface_ids", f"[{nic}]"),
         ]
         if plan.os == WINDOWS:
             rows.insert(5, ("admin_password", access))
@@ -280,10 +361,19 @@ class Provision:
         blocks = []
         if plan.os == LINUX:
             blocks.append(f"  admin_ssh_key {{\n{_rows([('username', user), ('public_key', access)], 4)}  }}\n")
-        blocks.append(f"  os_disk {{\n{_rows([('caching', literal('ReadWrite')), ('storage_account_type', literal('StandardSSD_LRS'))], 4)}  }}\n")
+        blocks.append(
+            f"  os_disk {{\n{_rows([('caching', literal('ReadWrite')), ('storage_account_type', literal('StandardSSD_LRS'))], 4)}  }}\n"
+        )
         publisher, offer, sku = plan.image
-        held = sibling.value("source_image_reference") if sibling is not None and sibling.type == plan.os and not plan.explicit_image else None
-        if isinstance(held, list) and held and isinstance(held[0], dict) and all(isinstance(held[0].get(k), str) for k in ("publisher", "offer", "sku")):
+        held = (
+            sibling.value("source_image_reference") if sibling is not None and sibling.type == plan.os and not plan.explicit_image else None
+        )
+        if (
+            isinstance(held, list)
+            and held
+            and isinstance(held[0], dict)
+            and all(isinstance(held[0].get(k), str) for k in ("publisher", "offer", "sku"))
+        ):
             publisher, offer, sku = held[0]["publisher"], held[0]["offer"], held[0]["sku"]
         image = [("publisher", literal(publisher)), ("offer", literal(offer)), ("sku", literal(sku)), ("version", '"latest"')]
         blocks.append(f"  source_image_reference {{\n{_rows(image, 4)}  }}\n")
@@ -299,7 +389,13 @@ class Provision:
             declared = next((n for n in world.context.root.modules[0].index if n.startswith("variable.") and "password" in n), "")
             password = password or (f"var.{declared.removeprefix('variable.')}" if declared else None)
             if password is None:
-                raise Unsettled(Question("A Windows machine needs an administrator password: declare a sensitive variable with `password` in its name, and ask again.", {}))
+                raise Unsettled(
+                    Question(
+                        "A Windows machine needs an administrator password: declare a sensitive variable with `password` in its name, "
+                        "and ask again.",
+                        {},
+                    )
+                )
             return user, password
         given = _KEY.search(world.context.answer) or _KEY.search(" ".join(world.how))
         if given:
@@ -311,7 +407,13 @@ class Provision:
         keys = sorted(world.context.directory.glob("*.pub"))
         if keys:
             return user, f'file("${{path.module}}/{keys[0].name}")'
-        raise Unsettled(Question("A Linux machine needs an SSH public key: put it in the request or the answer (ssh-ed25519 ...), or a .pub file beside the configuration.", {}))
+        raise Unsettled(
+            Question(
+                "A Linux machine needs an SSH public key: put it in the request or the answer (ssh-ed25519 ...), or a .pub file beside "
+                "the configuration.",
+                {},
+            )
+        )
 
     # --- load balancer ---------------------------------------------------------------------------------------------------
 
@@ -321,7 +423,11 @@ class Provision:
         if wish.has(r"\b(?:a|an|new|its own)\s+(?:new\s+|public\s+|internal\s+|standard\s+)*(?:load ?balancer|lb)\b"):
             return None
         pools = world.inventory.of_types("azurerm_lb_backend_address_pool")
-        mentions = [m for m in world.selector.names.mentions(wish.text) if any(r.type in (inv.BALANCER, "azurerm_lb_backend_address_pool") for _, r in m.named)]
+        mentions = [
+            m
+            for m in world.selector.names.mentions(wish.text)
+            if any(r.type in (inv.BALANCER, "azurerm_lb_backend_address_pool") for _, r in m.named)
+        ]
         if not pools or not (mentions or wish.has(r"\b(?:the|our|existing|same)\s+(?:\w+\s+){0,2}(?:load ?balancer|lb|balancer|pool)\b")):
             return None
         named = [r for m in mentions for _, r in m.named]
@@ -353,14 +459,26 @@ class Provision:
             front.append(("private_ip_address_allocation", '"Dynamic"'))
         balancer = f"{inv.BALANCER}.{label}"
         rows = [("name", f'"lb-{plan.base}"'), *common, ("sku", '"Standard"'), *tags]
-        world.writer.add(e.AddTopLevel(balancer, f'resource "{inv.BALANCER}" "{label}" {{\n{_rows(rows)}\n  frontend_ip_configuration {{\n{_rows(front, 4)}  }}\n}}\n', plan.file))
+        world.writer.add(
+            e.AddTopLevel(
+                balancer,
+                f'resource "{inv.BALANCER}" "{label}" {{\n{_rows(rows)}\n  frontend_ip_configuration {{\n{_rows(front, 4)}  }}\n}}\n',
+                plan.file,
+            )
+        )
         pool, probe, rule = (f"azurerm_lb_{k}.{label}" for k in ("backend_address_pool", "probe", "rule"))
         parts = {
             pool: [("name", literal(plan.base)), ("loadbalancer_id", f"{balancer}.id")],
             probe: [("name", f'"tcp-{port}"'), ("loadbalancer_id", f"{balancer}.id"), ("protocol", '"Tcp"'), ("port", port)],
             rule: [
-                ("name", f'"tcp-{port}"'), ("loadbalancer_id", f"{balancer}.id"), ("frontend_ip_configuration_name", '"frontend"'), ("protocol", '"Tcp"'),
-                ("frontend_port", port), ("backend_port", port), ("backend_address_pool_ids", f"[{pool}.id]"), ("probe_id", f"{probe}.id"),
+                ("name", f'"tcp-{port}"'),
+                ("loadbalancer_id", f"{balancer}.id"),
+                ("frontend_ip_configuration_name", '"frontend"'),
+                ("protocol", '"Tcp"'),
+                ("frontend_port", port),
+                ("backend_port", port),
+                ("backend_address_pool_ids", f"[{pool}.id]"),
+                ("probe_id", f"{probe}.id"),
             ],
         }
         for address_, rows_ in parts.items():
@@ -376,7 +494,11 @@ class Provision:
         repeat = ""
         if plan.number > 1:
             repeat = f"  for_each = toset({literal(plan.names)})\n\n" if len(plan.names) > 1 else f"  count = {plan.number}\n\n"
-        rows = [("network_interface_id", f"{NIC}.{label}{index}.id"), ("ip_configuration_name", '"internal"'), ("backend_address_pool_id", pool)]
+        rows = [
+            ("network_interface_id", f"{NIC}.{label}{index}.id"),
+            ("ip_configuration_name", '"internal"'),
+            ("backend_address_pool_id", pool),
+        ]
         new = label_for(world, kind, label)
         world.writer.add(e.AddTopLevel(f"{kind}.{new}", f'resource "{kind}" "{new}" {{\n{repeat}{_rows(rows)}}}\n', plan.file))
         world.touch([f"{kind}.{new}"])
@@ -397,18 +519,23 @@ def _names(wish: Wish) -> list[str]:
 
 def _role(wish: Wish, world: World) -> str:
     """What the machines are for, as a name: `cache` of three cache servers."""
-    for match in re.finditer(r"\b(?P<role>[a-z][a-z-]{1,14})\s+(?:vms?|virtual machines?|servers?|machines?|box(?:es)?|hosts?|nodes?|instances?)\b", wish.text, re.IGNORECASE):
+    for match in re.finditer(
+        r"\b(?P<role>[a-z][a-z-]{1,14})\s+(?:vms?|virtual machines?|servers?|machines?|box(?:es)?|hosts?|nodes?|instances?)\b",
+        wish.text,
+        re.IGNORECASE,
+    ):
         word = match["role"].lower()
         if not _ORDINARY.fullmatch(word):
             return word
-    match = re.search(r"\b(bastion|jump ?host|jump ?box|cache|proxy|queue|build|runner|loadgen)\b", wish.text, re.IGNORECASE)
-    if match:
-        return match[1].lower().replace(" ", "")
+    known = re.search(r"\b(bastion|jump ?host|jump ?box|cache|proxy|queue|build|runner|loadgen)\b", wish.text, re.IGNORECASE)
+    if known:
+        return known[1].lower().replace(" ", "")
     return "web" if wish.has(_BEHIND) else "vm" if wish.has(_NOUNS) and not wish.has(r"\bname\b") else ""
 
 
 _ORDINARY = re.compile(
-    r"(?:linux|windows|ubuntu|debian|rhel|new|small|big|large|tiny|cheap|spot|virtual|a|an|the|two|three|four|five|six|more|another|extra|of|for|and|my|our|some|few|single|one|additional|fresh|"
+    r"(?:linux|windows|ubuntu|debian|rhel|new|small|big|large|tiny|cheap|spot|virtual|a|an|the|two|three|four|five|six|more|"
+    r"another|extra|of|for|and|my|our|some|few|single|one|additional|fresh|"
     r"azure|couple|standard|identical|alike|same|private|public|server|redhat|hat|simple|plain|medium|size|gen|lts|up|need|want|add|create)"
 )
 

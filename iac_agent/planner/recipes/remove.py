@@ -38,26 +38,40 @@ DEPENDENT = frozenset(
     }
 )
 _WITH = re.compile(
-    r"(?:,|\b(?:and|with|together with|along with|including|incl\.?|plus|as well as))\s+(?:all )?(?:its|their|the|his|her|of its)?\s*(?P<what>(?:own )?(?:everything|all|nics?|network interfaces?|interfaces?|network cards?|(?:data )?disks?|probes?|"
+    r"(?:,|\b(?:and|with|together with|along with|including|incl\.?|plus|as well as))\s+(?:all )?(?:its|their|the|his|her|"
+    r"of its)?\s*(?P<what>(?:own )?(?:everything|all|nics?|network interfaces?|interfaces?|network cards?|(?:data )?disks?|"
+    r"probes?|"
     r"public ips?(?: address(?:es)?)?|ips?|attachments?)\b.*)$",
     re.IGNORECASE,
 )
-_STAYING = re.compile(r"[,;]?\s*(?:but|and)?\s*(?:(?:its|their|the)\s+(?:[\w-]+\s+){0,3}?|[\w-]+\s+)(?:can |may |should |must )?(?:stay|remain|survive)s?\b.*$", re.IGNORECASE)
+_STAYING = re.compile(
+    r"[,;]?\s*(?:but|and)?\s*(?:(?:its|their|the)\s+(?:[\w-]+\s+){0,3}?|[\w-]+\s+)(?:can |may |should |must )?(?:stay|"
+    r"remain|survive)s?\b.*$",
+    re.IGNORECASE,
+)
 _AWAY = r"\b(?:throw|toss|chuck|take|tear|kick|get)\b.*\b(?:away|out|down|rid)\b|\bcan go\b|\bgoes\b|\bgo away\b"
 _EVERYTHING = r"\b(?:everything|all)\b(?:\s+(?:it|they|that|she|he)|\s*$)"
-_KEEP = re.compile(r"[,;]?\s*(?:but|and)?\s*\b(?:keep|leave|without deleting|preserve|not the|save|hold on to|spare|don'?t (?:delete|touch|lose|remove))\b(?P<rest>.*)$", re.IGNORECASE)
+_KEEP = re.compile(
+    r"[,;]?\s*(?:but|and)?\s*\b(?:keep|leave|without deleting|preserve|not the|save|hold on to|spare|don'?t (?:delete|touch|"
+    r"lose|remove))\b(?P<rest>.*)$",
+    re.IGNORECASE,
+)
 _VERB = verb_pattern("remove")
 
 
 class Remove:
     id = "remove"
     title = "remove resources, keeping or taking along what belongs to them"
-    examples = ("delete vm-web but keep its disk", "remove vm-web together with its nic", "throw away the storage account")
+    examples: tuple[str, ...] = ("delete vm-web but keep its disk", "remove vm-web together with its nic", "throw away the storage account")
 
     def claims(self, wish: Wish, world: World) -> bool:
         if wish.has(r"\btags?\b"):
             return False
-        return _VERB.search(wish.text) is not None or wish.has(_AWAY) or wish.has(r"\bgone\b|\bobsolete\b|\bdo(?:es)?(?:n'?t| not) need\b|\bnot needed\b")
+        return (
+            _VERB.search(wish.text) is not None
+            or wish.has(_AWAY)
+            or wish.has(r"\bgone\b|\bobsolete\b|\bdo(?:es)?(?:n'?t| not) need\b|\bnot needed\b")
+        )
 
     def plan(self, wish: Wish, world: World) -> None:
         keep = _KEEP.search(wish.text)
@@ -65,7 +79,11 @@ class Remove:
         extra = _WITH.search(text)
         if extra:
             text = text[: extra.start()] + " "
-        text = re.sub(r"\bfor (?:good|ever)\b|\bcompletely\b|\bentirely\b|\b(?:throw|toss|take|tear)\b|\b(?:away|out|can go|nobody uses)\b", " ", _VERB.sub(" ", text))
+        text = re.sub(
+            r"\bfor (?:good|ever)\b|\bcompletely\b|\bentirely\b|\b(?:throw|toss|take|tear)\b|\b(?:away|out|can go|nobody uses)\b",
+            " ",
+            _VERB.sub(" ", text),
+        )
         kinds = self._kinds(text, wish, world)
         targets = list(world.choose(wish, kinds, text, nothing="There is nothing of that kind here."))
         going = self._going(targets, extra["what"] if extra else "", bool(keep), world)
@@ -77,7 +95,9 @@ class Remove:
         if kept:
             world.notes.append(f"The data disks stay: {listed(kept)}.")
         if any(t.type in inv.MACHINES for t in going):
-            world.notes.append("azurerm deletes the OS disk with its machine unless features.virtual_machine.delete_os_disk_on_deletion is false.")
+            world.notes.append(
+                "azurerm deletes the OS disk with its machine unless features.virtual_machine.delete_os_disk_on_deletion is false."
+            )
 
     @staticmethod
     def _kinds(text: str, wish: Wish, world: World) -> tuple[str, ...]:
@@ -129,9 +149,7 @@ class Remove:
     @staticmethod
     def _cannot_stay(dependent: Resource, resource: Resource, world: World) -> bool:
         """A load balancer's rule refers to its pool too, but lives by the balancer."""
-        if resource.type in ("azurerm_lb_backend_address_pool", "azurerm_lb_probe") and dependent.type == "azurerm_lb_rule":
-            return False
-        return True
+        return not (resource.type in ("azurerm_lb_backend_address_pool", "azurerm_lb_probe") and dependent.type == "azurerm_lb_rule")
 
     @staticmethod
     def _require_free(going: list[Resource], world: World) -> None:

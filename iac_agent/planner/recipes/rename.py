@@ -15,18 +15,35 @@ from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World
 
-_VERB = re.compile(r"\b(?:rename|relabel|rechristen)\b|\bshould (?:read|be (?:called|named|labell?ed))\b|\bcall (?:the )?(?:terraform )?(?:resource|label)\b|\b(?:label|name)\b.*\b(?:misleading|wrong|poor|bad|should be)\b|\bchange the (?:\w+ )?(?:address|label|name)\b|\baddress\b.*\bbecomes\b|\bcall module\b|azurerm_\w+\.[\w-]+\s*->|\bcall it\b.*\bterraform\b", re.IGNORECASE)
-_TO = re.compile(r"(?:\b(?:to|as|into|read|called|named|call it|make it|be|becomes)|->)\s+[\"'`]?(?P<to>(?:azurerm_\w+\.|module\.)?(?!(?:called|named)\b)[A-Za-z_][\w-]*)[\"'`]?(?=\s|[,.;]|$)", re.IGNORECASE)
-_CODE = re.compile(r"\b(?:label|terraform|resource|hcl|code|address|block|state|config(?:uration)?)\b|\bwithout (?:recreating|replacing|destroying)\b|\bmoved\b", re.IGNORECASE)
+_VERB = re.compile(
+    r"\b(?:rename|relabel|rechristen)\b|\bshould (?:read|be (?:called|named|labell?ed))\b|\bcall (?:the )?(?:terraform "
+    r")?(?:resource|label)\b|\b(?:label|name)\b.*\b(?:misleading|wrong|poor|bad|should be)\b|\bchange the (?:\w+ "
+    r")?(?:address|label|name)\b|\baddress\b.*\bbecomes\b|\bcall module\b|azurerm_\w+\.[\w-]+\s*->|\bcall "
+    r"it\b.*\bterraform\b",
+    re.IGNORECASE,
+)
+_TO = re.compile(
+    r"(?:\b(?:to|as|into|read|called|named|call it|make it|be|becomes)|->)\s+[\"'`]?(?P<to>(?:azurerm_\w+\.|"
+    r"module\.)?(?!(?:called|named)\b)[A-Za-z_][\w-]*)[\"'`]?(?=\s|[,.;]|$)",
+    re.IGNORECASE,
+)
+_CODE = re.compile(
+    r"\b(?:label|terraform|resource|hcl|code|address|block|state|config(?:uration)?)\b|\bwithout (?:recreating|replacing|"
+    r"destroying)\b|\bmoved\b",
+    re.IGNORECASE,
+)
 
 
-_MODULE = re.compile(r"\bmodule[. ](?P<old>[\w-]+)\b(?: module)?.*?\b(?:to|as|into|module|called)[. ]+(?:module[. ])?[\"'`]?(?P<to>[A-Za-z][\w-]*)", re.IGNORECASE)
+_MODULE = re.compile(
+    r"\bmodule[. ](?P<old>[\w-]+)\b(?: module)?.*?\b(?:to|as|into|module|called)[. ]+(?:module[. ])?[\"'`]?(?P<to>[A-Za-z][\w-]*)",
+    re.IGNORECASE,
+)
 
 
 class Rename:
     id = "rename"
     title = "rename a resource in Terraform, with a moved block"
-    examples = ("rename azurerm_managed_disk.data to azurerm_managed_disk.archive", "relabel azurerm_subnet.app as web")
+    examples: tuple[str, ...] = ("rename azurerm_managed_disk.data to azurerm_managed_disk.archive", "relabel azurerm_subnet.app as web")
 
     def claims(self, wish: Wish, world: World) -> bool:
         return _VERB.search(wish.text) is not None and re.search(r"\btags?\b", wish.text, re.IGNORECASE) is None
@@ -65,7 +82,13 @@ class Rename:
                 world.writer.add(e.RenameReferences(str(document.path), f"module.{old}", f"module.{to}"))
         file = str(root.index[f"module.{old}"][0].document.path)
         world.writer.add(e.AddTopLevel(f"moved.{to}", f"moved {{\n  from = module.{old}\n  to   = module.{to}\n}}\n", file))
-        world.touch([r.address.replace(f"module.{old}", f"module.{to}", 1) for r in world.inventory.resources if r.address.startswith(f"module.{old}")])
+        world.touch(
+            [
+                r.address.replace(f"module.{old}", f"module.{to}", 1)
+                for r in world.inventory.resources
+                if r.address.startswith(f"module.{old}")
+            ]
+        )
         world.say(f"Rename module.{old} to module.{to}; nothing is replaced.")
         return True
 
@@ -75,7 +98,9 @@ class Rename:
         address = ADDRESS.search(text)
         found: list[Resource] = []
         if address:
-            found = world.inventory.of_block(address[0]) or [r for r in world.inventory.resources if r.block_address.endswith("." + address[0])]
+            found = world.inventory.of_block(address[0]) or [
+                r for r in world.inventory.resources if r.block_address.endswith("." + address[0])
+            ]
         if not found:
             by_label = [r for r in world.inventory.resources if re.search(rf"(?<![\w-]){re.escape(r.label)}(?![\w-])", wish.text)]
             said = [r for r in by_label if _CODE.search(text)]
@@ -97,8 +122,12 @@ class Rename:
     def _which(resource: Resource, label: str) -> None:
         raise Unsettled(
             Question(
-                f"{resource.azure_name} is a name in Azure: changing it would replace {resource.address}. Rename only what Terraform calls it?",
-                {"label": f"rename {resource.address} to {label}; nothing is replaced", "azure-name": "change the name in Azure by hand: it replaces the resource"},
+                f"{resource.azure_name} is a name in Azure: changing it would replace {resource.address}. Rename only what Terraform "
+                f"calls it?",
+                {
+                    "label": f"rename {resource.address} to {label}; nothing is replaced",
+                    "azure-name": "change the name in Azure by hand: it replaces the resource",
+                },
             )
         )
 

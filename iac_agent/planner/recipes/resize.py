@@ -11,21 +11,35 @@ from iac_agent.planner.sizes import Size
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
 
-_UP = r"\b(?:up(?:size|grade)?|bigger|larger|beef(?:ier)?|bump|scale up|increase|more (?:cores|cpu|power|memory|ram|oomph|horsepower)|higher|step up|next size|double|grow|stronger)\b"
-_DOWN = r"\b(?:down(?:size|grade)?|smaller|scale down|shrink|decrease|reduce|fewer cores|less (?:cores|cpu|power|memory)|lower|step down|halve|half|cheaper)\b"
+_UP = (
+    r"\b(?:up(?:size|grade)?|bigger|larger|beef(?:ier)?|bump|scale up|increase|more (?:cores|cpu|power|memory|ram|oomph|"
+    r"horsepower)|higher|step up|next size|double|grow|stronger)\b"
+)
+_DOWN = (
+    r"\b(?:down(?:size|grade)?|smaller|scale down|shrink|decrease|reduce|fewer cores|less (?:cores|cpu|power|memory)|lower|"
+    r"step down|halve|half|cheaper)\b"
+)
 _STEP = r"\b(?:sizes?|steps?|notch|tier|level|bigger|smaller|larger|up|down|double|halve|half)\b"
 _TWICE = r"\b(?:double|twice)\b"
 _HALF = r"\b(?:halve|half)\b"
 _MEMORY = re.compile(r"(?<![\w.])(\d+)\s*-?(?:gib|gb|gigs?|g)\b(?:\s*(?:of\s+)?(?:memory|ram|mem)\b)?", re.IGNORECASE)
 _CORES = re.compile(r"\b(?:\d+|two|four|eight|sixteen|thirty-two)\s*-?\s*(?:v?cpus?|v?cores?)\b", re.IGNORECASE)
-_VERBS = re.compile(rf"{_UP}|{_DOWN}|\b(?:resize|size[sd]?|of memory|ram|memory|cores?|v?cpus?|step|steps|notch|enough|plenty|standard_\w+)\b", re.IGNORECASE)
+_VERBS = re.compile(
+    rf"{_UP}|{_DOWN}|\b(?:resize|size[sd]?|of memory|ram|memory|cores?|v?cpus?|step|steps|notch|enough|plenty|standard_\w+)\b",
+    re.IGNORECASE,
+)
 _NAMED = re.compile(r"\b(?:Standard|Basic)_\w+|(?<![\w-])[BDEFLM][A-Z]?\d+[a-z]*(?:_v\d)?(?![\w-])", re.IGNORECASE)
 
 
 class Resize:
     id = "resize"
     title = "resize a VM or scale set: by size, by cores and memory, or a step up or down"
-    examples = ("resize vm-web to Standard_D4s_v5", "web needs 8 cores", "vm-web one size up", "db could use 4 cores and 32 GB of memory")
+    examples: tuple[str, ...] = (
+        "resize vm-web to Standard_D4s_v5",
+        "web needs 8 cores",
+        "vm-web one size up",
+        "db could use 4 cores and 32 GB of memory",
+    )
 
     def claims(self, wish: Wish, world: World) -> bool:
         if wish.size or wish.cores:
@@ -55,7 +69,11 @@ class Resize:
     @staticmethod
     def _require_known(name: str) -> None:
         near = sizes.nearest(name)
-        raise Unsettled(Question(f"There is no VM size {name} that I know.", {n: "" for n in near}) if near else Refusal(f"There is no VM size {name}."))
+        raise Unsettled(
+            Question(f"There is no VM size {name} that I know.", dict.fromkeys(near, ""))
+            if near
+            else Refusal(f"There is no VM size {name}.")
+        )
 
     def _wanted(self, wish: Wish, target: Resource) -> str:
         if wish.size:
@@ -74,7 +92,12 @@ class Resize:
         if wish.has(_HALF):
             return self._cores(target, present, present.cores // 2)
         if not wish.has(_UP) and not wish.has(_DOWN):
-            raise Unsettled(Question(f"Which size should {target.address} get?", {s.name: f"{s.cores} cores, {s.memory:g} GB" for s in sizes.in_series(present)}))
+            raise Unsettled(
+                Question(
+                    f"Which size should {target.address} get?",
+                    {s.name: f"{s.cores} cores, {s.memory:g} GB" for s in sizes.in_series(present)},
+                )
+            )
         by = _steps(wish.text)
         found = sizes.step(present, -by if wish.has(_DOWN) and not wish.has(r"\b(?:bigger|larger)\b") else by)
         if found is None:

@@ -22,15 +22,27 @@ from iac_agent.planner.write import home_of
 _WORD = "|".join(n for n in NUMBERS if n not in ("a", "an", "both", "half a", "couple"))
 _NUMBER = rf"(\d{{1,3}}|{_WORD})"
 _NOUN = r"(?:[\w-]+\s+){0,3}?(?:instances?|machines?|vms?|servers?|nodes?|boxes|box|workers?|replicas?|hosts?|[\w-]+s)"
-_TO = re.compile(rf"\b(?:scale|set|run|grow|shrink|increase|reduce|bring|resize|have|want|need|keep|go|bump|cut|should be|take|drop)\b[^,;]*?\b(?:to|at|be|with|of|=)\s+(?:just |only )?{_NUMBER}\b(?!\s*(?:cores?|v?cpus?|gb|gib|tb|gigs?|g|cents?|%|percent|x|steps?|sizes?))", re.IGNORECASE)
+_TO = re.compile(
+    rf"\b(?:scale|set|run|grow|shrink|increase|reduce|bring|resize|have|want|need|keep|go|bump|cut|should be|take|"
+    rf"drop)\b[^,;]*?\b(?:to|at|be|with|of|=)\s+(?:just |only )?{_NUMBER}\b(?!\s*(?:cores?|v?cpus?|gb|gib|tb|gigs?|g|cents?|"
+    rf"%|percent|x|steps?|sizes?))",
+    re.IGNORECASE,
+)
 _RUN = re.compile(rf"\b(?:run|have|want|need|keep)\s+(?:just |only )?{_NUMBER}\s+(?P<noun>{_NOUN})\b", re.IGNORECASE)
-_MORE = re.compile(rf"\b{_NUMBER}\s+(?:more|additional|extra|further)\b|\b(?:another|one more|an additional|an extra)\s+(?:{_NUMBER})?", re.IGNORECASE)
+_MORE = re.compile(
+    rf"\b{_NUMBER}\s+(?:more|additional|extra|further)\b|\b(?:another|one more|an additional|an extra)\s+(?:{_NUMBER})?", re.IGNORECASE
+)
 _LESS = re.compile(rf"\b{_NUMBER}\s+(?:[\w-]+\s+){{0,3}}(?:less|fewer)\b|\b(?:one|{_NUMBER})\s+(?:less|fewer)\b", re.IGNORECASE)
-_PLAIN = re.compile(rf"(?:^|\b(?:need|want|have|expect)\b[^,]*?,?\s)(?:an? )?{_NUMBER}\s+(?!more\b|new\b)(?:[a-z]+\s+)?[a-z]+s?(?:\s+(?:will do|would do|is enough|are enough|suffices?|in total)\b.*)?$", re.IGNORECASE)
+_PLAIN = re.compile(
+    rf"(?:^|\b(?:need|want|have|expect)\b[^,]*?,?\s)(?:an? )?{_NUMBER}\s+(?!more\b|new\b)(?:[a-z]+\s+)?[a-z]+s?(?:\s+(?:will "
+    rf"do|would do|is enough|are enough|suffices?|in total)\b.*)?$",
+    re.IGNORECASE,
+)
 _CALLED = re.compile(r"\b(?:called|named|name it|call it|key)\s+[\"'`]?(?P<name>[A-Za-z][\w-]*)", re.IGNORECASE)
 _ADD = re.compile(r"\b(?:add|another|new|one more|additional|extra|more)\b", re.IGNORECASE)
 _WORDS = re.compile(
-    rf"{_CALLED.pattern}|\b(?:scale|scaled|out|in|up|down|run|set|add|another|more|less|fewer|additional|extra|to|instances?|replicas?|count|need|want|have|number of)\b|\b(?:{_WORD}|\d{{1,3}})\b(?!-)",
+    rf"{_CALLED.pattern}|\b(?:scale|scaled|out|in|up|down|run|set|add|another|more|less|fewer|additional|extra|to|instances?|"
+    rf"replicas?|count|need|want|have|number of)\b|\b(?:{_WORD}|\d{{1,3}})\b(?!-)",
     re.IGNORECASE,
 )
 
@@ -38,12 +50,16 @@ _WORDS = re.compile(
 class Scale:
     id = "scale"
     title = "more or fewer instances of a count, a for_each or a scale set"
-    examples = ("scale web to 5", "two more workers", "add a worker called w4", "one web server less")
+    examples: tuple[str, ...] = ("scale web to 5", "two more workers", "add a worker called w4", "one web server less")
 
     def claims(self, wish: Wish, world: World) -> bool:
         if wish.has(r"\bhalf of the [\w ]*(?:instances|nodes)\b"):
             return True
-        if wish.has(r"\b(?:disks?|cores?|cpus?|gb|tb|gigs?|port|ports|rule|memory|ram|size)\b") or wish.cidrs or wish.price is not None and wish.has(r"cents|\$"):
+        if (
+            wish.has(r"\b(?:disks?|cores?|cpus?|gb|tb|gigs?|port|ports|rule|memory|ram|size)\b")
+            or wish.cidrs
+            or (wish.price is not None and wish.has(r"cents|\$"))
+        ):
             return False
         if wish.has(r"\bscale\b") and (wish.number is not None or wish.has(r"\b(?:out|in)\b")):
             return True
@@ -51,7 +67,9 @@ class Scale:
             return True
         if wish.has(r"\btwice as many\b|\b(?:double|halve)\b.*\b(?:number|instances|count)\b"):
             return True
-        return any(p.search(wish.text) for p in (_TO, _RUN, _MORE, _LESS)) or (_ADD.search(wish.text) is not None and _group(wish, world) is not None)
+        return any(p.search(wish.text) for p in (_TO, _RUN, _MORE, _LESS)) or (
+            _ADD.search(wish.text) is not None and _group(wish, world) is not None
+        )
 
     def plan(self, wish: Wish, world: World) -> None:
         found = _group(wish, world)
@@ -129,7 +147,9 @@ class Scale:
         scope = group[0].instance.scope
         key = scope.keys[-1] if scope.keys else None
         if key is None:
-            raise Unsettled(Refusal(f"{group[0].address} is a single resource: it has neither count nor for_each. Ask for a new machine instead."))
+            raise Unsettled(
+                Refusal(f"{group[0].address} is a single resource: it has neither count nor for_each. Ask for a new machine instead.")
+            )
         if isinstance(key, int):
             call_count(world, group[0], wanted)
             return
@@ -162,7 +182,13 @@ def _group(wish: Wish, world: World) -> list[list[Resource]] | None:
         counted = not isinstance(resource.instance.index, str)
         if (resource.block_address, path) in groups and (counted or resource in meant):
             groups[resource.block_address, path].append(resource)
-    able = [g for g in groups.values() if g[0].type in SCALE_SETS or g[0].instance.index is not None or (g[0].instance.scope.keys and g[0].instance.scope.keys[-1] is not None)]
+    able = [
+        g
+        for g in groups.values()
+        if g[0].type in SCALE_SETS
+        or g[0].instance.index is not None
+        or (g[0].instance.scope.keys and g[0].instance.scope.keys[-1] is not None)
+    ]
     if wish.has(r"\bscale ?sets?\b|\bvmss\b|\binstances\b"):
         able = [g for g in able if g[0].type in SCALE_SETS] or able
     return able or None

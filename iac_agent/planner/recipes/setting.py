@@ -11,13 +11,17 @@ from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World
 
-_SET = re.compile(r"\b(?:set|change|bump|raise|lower|switch|update|put|make)\s+(?:the\s+)?(?:variable\s+|local\s+|var\.|local\.)?(?P<name>[A-Za-z]\w*_\w+)\s+(?:to|=|as|at)\s*[\"'`]?(?P<value>[\w./-]+)", re.IGNORECASE)
+_SET = re.compile(
+    r"\b(?:set|change|bump|raise|lower|switch|update|put|make)\s+(?:the\s+)?(?:variable\s+|local\s+|var\.|"
+    r"local\.)?(?P<name>[A-Za-z]\w*_\w+)\s+(?:to|=|as|at)\s*[\"'`]?(?P<value>[\w./-]+)",
+    re.IGNORECASE,
+)
 
 
 class Setting:
     id = "setting"
     title = "set a variable or local by its name"
-    examples = ("set worker_size to Standard_F4s_v2",)
+    examples: tuple[str, ...] = ("set worker_size to Standard_F4s_v2",)
 
     def claims(self, wish: Wish, world: World) -> bool:
         match = _SET.search(wish.text)
@@ -40,8 +44,14 @@ class Setting:
         if place is None or not place.editable or isinstance(value.data, dict | list):
             raise Unsettled(Refusal(f"{name} is not a plain value that is written here ({value.why or place})."))
         if isinstance(value.data, str) and re.fullmatch(r"standard_\w+", text, re.IGNORECASE) and sizes.get(text) is None:
-            raise Unsettled(Question(f"There is no VM size {text} that I know.", {n: "" for n in sizes.nearest(text)}))
-        new: object = (text.lower() == "true") if isinstance(value.data, bool) else float(text) if isinstance(value.data, int | float) and _number(text) else text
+            raise Unsettled(Question(f"There is no VM size {text} that I know.", dict.fromkeys(sizes.nearest(text), "")))
+        new: object = (
+            (text.lower() == "true")
+            if isinstance(value.data, bool)
+            else float(text)
+            if isinstance(value.data, int | float) and _number(text)
+            else text
+        )
         new = int(new) if isinstance(new, float) and new.is_integer() else new
         if new == value.data:
             raise Unsettled(Refusal(f"{name} is {text} already."))

@@ -14,21 +14,37 @@ from iac_agent.planner.world import World, listed
 
 _SPOT = r"\bspots?\b|\blow[\s-]?priority\b|\bpre-?emptible\b|\bevict|\bbid price\b"
 _REGULAR = (
-    r"\bregular\b|\bon[\s-]?demand\b|\bpay[\s-]as[\s-]you[\s-]go\b|\bpayg\b|\bnormal priority\b|\bback from spot\b|\b(?:un-?spot|off spot)\b|"
+    r"\bregular\b|\bon[\s-]?demand\b|\bpay[\s-]as[\s-]you[\s-]go\b|\bpayg\b|\bnormal priority\b|\bback from spot\b|"
+    r"\b(?:un-?spot|off spot)\b|"
     r"\b(?:not|no longer|no more|never|stop|remove|disable|without|shouldn'?t|must ?n[o']t|don'?t|isn'?t)\b[^,;]*\bspot\b|\bnon[\s-]?spot\b"
 )
-_DELETE = r"\bdeleted? instead of|evict\w*.{0,30}\bdelet|\bdelet\w*.{0,40}\bevict|evict\w*\W+(?:policy\W+)?(?:to\W+|=\W*|is\W+|should be\W+)?delet|delet\w*(?: \w+){0,2} (?:on|when|upon|if|at) (?:it(?:'s| is| gets)? |they(?:'re| are| get)? )?evict|eviction(?: policy)? delete"
+_DELETE = (
+    r"\bdeleted? instead of|evict\w*.{0,30}\bdelet|\bdelet\w*.{0,40}\bevict|evict\w*\W+(?:policy\W+)?(?:to\W+|=\W*|is\W+|"
+    r"should be\W+)?delet|delet\w*(?: \w+){0,2} (?:on|when|upon|if|at) (?:it(?:'s| is| gets)? |they(?:'re| are| get)? "
+    r")?evict|eviction(?: policy)? delete"
+)
 _WORDS = re.compile(rf"{_SPOT}|{_REGULAR}|\bevictions?\b|\bdelete\b|\bprices?\b|\bmax\b", re.IGNORECASE)
-_LOST = "Changing the priority replaces the machine: its temporary disk and its dynamic addresses are lost. To keep the OS disk, snapshot it first."
+_LOST = (
+    "Changing the priority replaces the machine: its temporary disk and its dynamic addresses are lost. To keep the OS "
+    "disk, snapshot it first."
+)
 
 
 class Spot:
     id = "spot"
     title = "make a VM or scale set Spot (eviction policy, price cap), or regular again"
-    examples = ("make vm-web spot with a max price of 5 cents an hour", "web is spot, delete it on eviction", "put vm-web back on demand")
+    examples: tuple[str, ...] = (
+        "make vm-web spot with a max price of 5 cents an hour",
+        "web is spot, delete it on eviction",
+        "put vm-web back on demand",
+    )
 
     def claims(self, wish: Wish, world: World) -> bool:
-        if wish.price is not None and wish.has(r"\b(?:max(?:imum)?|price|bid|cap|cents?|\$)") and wish.has(r"\b(?:bid|price|pay|cap)\b|\b(?:per|an|/) ?hour\b"):
+        if (
+            wish.price is not None
+            and wish.has(r"\b(?:max(?:imum)?|price|bid|cap|cents?|\$)")
+            and wish.has(r"\b(?:bid|price|pay|cap)\b|\b(?:per|an|/) ?hour\b")
+        ):
             return True
         return wish.has(_SPOT) or wish.has(r"\b(?:back to |on )?(?:regular|on[\s-]demand|pay[\s-]as[\s-]you[\s-]go)\b")
 
@@ -45,7 +61,9 @@ class Spot:
         anchor = "sku" if targets[0].type in SCALE_SETS else "size"
         writer.set(fresh, "priority", "Spot", after=anchor)
         delete = wish.has(_DELETE)
-        wanted = {t: "Delete" if delete else "Deallocate" for t in targets if delete or t in fresh and t.value("eviction_policy") in (None, "")}
+        wanted = {
+            t: "Delete" if delete else "Deallocate" for t in targets if delete or (t in fresh and t.value("eviction_policy") in (None, ""))
+        }
         writer.set_each(dict(wanted), "eviction_policy", after="priority")
         if wish.price is not None:
             writer.set(targets, "max_bid_price", wish.price, after="eviction_policy")

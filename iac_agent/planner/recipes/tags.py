@@ -12,40 +12,72 @@ from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
 
 _TAG = re.compile(r"\b(?:re|un)?tag(?:s|ged|ging)?\b", re.IGNORECASE)
-_REMOVE = r"\b(?:remove|delete|drop|unset|kick|strip|clear|get rid of|lose|untag|ditch|take|kill|no more|without|wipe|scrap|erase|purge|no longer need|(?:not|n't) need)\b"
-_EVERYTHING = re.compile(r"\b(?:everything|everywhere|all (?:the )?(?:resources|tags|things)|every (?:single )?(?:resource|thing)|all of (?:it|them)|the whole (?:stack|thing|lot))\b", re.IGNORECASE)
+_REMOVE = (
+    r"\b(?:remove|delete|drop|unset|kick|strip|clear|get rid of|lose|untag|ditch|take|kill|no more|without|wipe|scrap|erase|"
+    r"purge|no longer need|(?:not|n't) need)\b"
+)
+_EVERYTHING = re.compile(
+    r"\b(?:everything|everywhere|all (?:the )?(?:resources|tags|things)|every (?:single )?(?:resource|thing)|all of (?:it|"
+    r"them)|the whole (?:stack|thing|lot))\b",
+    re.IGNORECASE,
+)
 _KEY = r"[\"'`]?(?P<key>[A-Za-z][\w.-]*)[\"'`]?"
 _VALUE = r"(?:\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'|(?P<bare>[\w.@/+:-]*[\w@/+]))"
 _RENAMES = (
-    re.compile(rf"\b(?:rename|change|call|turn)\b.*?\btag\s+(?:key\s+)?{_KEY}\b.*?\b(?:to|into|as)\s+[\"'`]?(?P<to>[\w.-]*\w)", re.IGNORECASE),
+    re.compile(
+        rf"\b(?:rename|change|call|turn)\b.*?\btag\s+(?:key\s+)?{_KEY}\b.*?\b(?:to|into|as)\s+[\"'`]?(?P<to>[\w.-]*\w)", re.IGNORECASE
+    ),
     re.compile(rf"\brename\b.*?(?:the\s+)?{_KEY}\s+tags?\b.*?\b(?:to|into|as)\s+[\"'`]?(?P<to>[\w.-]*\w)", re.IGNORECASE),
     re.compile(rf"\b(?:the\s+)?(?:tag\s+)?{_KEY}(?:\s+tag)?\s+should be (?:called|named)\s+[\"'`]?(?P<to>[\w.-]*\w)", re.IGNORECASE),
 )
 _SETS = (
-    re.compile(rf"\b(?:owned|run|paid) by (?P<owner>{_VALUE.replace('double', 'd2').replace('single', 's2').replace('bare', 'b2')}).*\b(?P<key>owner) tag(?P<double>)?(?P<single>)?(?P<bare>)?", re.IGNORECASE),
-
+    re.compile(
+        rf"\b(?:owned|run|paid) by "
+        rf"(?P<owner>{_VALUE.replace('double', 'd2').replace('single', 's2').replace('bare', 'b2')}).*\b(?P<key>owner) "
+        rf"tag(?P<double>)?(?P<single>)?(?P<bare>)?",
+        re.IGNORECASE,
+    ),
     re.compile(rf"\btags?\s+{_KEY}\s+(?:of .+? |on .+? )?(?:to|as|with value|is|should be|becomes)\s+{_VALUE}", re.IGNORECASE),
-    re.compile(rf"\b(?:the\s+)?{_KEY}\s+tags?\s+(?:of .+? |on .+? |for .+? )?(?:to|as|is|should be|should read|becomes|=)\s+{_VALUE}", re.IGNORECASE),
-    re.compile(rf"\b(?:tag|label|mark|stamp)\s+.+?\s+(?:with|as)\s+(?:the\s+)?(?:tag\s+)?{_KEY}\s+(?:of\s+|value\s+|to\s+|is\s+)?{_VALUE}\s*$", re.IGNORECASE),
+    re.compile(
+        rf"\b(?:the\s+)?{_KEY}\s+tags?\s+(?:of .+? |on .+? |for .+? )?(?:to|as|is|should be|should read|becomes|=)\s+{_VALUE}",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        rf"\b(?:tag|label|mark|stamp)\s+.+?\s+(?:with|as)\s+(?:the\s+)?(?:tag\s+)?{_KEY}\s+(?:of\s+|value\s+|to\s+|is\s+)?{_VALUE}\s*$",
+        re.IGNORECASE,
+    ),
     re.compile(rf"\btag\s+{_KEY}\s+{_VALUE}\s+(?:on|to)\b", re.IGNORECASE),
-    re.compile(rf"\b(?:add|give|put|set)\b.*?\btags?\s+{_KEY}\s+(?:with (?:the )?value\s+)?{_VALUE}(?=\s+(?:on|to|for)\b|\s*$)", re.IGNORECASE),
+    re.compile(
+        rf"\b(?:add|give|put|set)\b.*?\btags?\s+{_KEY}\s+(?:with (?:the )?value\s+)?{_VALUE}(?=\s+(?:on|to|for)\b|\s*$)", re.IGNORECASE
+    ),
 )
 
 
 class Tags:
     id = "tags"
     title = "add, change, rename or remove tags"
-    examples = (
-        "tag vm-web owner=sre", "put cost-center=4711 on everything", "remove the owner tag from vm-web", "rename the tag env to environment on vm-web",
+    examples: tuple[str, ...] = (
+        "tag vm-web owner=sre",
+        "put cost-center=4711 on everything",
+        "remove the owner tag from vm-web",
+        "rename the tag env to environment on vm-web",
     )
 
     def claims(self, wish: Wish, world: World) -> bool:
-        acts = wish.pairs or _spoken(wish.text, world) or any(p.search(wish.text) for p in (*_RENAMES, *_SETS)) or wish.has(_REMOVE) or wish.has(r"\b(?:re|un)?tag(?:ged)? (?:the |all |every|my )?|\b(?:change|set|update|fix)\b")
+        acts = (
+            wish.pairs
+            or _spoken(wish.text, world)
+            or any(p.search(wish.text) for p in (*_RENAMES, *_SETS))
+            or wish.has(_REMOVE)
+            or wish.has(r"\b(?:re|un)?tag(?:ged)? (?:the |all |every|my )?|\b(?:change|set|update|fix)\b")
+        )
         if not acts or wish.has(r"^[\w\s-]+ has no tags?$"):
             return False
         if _TAG.search(wish.text) and not re.search(r"\b(?<!be )(?:tagged|with (?:the )?tag)\b", wish.text, re.IGNORECASE):
             return True
-        return bool(_own_pairs(wish) and "=" in wish.text and not re.search(r"\b(?:tagged|where|having)\b", wish.text, re.IGNORECASE)) or bool(_spoken(wish.text, world))
+        return bool(
+            _own_pairs(wish) and "=" in wish.text and not re.search(r"\b(?:tagged|where|having)\b", wish.text, re.IGNORECASE)
+        ) or bool(_spoken(wish.text, world))
 
     def plan(self, wish: Wish, world: World) -> None:
         rename = next((m for p in _RENAMES if (m := p.search(wish.text))), None)
@@ -124,7 +156,11 @@ _PAIR = re.compile(r"""["']?[A-Za-z][\w.-]*["']?\s*(?:=|:(?!//))\s*(?:"[^"]*"|'[
 
 
 def _own_pairs(wish: Wish) -> dict[str, str]:
-    return {k: v for k, v in wish.pairs.items() if k.lower() not in ("size", "count", "port", "name", "sku", "location") and not v.startswith("azurerm_")}
+    return {
+        k: v
+        for k, v in wish.pairs.items()
+        if k.lower() not in ("size", "count", "port", "name", "sku", "location") and not v.startswith("azurerm_")
+    }
 
 
 @functools.cache
@@ -156,10 +192,16 @@ def _spoken(text: str, world: World) -> tuple[str, str, str] | None:
     """`the cost center is 0815 now`, `set backup to weekly`: a tag key that exists here, a value, and the words for both."""
     for key in _keys(world):
         match = re.search(
-            rf"(?<![\w-]){_spaced(key)}(?:\s+tags?)?(?:\s+(?:of|on|for)\s+[\w\s-]+?)?\s+(?:is(?: now)?|to|are|should be|should say|should read|becomes|changes to|goes to|now reads|=|->)\s+(?:now\s+)?[\"']?(?P<value>[\w.@/+-]*\w)",
-            text, re.IGNORECASE,
+            rf"(?<![\w-]){_spaced(key)}(?:\s+tags?)?(?:\s+(?:of|on|for)\s+[\w\s-]+?)?\s+(?:is(?: now)?|to|are|should be|should say|"
+            rf"should read|becomes|changes to|goes to|now reads|=|->)\s+(?:now\s+)?[\"']?(?P<value>[\w.@/+-]*\w)",
+            text,
+            re.IGNORECASE,
         )
-        if match and not re.fullmatch(r"standard_\w+|[a-z]\d+\w*_v\d|be|the|a|an|on|not", match["value"], re.IGNORECASE) and key.lower() not in ("name", "role", "vm", "app"):
+        if (
+            match
+            and not re.fullmatch(r"standard_\w+|[a-z]\d+\w*_v\d|be|the|a|an|on|not", match["value"], re.IGNORECASE)
+            and key.lower() not in ("name", "role", "vm", "app")
+        ):
             return key, match["value"], match[0]
     return None
 
@@ -168,7 +210,15 @@ def _removed(text: str, world: World) -> list[str]:
     keys = [k for k in _keys(world) if re.search(rf"(?<![\w-]){_spaced(k)}(?![\w-])(?!\s+(?:vm|machine|server)s?\b)", text, re.IGNORECASE)]
     named = re.search(rf"\btags?\s+(?:called\s+|named\s+)?{_KEY}|(?:the\s+){_KEY.replace('key', 'before')}\s+tags?\b", text, re.IGNORECASE)
     said = (named["key"] or named["before"]) if named else ""
-    near = [k for k in keys if re.search(rf"\btags?\s+(?:[\w-]+(?:,| and)\s+)*['\"]?{_spaced(k)}\b|\b{_spaced(k)}['\"]?(?:(?:,| and)\s+['\"]?[\w-]+['\"]?)*\s+tags?\b", text, re.IGNORECASE)]
+    near = [
+        k
+        for k in keys
+        if re.search(
+            rf"\btags?\s+(?:[\w-]+(?:,| and)\s+)*['\"]?{_spaced(k)}\b|\b{_spaced(k)}['\"]?(?:(?:,| and)\s+['\"]?[\w-]+['\"]?)*\s+tags?\b",
+            text,
+            re.IGNORECASE,
+        )
+    ]
     if near:
         return near
     if said and said.lower() not in ("from", "on", "off", "of", "for", "the", "a"):
