@@ -144,7 +144,7 @@ def apply(options: Globals, /, request: str | None, **flags: Any) -> int:
     def work() -> int:
         from iac_agent.agent import saved
 
-        wanted = request or _asked(options)
+        wanted = _asked(options) if request is None else request
         agent = _agent(options, True, **flags)
         if saved.is_saved(Path(wanted)):
             saved.apply(agent, Path(wanted))

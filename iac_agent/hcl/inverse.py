@@ -7,7 +7,7 @@ from typing import Any
 from iac_agent.errors import HclError
 from iac_agent.hcl import datafile
 from iac_agent.hcl import edits as e
-from iac_agent.hcl.address import parse_path, show_path
+from iac_agent.hcl.address import Step, parse_path, show_path
 from iac_agent.hcl.document import Block, literal, unwrap
 from iac_agent.hcl.expressions import items, step_into
 from iac_agent.hcl.module import RootModule
@@ -45,7 +45,7 @@ def inverse(root: RootModule, edit: e.Edit) -> e.Edit | None:
 
 def _of_value(block: Block, edit: e.InnerEdit) -> e.Edit | None:
     """The inverse of an edit of one value in HCL."""
-    now = source_at(block, edit.path)
+    now = source_at(block, parse_path(edit.path))
     match edit:
         case e.SetAttribute():
             if now is None:
@@ -54,13 +54,12 @@ def _of_value(block: Block, edit: e.InnerEdit) -> e.Edit | None:
         case e.RemoveAttribute():
             return e.SetAttribute(edit.address, edit.path, now) if now is not None else None
         case e.PutKey():
-            held = source_at(block, f"{edit.path}.{_step(edit.key)}" if _step(edit.key)[0] != "[" else f"{edit.path}{_step(edit.key)}")
+            held = source_at(block, (*parse_path(edit.path), edit.key))
             if now is None:
                 return e.RemoveAttribute(edit.address, edit.path)
             return e.DropKey(edit.address, edit.path, edit.key) if held is None else e.PutKey(edit.address, edit.path, edit.key, held)
         case e.DropKey():
-            step = _step(edit.key)
-            held = source_at(block, f"{edit.path}.{step}" if step[0] != "[" else f"{edit.path}{step}")
+            held = source_at(block, (*parse_path(edit.path), edit.key))
             return e.PutKey(edit.address, edit.path, edit.key, held) if held is not None else None
         case e.RenameKey():
             return e.RenameKey(edit.address, edit.path, edit.to, edit.key)
@@ -81,14 +80,10 @@ def _appended(block: Block, edit: e.RemoveValue, now: str | None) -> e.Edit | No
     return e.AppendItem(edit.address, show_path(tuple(above)), now) if last and now is not None else None
 
 
-def _step(key: str) -> str:
-    return show_path((key,))
-
-
-def source_at(block: Block, path: str) -> str | None:
+def source_at(block: Block, path: tuple[Step, ...]) -> str | None:
     """The source at a path of a block; None when nothing is there."""
     try:
-        inner, steps = descend(block, parse_path(path))
+        inner, steps = descend(block, path)
     except HclError:
         return None
     attribute = inner.attributes.get(str(steps[0])) if steps else None

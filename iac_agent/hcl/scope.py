@@ -114,11 +114,13 @@ class Body:
         for number, inner in enumerate(plain):
             step: tuple[Step, ...] = (name,) if len(plain) == 1 else (name, number)
             listed.append(Body(self.frame, inner, (*self.path, *step)).whole())
+        sources: list[Value] = []
         for inner in (b for b in self.block.blocks if b.type == "dynamic" and b.labels == (name,)):
             source = self._dynamic(inner, listed)
+            sources.append(source)
             if not source.known:
                 return unknown(f"{inner.where}: how often {name} repeats is not known yet", source)
-        return computed(listed, "nested blocks") if listed else None
+        return computed(listed, "nested blocks", *sources) if listed or sources else None
 
     def _dynamic(self, block: Block, into: list[Value]) -> Value:
         attribute, content = block.attributes.get("for_each"), next((b for b in block.blocks if b.type == "content"), None)

@@ -89,7 +89,7 @@ def _there(root: RootModule, address: str, path: str) -> bool | None:
     except IacAgentError:
         return None
     first = str(parse_path(path)[0])
-    return source_at(block, path) is not None or any(b.type == first for b in block.blocks)
+    return source_at(block, parse_path(path)) is not None or any(b.type == first for b in block.blocks)
 
 
 class MemoryPlanner:

@@ -19,9 +19,9 @@ _JOINED = re.compile(
     r"\s*(?:[,&+/]|\b(?:and|or|plus|as well as)\b)[\s,]*(?:and\s+)?(?:on |for |of |from |to )?(?:the |both |of )*", re.IGNORECASE
 )
 _ONE_OF = re.compile(r"\b(?:one|any|some|a couple) of (?:the|our|these|those|my)\b|\ba (?:vm|machine|server|disk|nic)\b", re.IGNORECASE)
-_HAVING = re.compile(
+HAVING = re.compile(
     r"\b(?:that|which|who)\s+(?:do(?:es)?(?:n't|\s+not)\s+(?:yet\s+)?have|lacks?|(?:is|are)(?:n't| not)|still)\b[^,;]*?(?=$|"
-    r",|;|\bto\b)|\bwhere it is set\b",
+    r",|;|\bto\b)|(?:every)?where it is set",
     re.IGNORECASE,
 )
 _AND_ITS = re.compile(
@@ -64,7 +64,7 @@ class Selector:
         along = _AND_ITS.search(text)
         if along and (said := [lexicon.kind_of(m) for m in lexicon.KIND_PATTERN.finditer(along["kind"])]):
             return self._with_belongings(text[: along.start()], kinds, said[0], plural=plural)
-        text = _HAVING.sub(" ", text)
+        text = HAVING.sub(" ", text)
         text, without = self._exceptions(text, kinds)
         many = plural or bool(lexicon.ALL.search(text)) or bool(_GROUPS.search(text)) or self._plural_kind(text, kinds)
         single = _ONE_OF.search(text) is not None
@@ -253,10 +253,10 @@ class Selector:
 
 
 _ORDINARY = re.compile(
-    r"(?:on|non|data|os|boot|re|add|spin|stand|set|lock|pay|as|load|multi|read|write|high|low|end|built|in|up|t|e|x|ipv|tls|"
-    r"sha|d|v)[-_]?[\w-]*"
-    r"|(?:Standard|Basic|Premium|StandardSSD|UltraSSD|PremiumV2)_\w+|node-exporter|\w+-(?:end|demand|priority|only|wide|"
-    r"name|value|ssd|to|of|in|side|east|west)|\d+\w*",
+    r"(?:on|non|re|spin|stand|lock|pay|load|multi|read|write|high|low|end|built|up|add|half|twenty|thirty)-[a-z-]+|"
+    r"(?:data|os|boot)[-_](?:disks?|drives?|diag\w*|logs?)|(?:ipv|tls|sha|v|d|e|f|b|ds|x|t)\d[\w.]*|"
+    r"(?:Standard|Basic|Premium|StandardSSD|UltraSSD|PremiumV2)_\w+|node-exporter|\d+\w*|"
+    r"\w+-(?:end|demand|priority|only|wide|name|value|ssd|to|of|in|side|east|west|balanced|balancer)",
     re.IGNORECASE,
 )
 _PLAIN_WORDS = frozenset(

@@ -71,6 +71,15 @@ class Wish:
     # --- quantities ----------------------------------------------------------------------------------------------------
 
     @functools.cached_property
+    def positive(self) -> str:
+        """The text without what it excepts."""
+        text = self.text
+        for pattern in (lexicon.EXCEPT, lexicon.NEGATED):
+            match = pattern.search(text)
+            text = text[: match.start()] if match else text
+        return text
+
+    @functools.cached_property
     def size(self) -> str:
         """A VM size as azurerm writes it (`Standard_D4s_v5`); empty when none is named."""
         full = _FULL_SIZE.search(self.text)
@@ -237,19 +246,20 @@ _STARTS = re.compile(
             reverse=True,
         )
     )
-    + r"|make|set|turn|convert|switch|change|use|run|give|put|have|boot[ -]?diag\w*)\b(?!\s+(?:on|off)?\s*$)",
+    + r"|make|set|turn|convert|switch|change|use|run|give|put|have|go\s+to)\b(?!\s+(?:on|off)?\s*$)",
     re.IGNORECASE,
 )
+_TOPIC = re.compile(r"(?:its |the |and )?boot[ -]?diag\w*\b", re.IGNORECASE)
 _ELLIPSIS = re.compile(r"^(?P<name>.+?)\s+(?P<value>(?:to|->|=>|at|by|with)\s+.+|regular|spot|plus \S+ ?\w*|\d+ ?\w+)$", re.IGNORECASE)
 
 
 def starts_anew(text: str) -> bool:
     """Whether a part begins with a verb of its own."""
-    return _STARTS.match(text) is not None
+    return _STARTS.match(text) is not None or _TOPIC.match(text) is not None
 
 
 _SERVICES = "|".join(sorted(map(re.escape, lexicon.SERVICES), key=len, reverse=True))
-_PORTED = re.compile(rf"(?:(?:tcp|udp)\s+)?(?:\d{{2,5}}|{_SERVICES})\s+(?:for|from|on|to)\b", re.IGNORECASE)
+_PORTED = re.compile(rf"(?:(?:tcp|udp)\s+)?(?:\d{{2,5}}|{_SERVICES})\s+(?:for|from|on|to|is|only|should|must)\b", re.IGNORECASE)
 _NUMBERED = re.compile(
     r"(?:\d{1,2}|two|three|four|five|six|seven|eight)\s+(?!(?:gb|gib|tb|gigs?|cores?|v?cpus?|cents?|more)\b)[a-z][\w-]*(?:\s+[a-z]+)?\s*$",
     re.IGNORECASE,
@@ -269,11 +279,13 @@ def wishes(request: str) -> list[Wish]:
         before = request[position : match.start()]
         if not before.strip() or not rest.strip():
             continue
+        if match[0].strip().lower() == "but" and re.search(r"\b(?:all|every\w*|anything|each)\b[\w ]{0,20}$", before, re.IGNORECASE):
+            continue
         full_stop = match[0].strip() in (";", ".")
         if _PAIR.match(rest) and "=" in _PAIR.match(rest)[0] and not re.search(r"\b(?:on|to|for)\s", before):  # type: ignore[index]
             continue
         paired = _PAIR.match(rest) is not None and re.search(r"\b(?:on|to|for)\s", before) is not None and "=" in before
-        if paired or full_stop or (_STARTS.match(rest) and not _dangles(before)) or _elliptic(before, rest):
+        if paired or full_stop or (starts_anew(rest) and not _dangles(before)) or _elliptic(before, rest):
             parts.append(before)
             position = match.end()
     parts.append(request[position:])
@@ -360,6 +372,8 @@ def _elliptic(before: str, rest: str) -> bool:
     if match is None or len(match["name"].split()) > 5 or re.match(r"(?:from|in|on|only|to|the port)\b", match["name"], re.IGNORECASE):
         return False
     head = match["value"].split()[0].lower()
+    if head in ("to", "by") and re.search(r"\b(?:to|by|plus)\s", before, re.IGNORECASE):
+        return True
     return re.search(rf"(?<!\w){re.escape(head)}(?!\w)", before, re.IGNORECASE) is not None or head in ("plus", "regular", "spot")
 
 

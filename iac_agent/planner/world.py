@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -46,7 +47,7 @@ class World:
                 return tuple(dict.fromkeys(related))
         chosen = self.selector.select(text, kinds, self.context.answer, plural=plural)
         if chosen is None:
-            raise Unsettled(Refusal(nothing or f"There is no {kinds[0].removeprefix('azurerm_').replace('_', ' ')} here."))
+            raise Unsettled(Refusal(nothing or f"There is no {_kind_name(kinds)} here."))
         if isinstance(chosen, Question):
             raise Unsettled(chosen)
         self.last = chosen.resources
@@ -86,3 +87,9 @@ def listed(resources: Iterable[Resource]) -> str:
     """Addresses for a sentence."""
     found = [f"{r.address} ({r.azure_name})" if r.azure_name else r.address for r in resources]
     return ", ".join(found[:6]) + (f" and {len(found) - 6} more" if len(found) > 6 else "")
+
+
+def _kind_name(kinds: tuple[str, ...]) -> str:
+    """What the kinds are called in a sentence."""
+    names = dict.fromkeys(re.sub(r"^azurerm_(?:linux_|windows_)?", "", k).replace("_", " ") for k in kinds)
+    return " or ".join(list(names)[:3])

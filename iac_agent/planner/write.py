@@ -52,8 +52,21 @@ class Writer:
     plumbed: dict[tuple[int, str, str], str] = field(default_factory=dict)
 
     def add(self, edit: e.Edit) -> None:
-        if edit not in self.edits:
-            self.edits.append(edit)
+        """Keep an edit once; one that replaces what an earlier one replaced already builds on the earlier one."""
+        if edit in self.edits:
+            return
+        if isinstance(edit, e.SetAttribute) and edit.replacing:
+            for position, held in enumerate(self.edits):
+                same = isinstance(held, e.SetAttribute) and (held.address, held.path, held.replacing) == (
+                    edit.address,
+                    edit.path,
+                    edit.replacing,
+                )
+                if same and isinstance(held, e.SetAttribute) and edit.replacing in edit.value:
+                    both = edit.value.replace(edit.replacing, held.value, 1)
+                    self.edits[position] = e.SetAttribute(edit.address, edit.path, both, held.after, held.replacing)
+                    return
+        self.edits.append(edit)
 
     # --- scalars -------------------------------------------------------------------------------------------------------
 
@@ -326,8 +339,9 @@ class Writer:
 
     def put_keys(self, targets: list[Resource], path: str, entries: dict[str, str]) -> None:
         """Give every target these entries in the map at `path`, keeping the others."""
-        for key, value in entries.items():
-            for target in targets:
+        for target in targets:
+            missing: dict[str, str] = {}
+            for key, value in entries.items():
                 held = target.instance.value((*parse_path(path), key))
                 if held is not None and held.plain() == value:
                     continue
@@ -335,7 +349,9 @@ class Writer:
                 if written is not None:
                     self._write_at(written, value)
                 else:
-                    self._extend(target, targets, path, {key: value})
+                    missing[key] = value
+            if missing:
+                self._extend(target, targets, path, missing)
 
     def _exclusive_literal(self, value: Value, targets: list[Resource], path: str) -> Place | None:
         place = value.written
@@ -347,7 +363,12 @@ class Writer:
         value = target.instance.value(parse_path(path))
         source = literal(entries)
         if value is None:
-            self._split(target, targets, path, source)
+            level = self._levels(target.instance)[-1]
+            if set(self._below(level, target)) <= set(targets):
+                for key, text in entries.items():
+                    self.add(e.PutKey(level.address, path, key, literal(text)))
+            else:
+                self._split(target, targets, path, source)
             return
         instances = [t.instance for t in targets]
         for part in _homes(value):

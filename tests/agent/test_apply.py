@@ -109,7 +109,7 @@ def test_a_change_in_place_needs_a_yes(web_tier: Sandbox) -> None:
     [
         ("enable boot diagnostics", VM, "boot_diagnostics", [{"storage_account_uri": ""}]),
         ("attach a 256 GB premium disk to the vm", "azurerm_managed_disk.web_data", "disk_size_gb", 256),
-        ("create a linux vm called api", "azurerm_linux_virtual_machine.api", "name", "api"),
+        ("create a linux vm called api", "azurerm_linux_virtual_machine.api", "name", "vm-shop-api"),
         ("grow the os disk of the vm to 128 GB", VM, "os_disk.0.disk_size_gb", 128),
     ],
 )
@@ -123,20 +123,23 @@ def test_recipes(web_tier: Sandbox, request_text: str, address: str, attribute: 
     assert web_tier.is_empty_plan()
 
 
-def test_a_value_written_elsewhere_is_not_overwritten(web_tier: Sandbox) -> None:
+def test_a_value_shared_with_others_is_split_off(web_tier: Sandbox) -> None:
     before = web_tier.files()
     ran = web_tier.iacagent("apply", "tag vm owner=sre", "--auto-approve")
-    assert ran.code == 1
-    assert "var.tags" in ran.err
-    assert "variables.tf:" in ran.err
-    assert web_tier.files() == before
+    assert ran.code == 0, ran.err
+    after = web_tier.files()
+    assert {n for n in after if after[n] != before[n]} == {"vm.tf"}
+    assert b'merge(var.tags, { owner = "sre" })' in after["vm.tf"]
+    assert web_tier.is_empty_plan()
 
 
-@pytest.mark.parametrize("request_text", ["buy me a pony", "", "delete everything"])
-def test_out_of_reach_says_what_is_possible(web_tier: Sandbox, request_text: str) -> None:
+@pytest.mark.parametrize(
+    ("request_text", "said"), [("polish the silver", "make vm-web spot"), ("", "make vm-web spot"), ("delete everything", "Name what should go")]
+)
+def test_out_of_reach_says_why(web_tier: Sandbox, request_text: str, said: str) -> None:
     ran = web_tier.iacagent("apply", request_text)
     assert ran.code == 3
-    assert "make vm-web spot" in ran.err
+    assert said in ran.err
 
 
 def test_drift_is_shown_apart_and_not_applied(web_tier: Sandbox) -> None:

@@ -95,9 +95,9 @@ def test_a_new_machine_copies_the_access_of_another(tmp_path: Path) -> None:
     answer = ask(tmp_path, keyed + SUBNET, "create a linux vm called api of size Standard_D2s_v5")
     assert isinstance(answer, ChangeSet)
     source = "".join(getattr(e, "source", "") for e in answer.edits)
-    for wanted in ('name                  = "api"', 'public_key = file("k.pub")', "azurerm_subnet.app.id", '"Standard_D2s_v5"'):
+    for wanted in ('name                  = "vm-api"', 'public_key = file("k.pub")', "azurerm_subnet.app.id", '"Standard_D2s_v5"'):
         assert wanted in source
-    assert isinstance(ask(tmp_path, ONE + SUBNET, "create a linux vm called api"), Refusal), "no key to use"
+    assert isinstance(ask(tmp_path, ONE + SUBNET, "create a linux vm called api"), Question), "no key to use"
 
 
 def test_a_disk_gets_a_free_label_and_lun(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_disk_gets_a_free_label_and_lun(tmp_path: Path) -> None:
     assert "disk_size_gb         = 1024" in source
 
 
-@pytest.mark.parametrize("request_text", ["make me a sandwich", "destroy the vm", ""])
+@pytest.mark.parametrize("request_text", ["polish the silver", ""])
 def test_the_rest_is_refused_with_what_is_possible(tmp_path: Path, request_text: str) -> None:
     answer = ask(tmp_path, ONE, request_text)
     assert isinstance(answer, Refusal)

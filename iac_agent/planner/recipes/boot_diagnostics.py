@@ -9,6 +9,7 @@ import re
 
 from iac_agent.planner.inventory import MACHINES, SCALE_SETS
 from iac_agent.planner.protocol import Refusal, Unsettled
+from iac_agent.planner.selection import HAVING
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
 
@@ -30,7 +31,7 @@ class BootDiagnostics:
 
     def plan(self, wish: Wish, world: World) -> None:
         on = not re.search(_OFF, _without_exceptions(wish.text), re.IGNORECASE)
-        targets = list(world.choose(wish, MACHINES + SCALE_SETS, wish.without(_WORDS)))
+        targets = list(world.choose(wish, MACHINES + SCALE_SETS, Wish(HAVING.sub(" ", wish.text)).without(_WORDS)))
         if wish.has(r"\bmanaged\b") and not wish.has(r"\b(?:disable|turn off|switch off|remove)\b"):
             own = [t for t in targets if t.value("boot_diagnostics.storage_account_uri")]
             if own:
@@ -52,4 +53,5 @@ class BootDiagnostics:
 
 
 def _without_exceptions(text: str) -> str:
+    text = HAVING.sub(" ", text)
     return re.sub(r",?\s*(?:but |and )?\bnot\s+(?:on|for|the)\b.*|\bno public ip\b", "", text, flags=re.IGNORECASE)

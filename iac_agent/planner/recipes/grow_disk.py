@@ -17,7 +17,7 @@ DISKS = r"\b(?:disk|scratch|drive) space\b|\b(?:disks?|drives?|volumes?)\b|\bdis
 NEW = (
     r"\b(?:attach|hook|mount|plug|stick|slap|bolt|hang)\b|\b(?:a|an|another|one more|new|extra|additional|second|"
     r"third)\s+(?:[\w.]+\s+){0,6}?(?:disks?|drives?|volumes?)\b(?! size)|"
-    r"\b(?:disks?|drives?)\s+each\b|\b\d+\s*-?(?:gb|gib|tb|gigs?)\s+(?:[\w.-]+\s+){0,4}?(?:disks?|drives?|ssds?|hdds?)\b"
+    r"\b(?:disks?|drives?)\s+each\b|\b\d+\s*-?(?:gb|gib|tb|gigs?)\s+(?:(?!to\b|of\b|on\b|for\b)[\w.-]+\s+){0,4}?(?:disks?|drives?|ssds?|hdds?)\b"
 )
 _MORE = r"\b(?:double|triple|twice|grow|extend|expand|enlarge|increase|bigger|larger|resize|bump|raise|upsize)\b"
 _LESS = r"\b(?:shrink|reduce|decrease|smaller|halve|downsize|cut|cut (?:it )?down)\b"
@@ -38,7 +38,7 @@ class GrowDisk:
             return True
         if not (wish.has(DISKS) or wish.has(OS_DISK)) or (wish.has(NEW) and not wish.has(OS_DISK)):
             return False
-        return bool(wish.amounts) or wish.has(_MORE) or wish.has(_LESS)
+        return bool(wish.amounts) or wish.has(r"\bto \d{2,5}$") or wish.has(_MORE) or wish.has(_LESS)
 
     def plan(self, wish: Wish, world: World) -> None:
         system = wish.has(OS_DISK)
@@ -69,6 +69,9 @@ class GrowDisk:
         factor = 2 if wish.has(r"\b(?:double|twice)\b") else 3 if wish.has(r"\btriple\b") else 0
         if wish.has(r"\bhalve\b"):
             raise Unsettled(Refusal(f"Azure cannot shrink a disk: {target.address}."))
+        bare = re.search(r"\bto\s+(\d{2,5})$", wish.text)
+        if bare and not wish.amounts:
+            return int(bare[1])
         if not wish.amounts and not factor:
             raise Unsettled(Question(f"To what size should the disk of {target.address} grow? It has {now} GB.", {}))
         if (factor or wish.amounts[0].relative) and now is None:

@@ -80,6 +80,8 @@ class Provision:
     )
 
     def claims(self, wish: Wish, world: World) -> bool:
+        if wish.has(r"\b(?:os|root|system)[ -]?disks?\b"):
+            return False
         behind = wish.has(_BEHIND)
         makes = (
             wish.has(
@@ -88,6 +90,7 @@ class Provision:
             )
             or behind
         )
+        makes = makes or wish.has(r"^(?:\d+|an?|one|two|three|four|five|six|another)\s+(?:\w+\s+)?(?:linux|ubuntu|windows|debian|rhel)\b")
         noun = wish.has(_NOUNS) or (wish.has(r"\b(?:bastion|jump ?host|jump ?box)\b") and wish.has(r"\b(?:linux|windows|ubuntu)\b"))
         if not (makes and noun) or wish.has(r"\bdisks?\b(?!.*\bvm)|\btags?\b|\bboot diag|\bport\b(?!.*\bbalancer)(?=.*\bnsg)|\brule\b"):
             return False
@@ -206,6 +209,9 @@ class Provision:
         subnets = world.inventory.of_types(SUBNET)
         if not subnets:
             return None
+        like = Provision._subnet_by_example(wish, world)
+        if like is not None:
+            return like
         around = re.search(
             r"\b(?:in|into|on|to|inside|next to|beside|alongside|same subnet as)\s+(?P<where>.+)$|(?P<named>[\w-]+)\s+(?:sub)?net\b",
             wish.text,
@@ -226,6 +232,19 @@ class Provision:
         if len(usable) == 1:
             return usable[0]
         raise Unsettled(Question("Which subnet should the new machine be in?", {s.address: s.describe() for s in usable}))
+
+    @staticmethod
+    def _subnet_by_example(wish: Wish, world: World) -> Resource | None:
+        """The subnet of the machine that the new one is like, or of those in the pool it joins."""
+        examples: list[Resource] = []
+        if re.search(r"\b(?:just like|like|same as|copy of|identical to|next to|beside|alongside)\b", wish.text, re.IGNORECASE):
+            mentions = world.selector.names.mentions(wish.text)
+            examples = [r for m in mentions for _, r in m.named if r.type in MACHINES]
+        elif wish.has(_BEHIND) and not wish.has(r"\bin (?:the )?[\w-]+ ?(?:sub)?net\b|\bsnet-"):
+            links = world.inventory.of_types("azurerm_network_interface_backend_address_pool_association")
+            examples = [n for x in links for n in world.inventory.refers_to(x, NIC)]
+        found = list(dict.fromkeys(s for x in examples for s in world.inventory.subnets_of(x)))
+        return found[0] if len(found) == 1 else None
 
     def _subnet_source(self, subnet: Resource | None, world: World) -> str:
         if subnet is None:

@@ -52,7 +52,7 @@ _STAYING = re.compile(
 _AWAY = r"\b(?:throw|toss|chuck|take|tear|kick|get)\b.*\b(?:away|out|down|rid)\b|\bcan go\b|\bgoes\b|\bgo away\b"
 _EVERYTHING = r"\b(?:everything|all)\b(?:\s+(?:it|they|that|she|he)|\s*$)"
 _KEEP = re.compile(
-    r"[,;]?\s*(?:but|and)?\s*\b(?:keep|leave|without deleting|preserve|not the|save|hold on to|spare|don'?t (?:delete|touch|"
+    r"[,;]?\s*(?:but|and)?\s*\b(?:keep|leave|without deleting|preserve|not the|save its|hold on to|spare its|don'?t (?:delete|touch|"
     r"lose|remove))\b(?P<rest>.*)$",
     re.IGNORECASE,
 )

@@ -50,7 +50,10 @@ class Resize:
 
     def plan(self, wish: Wish, world: World) -> None:
         text = wish.without(_NAMED, _CORES, _VERBS, _MEMORY)
-        kinds = SCALE_SETS if wish.has(r"\bscale ?sets?\b|\bvmss\b") else MACHINES + SCALE_SETS
+        only_sets = re.search(r"\bscale ?sets?\b|\bvmss\b", wish.positive, re.IGNORECASE) and not wish.has(
+            r"\b(?:hosts?|vms?|servers?|machines?)\b"
+        )
+        kinds = SCALE_SETS if only_sets else MACHINES + SCALE_SETS
         if wish.size and sizes.get(wish.size) is None:
             self._require_known(wish.size)
         targets = list(world.choose(wish, kinds, text))

@@ -94,7 +94,7 @@ class Tags:
         if not pairs:
             raise Unsettled(Question("Which tag, with which value? For example: owner=sre.", {}))
         targets = self._targets(wish, world, [_PAIR, *spent])
-        if wish.has(r"\bwhere (?:it is|they are|it's) set\b|\bthat have it\b"):
+        if wish.has(r"where (?:it is|they are|it's) set\b|\bthat have it\b"):
             targets = [t for t in targets if set(pairs) & set(t.tags)]
         changing = [t for t in targets if any(t.tags.get(k) != v for k, v in pairs.items())]
         if not changing:
