@@ -183,6 +183,8 @@ class Agent:
         plan = self.planned(terraform, run.plan_file)
         verdict = self._verdict(run, plan, changes, root)
         require_only(changes, verdict)
+        if not plan.changes and not plan.moves and not plan.output_changes:
+            raise OutOfReach("the edits would change nothing in Azure: Terraform plans no change from them")
         if (verdict.unrelated or verdict.entangled) and not session.consent.unrelated:
             plan, verdict = self._narrowed(run, terraform, verdict)
         return Prepared(run, changes, outcome, verdict, terraform)

@@ -31,14 +31,14 @@ def live(expects: Iterable[Expectation], state: State, arm: Arm, major: int) -> 
     proofs: list[Proof] = []
     resources = list(state.resources())
     for expectation in expects:
-        instances = [r for r in resources if re.sub(r"\[[^\]]*\]", "", r.address) == expectation.address]
+        instances = [r for r in resources if expectation.address in (r.address, re.sub(r"\[[^\]]*\]", "", r.address))]
         for instance in instances:
             proofs.append(_live_value(expectation, instance, arm, major))
         if not instances:
             proofs.append(Proof(f"{expectation.address} {expectation.path}", "not in state", False))
     seen = {r.address: r for r in resources if r.type in MACHINES}
     touched = {e.address for e in expects}
-    proofs += [_health(r, arm) for a, r in seen.items() if re.sub(r"\[[^\]]*\]", "", a) in touched]
+    proofs += [_health(r, arm) for a, r in seen.items() if touched & {a, re.sub(r"\[[^\]]*\]", "", a)}]
     return proofs
 
 

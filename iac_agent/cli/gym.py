@@ -129,3 +129,32 @@ def _directory_of(command: tuple[str, ...], directory: Path) -> Path:
         if word in ("-C", "-chdir", "--chdir") and position + 1 < len(command):
             return directory / command[position + 1]
     return directory
+
+
+@gym.command()
+@click.option(
+    "--script", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=True, help="What the model says; see docs/model.md."
+)
+@click.option("--port", type=int, default=8085, show_default=True, help="The port on 127.0.0.1; 0 for any free one.")
+@click.option("--key", default="", help="The key that callers must present; empty: any.")
+@click.pass_obj
+def model(options: Globals, script: Path, port: int, key: str) -> None:
+    """Serve a scripted OpenAI-compatible model until Ctrl-C, and print each question it gets."""
+    import json
+    import time
+
+    from iac_agent.gym.model import ModelServer, Script
+
+    server = ModelServer(Script.read(script), key)
+    server.start(port)
+    _say(options, f"A scripted model answers at {server.base_url} (set planner.base_url to it). Ctrl-C ends it.", base_url=server.base_url)
+    shown = 0
+    try:
+        while True:
+            time.sleep(0.2)
+            for raw in server.heard[shown:]:
+                last = json.loads(raw)["messages"][-1]
+                click.echo(f"{last['role']}: {str(last.get('content', ''))[-400:]}", err=True)
+            shown = len(server.heard)
+    except KeyboardInterrupt:
+        server.stop()

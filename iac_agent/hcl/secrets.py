@@ -25,7 +25,7 @@ SHAPES: tuple[re.Pattern[str], ...] = (
     re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s:/@\"']+:(?P<value>[^\s@/\"']+)@", re.IGNORECASE),
     re.compile(r"(?i)\b(?:password|passwd|pwd|passphrase|secret|token|api[_-]?key)\b(?:\s+is|\s*[:=])\s*[\"']?(?P<value>[^\s\"',;]{4,})"),
 )
-_WORD = re.compile(r"[A-Za-z0-9+/_=~.!@#$%^&*-]{12,}")
+_WORD = re.compile(r"[A-Za-z0-9+/_~.!@#$%^&*-]{12,}={0,2}")
 _ASSIGNED = re.compile(r'(?m)^\s*"?(?P<name>[\w.-]+)"?\s*[=:]\s*"(?P<value>(?:[^"\\]|\\.)*)"')
 _HEREDOC = re.compile(r"(?m)^\s*(?P<name>[\w.-]+)\s*=\s*<<-?(?P<mark>\w+)\r?\n(?P<value>.*?)^\s*(?P=mark)\s*$", re.DOTALL | re.MULTILINE)
 _ORDINARY = re.compile(
@@ -41,10 +41,10 @@ def is_sensitive_name(name: str) -> bool:
 
 
 def looks_secret(text: str) -> bool:
-    """Whether a single word has the entropy of a key: at least 12 characters, mixed, more than 3.3 bits a character."""
+    """Whether a single word has the entropy of a key: at least 12 characters, upper and lower case and digits, 3.3 bits a character."""
     if len(text) < 12 or _ORDINARY.search(text):
         return False
-    kinds = sum(bool(re.search(p, text)) for p in (r"[a-z]", r"[A-Z]", r"\d", r"[^A-Za-z0-9]"))
+    kinds = sum(bool(re.search(p, text)) for p in (r"[a-z]", r"[A-Z]", r"\d"))
     counts = Counter(text)
     entropy = -sum(n / len(text) * math.log2(n / len(text)) for n in counts.values())
     return kinds >= 3 and entropy > 3.3

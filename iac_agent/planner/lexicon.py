@@ -442,7 +442,8 @@ EXCEPT = re.compile(
 )
 ALL_BUT = re.compile(r"\b(?:all|every\w*|each|any\w*)\b(?:\s+[\w-]+){0,3}?\s+but\s+(?P<rest>(?!not\b)[\w-]+(?:\s+[\w-]+)*)", re.IGNORECASE)
 NEGATED = re.compile(
-    r"[,;.(]?\s*\b(?:but\s+|and\s+)?(?P<rest>(?:not (?:on |for |in |the )*[\w-]+(?: (?!to\b)[\w-]+){0,3}?|(?:the )?[\w' -]{1,30}?(?: stays?| "
+    r"[,;.(]?\s*\b(?:but\s+|and\s+)?(?P<rest>(?:not (?:on |for |in |the )*[\w-]+(?: (?!to\b)[\w-]+){0,3}?|(?:the "
+    r")?[\w' -]{1,30}?(?: stays?| "
     r"stay| remains?) (?:as (?:it is|they are|is)|put|in [\w -]+|untouched|where \w+ \w+)|"
     r"leave (?:the )?[\w -]+? (?:as (?:it is|they are|is)|alone|untouched)|(?:don'?t|do not) (?:touch|delete) (?:the "
     r")?[\w -]+|nothing else|only the vm|the rest stays[\w ]*|keep[\w ]*? (?:disks?|data)[\w ]*))\s*$",

@@ -90,6 +90,10 @@ class Names:
             if len(found) <= most and not all(w.isdigit() for w in key):
                 for resource in found:
                     self._add(key, resource, PART)
+                stem = re.sub(r"\d+$", "", key[0])
+                if len(key) == 1 and len(stem) > 1 and stem != key[0] and stem not in _PREFIXES:
+                    for resource in found:
+                        self._add((stem,), resource, PART)
 
     @functools.cached_property
     def single_words(self) -> list[str]:
@@ -164,6 +168,8 @@ def _names(resource: Resource) -> Iterator[tuple[int, str]]:
     for key in keys:
         if isinstance(key, str):
             yield NAME, key
+            if len(stem := re.sub(r"[-_]?\d+$", "", key)) > 1 and stem != key:
+                yield ROLE, stem
     for name, index in zip(reversed(resource.instance.scope.module.path), reversed(resource.instance.scope.keys), strict=True):
         yield ROLE, name
         if index is not None:

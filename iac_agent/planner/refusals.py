@@ -23,7 +23,7 @@ _HARMFUL: tuple[tuple[str, str], ...] = (
     (
         r"\b(?:delete|destroy|wipe|nuke|remove|kill|erase|tear down|drop|purge|trash|terminate)\b\s+(?:the\s+)?(?:whole |entire "
         r"|complete )?(?:everything|all of it|it all|all (?:the |our |my )?(?:resources|infrastructure|vms|machines|servers|"
-        r"things|stuff|data)|subscription|infrastructure|environment|stack|tenant|"
+        r"things|stuff|data)|subscription|infrastructure|environment(?! tag)|stack|tenant|"
         r"everything (?:here|there is|in .*))(?:\s|$|[.,!])(?!.*\bexcept\b)|\bterraform destroy\b|\b(?:wipe|delete|destroy|"
         r"nuke) (?:the )?(?:whole|entire|complete)\b|\bburn it (?:all )?down\b|\bstart (?:over|from scratch)\b",
         "Destroying everything is not one change. Name what should go.",
@@ -50,6 +50,19 @@ _HARMFUL: tuple[tuple[str, str], ...] = (
         r"redis|mongo)\b.*\b(?:internet|world|public)\b",
         "Databases are not exposed to the Internet.",
     ),
+)
+_HARMFUL = (
+    *_HARMFUL,
+    (
+        r"\b(?:allow|accept|permit|let in) (?:anything|everything|anyone|everyone|all)\b(?! only)",
+        "Traffic is let in port by port, from networks that are named.",
+    ),
+    (
+        r"\b(?:tag|set|put|write|copy|store)\b.*\b(?:passwords?|private keys?|id_rsa|id_ed25519|\.ssh/(?!\w+\.pub)|secrets?|"
+        r"credentials?)\b",
+        "Secrets are not written into tags or files.",
+    ),
+    (r"\b(?:22|3389|ssh|rdp)\b.*\bfrom \*", "Administration ports are not opened to the Internet."),
 )
 _RUN_TIME = (
     r"^(?:please )?\b(?:restart|reboot|power[- ]?(?:off|on|cycle)|redeploy|start|stop|shut ?down|deallocate|hibernate|"

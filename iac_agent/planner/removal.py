@@ -27,7 +27,11 @@ def remove(world: World, going: list[Resource]) -> None:
         together = [r for r in siblings if r in going]
         done |= set(together)
         if len(together) == len(siblings) and not (resource.instance.index is not None and _still_needed(world, resource, going)):
-            if not _drop_shared_elements(world, together, going):
+            if _drop_shared_elements(world, together, going):
+                continue
+            if isinstance(resource.instance.index, str) and _others_run_over(world, resource, going):
+                _exclude_keys(world, together, going)
+            else:
                 _remove_block(world, resource)
         elif isinstance(resource.instance.index, str):
             _exclude_keys(world, together, going)
@@ -53,6 +57,18 @@ def _drop_shared_elements(world: World, together: list[Resource], going: list[Re
             return False
         _drop(world, home)
     return True
+
+
+def _others_run_over(world: World, resource: Resource, going: list[Resource]) -> bool:
+    """Whether resources that stay are made from the same for_each source: then the block is kept for what comes later."""
+    source = resource.block.document.text(resource.block.attributes["for_each"].value)
+    return any(
+        r not in going
+        and r.block is not resource.block
+        and (a := r.block.attributes.get("for_each")) is not None
+        and r.block.document.text(a.value) == source
+        for r in world.inventory.resources
+    )
 
 
 def _still_needed(world: World, resource: Resource, going: list[Resource]) -> bool:

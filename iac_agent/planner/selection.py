@@ -77,6 +77,9 @@ class Selector:
         if unknown:
             return unknown
         if not groups:
+            strange = self._strange(text, pool or candidates)
+            if strange:
+                return strange
             return self._one_or_ask(self._ordinal(text, pool), many, without, named=len(pool) < len(candidates))
         found, unclear = self._combine(text, groups, pool)
         found = self._ordinal(text, found)
@@ -192,8 +195,6 @@ class Selector:
                 current += [r for r in inside if r not in current]
                 unclear = unclear or (len(inside) > 1 and not mention.plural)
             end = mention.end
-        if not current and pool and not any(r in allowed for meant, _ in groups for r in meant):
-            current = [r for meant, _ in groups for r in meant]
         return sorted(set(current), key=self.inventory.resources.index), unclear and len(current) > 1
 
     def _ordinal(self, text: str, found: list[Resource]) -> list[Resource]:
@@ -209,16 +210,33 @@ class Selector:
         """A word that looks like a name and is none here; with the names that come close."""
         covered = [(m.start, m.end) for m in self.names.mentions(text)]
         for match in re.finditer(r"(?<![\w./=:-])[A-Za-z][\w]*(?:[-_.][\w]+)*", text):
-            if any(start <= match.start() < end or match.start() <= start < match.end() for start, end in covered):
-                continue
             word = match[0]
-            looks = bool(re.search(r"\d", word) or "-" in word or "_" in word) and not _ORDINARY.fullmatch(word)
+            beyond = [w for w in words(word) if not any(a <= match.start() + w.start and match.start() + w.end <= b for a, b in covered)]
+            if not beyond:
+                continue
+            partly = len(beyond) < len(words(word)) and ("-" in word or "_" in word)
+            if partly and all(w.text in _PLAIN_WORDS or lexicon.singular(w.text) in _VOCABULARY or w.text in _GROUP_WORDS for w in beyond):
+                continue
+            looks = bool(re.search(r"\d|[a-z][A-Z]", word) or "-" in word or "_" in word) and not _ORDINARY.fullmatch(word)
             close = self.close(word) if looks or _may_be_misspelt(word) else []
             if looks or close:
                 named = [r for r in self.inventory.resources if set(close) & {r.azure_name, r.label, *(str(k) for k in r.keys)}]
                 return Question(
                     f"There is nothing called {word} here. Which one do you mean?", {r.address: r.describe() for r in named[:8]}
                 )
+        return None
+
+    def _strange(self, text: str, pool: list[Resource]) -> Question | None:
+        """A word before a kind that should tell which, and is known neither here nor to anybody: `the webby machines`."""
+        for match in lexicon.KIND_PATTERN.finditer(text):
+            before = re.search(
+                r"\b(?:the|all|every|each|both|our|my|of|on|for|from|to)\s+(?P<word>[A-Za-z][\w-]+)\s+$",
+                text[: match.start()],
+                re.IGNORECASE,
+            )
+            word = before["word"].lower() if before else ""
+            if word and word not in _PLAIN_WORDS and word not in _VOCABULARY and not _ORDINARY.fullmatch(word) and word not in _GROUP_WORDS:
+                return self.ask(pool, f"I do not know what {word!r} means here.")
         return None
 
     def close(self, word: str) -> list[str]:
@@ -281,6 +299,14 @@ _PLAIN_WORDS = frozenset(
     version very virtual volume want wants week well were west what when where which while whole will windows with without work
     worker workers world would write year your zone
     """
+    )
+)
+
+
+_GROUP_WORDS = frozenset(
+    str.split(
+        "tier fleet cluster farm pool ones guys linux windows ubuntu debian azure vm vms sized our existing present current "
+        "these those of other remaining whole entire only same"
     )
 )
 

@@ -74,7 +74,9 @@ def name_source(world: World, sibling: Resource | None, name: str, prefix: str) 
     if name.startswith(prefix):
         return f'"{name}"'
     if text.startswith('"') and (head := re.match(r'"(.*?)\$\{(?:each\.key|count\.index[^}]*)\}"$', text)):
-        return f'"{head[1]}{name}"' if not _counted(text) else f'"{_base(head[1], sibling)}{name}"'
+        lead = head[1] if not _counted(text) else _base(head[1], sibling)
+        joint = "" if not lead or lead[-1] in "-_" else "-"
+        return f'"{lead}{joint}{name}"'
     if text.startswith('"') and text[1:-1].endswith(own):
         return f'"{text[1:-1].removesuffix(own)}{name}"'
     return f'"{prefix}{name}"'

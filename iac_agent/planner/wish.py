@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from iac_agent.planner import lexicon
@@ -20,7 +21,7 @@ _AMOUNT = re.compile(
 _CORES = re.compile(
     r"\b(?P<number>\d+|two|four|eight|sixteen|thirty-two|twice as many|half the)\s*-?\s*(?:v?cpus?|v?cores?)\b", re.IGNORECASE
 )
-_CIDR = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?\b")
+CIDR = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?\b")
 _PAIR = re.compile(
     r"""(?<![\w])["']?(?P<key>[A-Za-z][\w.-]*)["']?\s*(?:=|:(?!//))\s*(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<bare>[\w.@/+-]*[\w@/+-]))"""
 )
@@ -85,14 +86,20 @@ class Wish:
         full = _FULL_SIZE.search(self.text)
         if full:
             return f"{full[1].capitalize()}_{full[2]}"
-        short = _SHORT_SIZE.search(self.without(_CIDR, ADDRESS))
+        short = _SHORT_SIZE.search(self.without(CIDR, ADDRESS))
         return f"Standard_{short[1]}" if short and not self.text[: short.start()].rstrip().endswith(("web", "worker")) else ""
+
+    @property
+    def size_words(self) -> list[re.Pattern[str]]:
+        """What spells the size out, to be left out of the search for names."""
+        name = self.size.split("_", 1)[-1]
+        return [re.compile(rf"(?:\b(?:Standard|Basic)_)?{re.escape(name)}\b", re.IGNORECASE)] if name else []
 
     @functools.cached_property
     def amounts(self) -> list[Amount]:
         """Disk sizes in GB, 1 TB = 1024 GB."""
         found = []
-        for match in _AMOUNT.finditer(self.without(_CIDR)):
+        for match in _AMOUNT.finditer(self.without(CIDR)):
             word = match["number"].lower()
             number = 0.5 if word == "half a" else float(lexicon.NUMBERS[word]) if word in lexicon.NUMBERS else float(word.replace(",", "."))
             factor = 1024 if match["unit"].lower().startswith("t") else 1
@@ -116,7 +123,7 @@ class Wish:
 
     @functools.cached_property
     def cidrs(self) -> list[str]:
-        return [c if "/" in c else f"{c}/32" for c in _CIDR.findall(self.text)]
+        return [c if "/" in c else f"{c}/32" for c in CIDR.findall(self.text)]
 
     @functools.cached_property
     def price(self) -> float | None:
@@ -127,7 +134,7 @@ class Wish:
             match = next(
                 (
                     m
-                    for m in _PRICE.finditer(self.without(_CIDR))
+                    for m in _PRICE.finditer(self.without(CIDR))
                     if m["unit"] or re.search(r"[$€]", m[0]) or re.search(r"(?:hour|hr|/h)", m[0])
                 ),
                 None,
@@ -295,7 +302,7 @@ def wishes(request: str) -> list[Wish]:
 
 
 def _framed(text: str) -> str:
-    return lexicon.POLITE.sub(" ", text).strip(" ,.;!?:-") if not re.fullmatch(r"\W*", text) else ""
+    return _outside_quotes(text, lambda part: lexicon.POLITE.sub(" ", part)).strip(" ,.;!?:-") if not re.fullmatch(r"\W*", text) else ""
 
 
 _SPELLINGS = (
@@ -341,11 +348,22 @@ def _spelt(text: str) -> str:
         close = difflib.get_close_matches(word, _SPELLINGS, n=1, cutoff=0.84)
         return close[0] if close and sorted(close[0])[:3] == sorted(word)[:3] else match[0]
 
-    return re.sub(r"(?<![\w.-])[A-Za-z]{6,}(?![\w.-])", right, text)
+    return _outside_quotes(text, lambda part: re.sub(r"(?<![\w.-])[A-Za-z]{6,}(?![\w.-])", right, part))
+
+
+def _outside_quotes(text: str, change: Callable[[str], str]) -> str:
+    """The text with everything changed but what is quoted or a pair: those are values."""
+    out, position = "", 0
+    spans = sorted((m.start(), m.end()) for p in (_QUOTED, _PAIR) for m in p.finditer(text) if p is _QUOTED or "=" in m[0])
+    for start, end in spans:
+        if start >= position:
+            out += change(text[position:start]) + text[start:end]
+            position = end
+    return out + change(text[position:])
 
 
 def _protected(request: str) -> list[tuple[int, int]]:
-    spans = [(m.start(), m.end()) for p in (_QUOTED, ADDRESS, _PAIR, _CIDR) for m in p.finditer(request)]
+    spans = [(m.start(), m.end()) for p in (_QUOTED, ADDRESS, _PAIR, CIDR) for m in p.finditer(request)]
     return spans + [
         (m.start(), m.end())
         for m in re.finditer(r"\b(?:but not|but (?:don'?t|do not)|but leave|but keep|and (?:don'?t|do not))\b.*", request, re.IGNORECASE)

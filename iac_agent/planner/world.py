@@ -29,6 +29,8 @@ class World:
     touches: list[str] = field(default_factory=list)
     how: list[str] = field(default_factory=list)
     luns: dict[str, set[int]] = field(default_factory=dict)
+    priorities: dict[str, set[int]] = field(default_factory=dict)
+    rule_names: set[str] = field(default_factory=set)
 
     @classmethod
     def build(cls, context: Context) -> World:

@@ -76,6 +76,11 @@ class Plan(_Open):
         """Managed resources that the plan changes: no-ops and reads left out."""
         return [c for c in self.resource_changes if c.mode == "managed" and c.action not in ("no-op", "read")]
 
+    @property
+    def moves(self) -> list[ResourceChange]:
+        """Resources that only get another address."""
+        return [c for c in self.resource_changes if c.previous_address and c.previous_address != c.address]
+
     def digest(self) -> str:
         """SHA-256 of the canonical JSON, without the time it was made."""
         content = self.model_dump(mode="json", exclude={"timestamp"})

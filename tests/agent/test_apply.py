@@ -134,7 +134,8 @@ def test_a_value_shared_with_others_is_split_off(web_tier: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_text", "said"), [("polish the silver", "make vm-web spot"), ("", "make vm-web spot"), ("delete everything", "Name what should go")]
+    ("request_text", "said"),
+    [("polish the silver", "make vm-web spot"), ("", "make vm-web spot"), ("delete everything", "Name what should go")],
 )
 def test_out_of_reach_says_why(web_tier: Sandbox, request_text: str, said: str) -> None:
     ran = web_tier.iacagent("apply", request_text)

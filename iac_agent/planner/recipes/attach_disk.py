@@ -27,7 +27,7 @@ _KINDS: tuple[tuple[str, str], ...] = (
 )
 _WORDS = re.compile(
     r"\b(?:attach|hook|mount|plug|stick|slap|put|give|gets?|add|needs?|wants?|create|new|another|extra|additional|second|"
-    r"third|one more|up|on to|onto|to|each|for|running|out of|room|space|"
+    r"third|one more|up|on to|onto|to|for|running|out of|room|space|"
     r"premium\w*|standard\w*|ssds?|hdds?|ultra\w*|v2|cheap|spinning|one|will do|data disks?|disks?|drives?|volumes?|"
     r"\d+(?:[.,]\d+)?\s*-?(?:tib|tb|terabytes?|gib|gb|gigs?|gigabytes?|g)|half a terabyte|of)\b|\blun \d+\b",
     re.IGNORECASE,
@@ -71,6 +71,9 @@ class AttachDisk:
     @staticmethod
     def _existing(wish: Wish, world: World) -> bool:
         """Attach a disk that is there: named as `the scratch disk`, or by its Azure name."""
+        lent = re.search(r"[\w-]+'s\s+(?:data |\w+ )?(?:disk|drive)\s+to\b", wish.text, re.IGNORECASE)
+        if lent and not wish.amounts:
+            raise Unsettled(Refusal("A disk belongs to one machine unless it is shared (max_shares): detach it there first."))
         known = [m for m in world.selector.names.mentions(wish.text) if any(r.type == DISK for _, r in m.named)]
         definite = [
             m

@@ -17,7 +17,8 @@ DISKS = r"\b(?:disk|scratch|drive) space\b|\b(?:disks?|drives?|volumes?)\b|\bdis
 NEW = (
     r"\b(?:attach|hook|mount|plug|stick|slap|bolt|hang)\b|\b(?:a|an|another|one more|new|extra|additional|second|"
     r"third)\s+(?:[\w.]+\s+){0,6}?(?:disks?|drives?|volumes?)\b(?! size)|"
-    r"\b(?:disks?|drives?)\s+each\b|\b\d+\s*-?(?:gb|gib|tb|gigs?)\s+(?:(?!to\b|of\b|on\b|for\b)[\w.-]+\s+){0,4}?(?:disks?|drives?|ssds?|hdds?)\b"
+    r"\b(?:disks?|drives?)\s+each\b|\b\d+\s*-?(?:gb|gib|tb|gigs?)\s+(?:(?!to\b|of\b|on\b|for\b)[\w.-]+\s+){0,4}?(?:disks?|"
+    r"drives?|ssds?|hdds?)\b"
 )
 _MORE = r"\b(?:double|triple|twice|grow|extend|expand|enlarge|increase|bigger|larger|resize|bump|raise|upsize)\b"
 _LESS = r"\b(?:shrink|reduce|decrease|smaller|halve|downsize|cut|cut (?:it )?down)\b"

@@ -5,6 +5,7 @@ Source: https://learn.microsoft.com/azure/virtual-network/network-security-group
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -105,9 +106,10 @@ class Port:
 
     def _open(self, wish: Wish, world: World, ports: list[tuple[str, str]]) -> None:
         source = self._source(wish, world, ports)
+        sources = wish.cidrs if source in wish.cidrs else [source]
         for group in self._groups(wish, world):
             rules = rules_of(group, world)
-            for port, protocol in ports:
+            for (port, protocol), source in itertools.product(ports, sources):
                 held = [
                     r
                     for r in rules
@@ -121,9 +123,11 @@ class Port:
 
     @staticmethod
     def _source(wish: Wish, world: World, ports: list[tuple[str, str]]) -> str:
-        if wish.cidrs and "0.0.0.0/0" not in wish.cidrs:
-            return wish.cidrs[0]
         risky = [p for p, _ in ports if p in lexicon.ADMIN_PORTS]
+        if risky and "0.0.0.0/0" not in wish.cidrs and any(int(c.rsplit("/", 1)[1]) < 8 for c in wish.cidrs):
+            raise Unsettled(
+                Refusal(f"{wish.cidrs[0]} is a good part of the Internet: port {risky[0]} must not be open to it. Name a smaller network.")
+            )
         if _WORLD.search(wish.text) or "0.0.0.0/0" in wish.cidrs:
             if risky:
                 raise Unsettled(Refusal(f"Port {risky[0]} must not be open to the Internet. Name a network, as in: from 203.0.113.0/24."))
@@ -173,6 +177,14 @@ class Port:
             before = list(dict.fromkeys(g for r in world.last for g in world.inventory.guards_of(r)))
             if before:
                 return before
+        others = [
+            r
+            for m in world.selector.names.mentions(text)
+            for s, r in m.named
+            if s >= 3 and r.type in (*inv.MACHINES, *inv.SCALE_SETS, inv.SUBNET, inv.NIC)
+        ]
+        if others and silent and not answer:
+            raise Unsettled(Refusal(f"No network security group here protects {listed(dict.fromkeys(others))}; name the group to change."))
         chosen = world.selector.select(text, (NSG,), answer)
         if chosen is None:
             raise Unsettled(Refusal("There is no network security group here."))
@@ -183,10 +195,13 @@ class Port:
 
     def _add(self, group: Resource, rules: list[Rule], port: str, protocol: str, source: str, world: World) -> None:
         taken = {int(r.text("priority")) for r in rules if r.text("priority").isdigit() and r.text("direction").lower() == "inbound"}
+        taken |= world.priorities.setdefault(group.address, set())
         name = f"allow-{_called(port)}"
-        names = {r.text("name") for r in rules}
+        names = {r.text("name") for r in rules} | world.rule_names
         name = name if name not in names else f"{name}-{re.sub(r'[^0-9a-z]+', '-', source.lower()).strip('-')}"
         priority = next(p for p in range(max((t for t in taken if t < 4000), default=90) + 10, 4097) if p not in taken)
+        world.priorities[group.address].add(priority)
+        world.rule_names.add(name)
         values = {
             "name": name,
             "priority": priority,
@@ -280,6 +295,13 @@ class Port:
 
     def _narrow(self, wish: Wish, world: World, ports: list[tuple[str, str]]) -> None:
         rules = self._found(wish, world, ports)
+        if len(wish.cidrs) > 1:
+            raise Unsettled(
+                Question(
+                    f"A rule here has one source. Which network: {', '.join(wish.cidrs)}? Open the port for the others apart.",
+                    dict.fromkeys(wish.cidrs, ""),
+                )
+            )
         source = wish.cidrs[-1]
         changing = [r for r in rules if r.text("source_address_prefix") != source]
         if not changing:
@@ -337,6 +359,9 @@ class Port:
                 )
             path = "security_rule" if len(static) == 1 else show_path(rule.path)
             world.writer.add(e.RemoveBlock(rule.group.block_address, path))
+            if len(static) == 1 and dynamic is None:
+                world.writer.add(e.SetAttribute(rule.group.block_address, "security_rule", "[]"))
+                world.notes.append("The group's rules are computed when none are written; `security_rule = []` says that there are none.")
             return
         place = _element_of(rule, dynamic)
         if place is None:

@@ -16,7 +16,7 @@ from iac_agent.planner.lexicon import KIND_PATTERN, kind_of, verb_pattern
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.recipes.scale import _group
 from iac_agent.planner.style import file_of, label_for, name_source, own_source, reference, tags_source
-from iac_agent.planner.wish import Wish
+from iac_agent.planner.wish import CIDR, Wish
 from iac_agent.planner.world import World
 
 _VERB = verb_pattern("create")
@@ -33,6 +33,7 @@ _BEHIND = (
     r"\b(?:behind|load[- ]?balanced|with)\s+(?:a|an|the|our|its own|one)?\s*(?:\w+\s+){0,3}?(?:load ?balancer|lb|"
     r"balancer)\b|\bload[- ]?balanced\b|\bbehind (?:lb|\w+-lb)\b|\b(?:backend )?pool\b"
 )
+_BARE = re.compile(r"\b(?:vm|machine|server|box|host)\s+(?P<names>[a-z][a-z-]*\d+)\b", re.IGNORECASE)
 _KEY = re.compile(r"(ssh-(?:rsa|ed25519) [A-Za-z0-9+/=]+(?: [^\s\"']+)?)")
 _IMAGES: tuple[tuple[str, str, tuple[str, str, str]], ...] = (
     (r"ubuntu\s*(?:server\s*)?22(?:\.04)?|jammy", LINUX, ("Canonical", "0001-com-ubuntu-server-jammy", "22_04-lts-gen2")),
@@ -82,6 +83,10 @@ class Provision:
     def claims(self, wish: Wish, world: World) -> bool:
         if wish.has(r"\b(?:os|root|system)[ -]?disks?\b"):
             return False
+        if wish.cores and not wish.has(
+            r"\b(?:create|provision|deploy|launch|spin|set up|build|new|linux|windows|ubuntu|debian|called|named)\b"
+        ):
+            return False
         behind = wish.has(_BEHIND)
         makes = (
             wish.has(
@@ -126,6 +131,10 @@ class Provision:
     # --- what is asked for ---------------------------------------------------------------------------------------------
 
     def _read(self, wish: Wish, world: World) -> _Plan:
+        if wish.has(r"\b(?:sub|v)nets?\s+(?:called|named)\b|\b(?:an?|another|new|second)\s+(?:new\s+)?(?:sub|v)net\b"):
+            raise Unsettled(
+                Refusal("I put machines into networks that are there; I do not make another subnet. Add it to the configuration first.")
+            )
         names = _names(wish)
         number = self._number(wish, names)
         image = next(((kind, i) for p, kind, i in _IMAGES if wish.has(rf"\b(?:{p})\b")), None)
@@ -176,7 +185,7 @@ class Provision:
         match = re.search(
             r"\b(\d{1,2}|two|three|four|five|six|seven|eight|nine|ten|couple)\b(?=(?:\s+(?:of\s+)?[\w.-]+){0,6}?\s+(?:vms?|virtual "
             r"machines|servers|machines|boxes|hosts|nodes|instances)\b)",
-            wish.text,
+            wish.without(CIDR),
             re.IGNORECASE,
         )
         from iac_agent.planner.lexicon import NUMBERS
@@ -529,7 +538,7 @@ def _rows(rows: list[tuple[str, str]], indent: int = 2) -> str:
 
 
 def _names(wish: Wish) -> list[str]:
-    match = _NAMED.search(wish.text) or _LISTED.search(wish.text)
+    match = _NAMED.search(wish.text) or _LISTED.search(wish.text) or _BARE.search(wish.text)
     if not match:
         return []
     listed = [n for n in re.split(r"\s*,\s*|\s+and\s+|\s*&\s*", match["names"]) if n]

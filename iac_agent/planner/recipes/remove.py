@@ -65,7 +65,7 @@ class Remove:
     examples: tuple[str, ...] = ("delete vm-web but keep its disk", "remove vm-web together with its nic", "throw away the storage account")
 
     def claims(self, wish: Wish, world: World) -> bool:
-        if wish.has(r"\btags?\b"):
+        if wish.has(r"\btags?\b|\b(?:price|cap|bid)\b"):
             return False
         return (
             _VERB.search(wish.text) is not None

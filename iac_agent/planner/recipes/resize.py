@@ -28,7 +28,6 @@ _VERBS = re.compile(
     rf"{_UP}|{_DOWN}|\b(?:resize|size[sd]?|of memory|ram|memory|cores?|v?cpus?|step|steps|notch|enough|plenty|standard_\w+)\b",
     re.IGNORECASE,
 )
-_NAMED = re.compile(r"\b(?:Standard|Basic)_\w+|(?<![\w-])[BDEFLM][A-Z]?\d+[a-z]*(?:_v\d)?(?![\w-])", re.IGNORECASE)
 
 
 class Resize:
@@ -42,14 +41,14 @@ class Resize:
     )
 
     def claims(self, wish: Wish, world: World) -> bool:
-        if wish.size or wish.cores:
+        if wish.size or wish.cores or (_MEMORY.search(wish.text) and wish.has(r"\b(?:memory|ram)\b")):
             return True
         if wish.has(r"\bdisks?\b|\bdrives?\b"):
             return False
         return wish.has(r"\b(?:resize|upsize|downsize|beef)\b") or (wish.has(f"{_UP}|{_DOWN}") and wish.has(_STEP))
 
     def plan(self, wish: Wish, world: World) -> None:
-        text = wish.without(_NAMED, _CORES, _VERBS, _MEMORY)
+        text = wish.without(*wish.size_words, _CORES, _VERBS, _MEMORY)
         only_sets = re.search(r"\bscale ?sets?\b|\bvmss\b", wish.positive, re.IGNORECASE) and not wish.has(
             r"\b(?:hosts?|vms?|servers?|machines?)\b"
         )
@@ -90,6 +89,8 @@ class Resize:
             return self._fitting(target, present, wish.cores, float(memory[1]))
         if wish.cores:
             return self._cores(target, present, wish.cores)
+        if memory and wish.has(r"\b(?:memory|ram)\b"):
+            return self._memory(target, present, float(memory[1]))
         if wish.has(_TWICE):
             return self._cores(target, present, present.cores * 2)
         if wish.has(_HALF):
@@ -114,6 +115,20 @@ class Resize:
             near = {s.name: f"{s.cores} cores, {s.memory:g} GB" for s in sizes.in_series(present)}
             raise Unsettled(Question(f"The series of {present.name} ({target.address}) has no size with {cores} cores. Which one?", near))
         return found.name
+
+    @staticmethod
+    def _memory(target: Resource, present: Size, memory: float) -> str:
+        """The size of the same series with this memory; else those with as many cores."""
+        series = [s for s in sizes.in_series(present) if s.memory == memory]
+        found = series or sizes.with_cores_and_memory(present, present.cores, memory)
+        if not found:
+            near = {
+                s.name: f"{s.cores} cores, {s.memory:g} GB"
+                for s in sizes.all_sizes().values()
+                if s.memory == memory and s.version == present.version
+            }
+            raise Unsettled(Question(f"Which size with {memory:g} GB should {target.address} get?", near))
+        return found[0].name
 
     @staticmethod
     def _fitting(target: Resource, present: Size, cores: int, memory: float) -> str:

@@ -23,7 +23,11 @@ _DELETE = (
     r"should be\W+)?delet|delet\w*(?: \w+){0,2} (?:on|when|upon|if|at) (?:it(?:'s| is| gets)? |they(?:'re| are| get)? "
     r")?evict|eviction(?: policy)? delete"
 )
-_WORDS = re.compile(rf"{_SPOT}|{_REGULAR}|\bevictions?\b|\bdelete\b|\bprices?\b|\bmax\b", re.IGNORECASE)
+_WORDS = re.compile(
+    rf"{_SPOT}|{_REGULAR}|\bevictions?\b|\bmax_bid_price\b|\bcaps?\b|\bbid\b|\bremove\b|\bdrop\b|\bdelete\b|\bprices?\b|"
+    rf"\bmax\b",
+    re.IGNORECASE,
+)
 _LOST = (
     "Changing the priority replaces the machine: its temporary disk and its dynamic addresses are lost. To keep the OS "
     "disk, snapshot it first."
@@ -46,11 +50,23 @@ class Spot:
             and wish.has(r"\b(?:bid|price|pay|cap)\b|\b(?:per|an|/) ?hour\b")
         ):
             return True
+        if wish.has(r"\b(?:price cap|max_bid_price|bid price|spot price|price limit)\b"):
+            return True
         return wish.has(_SPOT) or wish.has(r"\b(?:back to |on )?(?:regular|on[\s-]demand|pay[\s-]as[\s-]you[\s-]go)\b")
 
     def plan(self, wish: Wish, world: World) -> None:
         targets = list(world.choose(wish, MACHINES + SCALE_SETS, wish.without(_WORDS)))
-        if wish.has(_REGULAR):
+        if wish.has(
+            r"\b(?:remove|drop|lift|no|without|delete|unset|clear)\b.*\b(?:cap|bid|max(?:imum)?(?: \w+)? price|price)\b|\bno "
+            r"(?:price )?cap\b"
+        ):
+            capped = [t for t in targets if t.value("max_bid_price") not in (None, -1)]
+            if not capped:
+                raise Unsettled(Refusal(f"{listed(targets)} has no price cap."))
+            world.writer.unset(capped, "max_bid_price")
+            world.touch(capped)
+            world.say(f"Lift the price cap of {listed(capped)}.")
+        elif wish.has(_REGULAR):
             self._to_regular(targets, world)
         else:
             self._to_spot(targets, wish, world)
