@@ -7,7 +7,7 @@ import re
 from iac_agent.hcl.secrets import in_text, is_sensitive_name
 
 MASK = "(sensitive)"
-_ASSIGNED = re.compile(r'^(?P<head>[\s+\- ]*"?(?P<name>[\w.-]+)"?\s*[=:]\s*)(?P<value>.+?)(?P<tail>,?\s*(?:(?:#|//).*)?)$')
+_ASSIGNED = re.compile(r'^(?P<head>[\s+\- ]*"?(?P<name>[\w.-]+)"?\s*[=:]\s*)(?P<value>.+)$')
 _LITERAL = re.compile(r'"(?:[^"\\$%]|\\.|[$%](?!\{))*"')
 
 
@@ -16,7 +16,7 @@ def line(text: str) -> str:
     match = _ASSIGNED.match(text)
     if not match or not is_sensitive_name(match["name"]):
         return text
-    return match["head"] + _LITERAL.sub(f'"{MASK}"', match["value"]) + match["tail"]
+    return match["head"] + _LITERAL.sub(f'"{MASK}"', match["value"])
 
 
 def text(said: str) -> str:

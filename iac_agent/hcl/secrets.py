@@ -28,6 +28,10 @@ SHAPES: tuple[re.Pattern[str], ...] = (
 _WORD = re.compile(r"[A-Za-z0-9+/_~.!@#$%^&*-]{12,}={0,2}")
 _ASSIGNED = re.compile(r'(?m)^\s*"?(?P<name>[\w.-]+)"?\s*[=:]\s*"(?P<value>(?:[^"\\]|\\.)*)"')
 _HEREDOC = re.compile(r"(?m)^\s*(?P<name>[\w.-]+)\s*=\s*<<-?(?P<mark>\w+)\r?\n(?P<value>.*?)^\s*(?P=mark)\s*$", re.DOTALL | re.MULTILINE)
+_CALLED = re.compile(r'(?m)^\s*"?(?P<name>[\w.-]+)"?\s*[=:]\s*(?!")(?P<rest>\S.*"(?:[^"\\]|\\.)*".*)$')
+_LITERAL = re.compile(r'"((?:[^"\\]|\\.)+)"')
+_LABELLED = re.compile(r'(?m)^\s*(?:variable|output)\s+"(?P<name>[^"]+)"\s*\{(?P<body>.*?)^\}', re.DOTALL | re.MULTILINE)
+_VALUE = re.compile(r'(?m)^\s*(?:default|value)\s*=\s*"((?:[^"\\]|\\.)+)"')
 _ORDINARY = re.compile(
     r"/subscriptions/|^(?:Standard|Basic|Premium|azurerm|Microsoft|Canonical|module|local|var|data|each|Owner|"
     r"Contributor)\b|^[a-z0-9._/-]+$|^[A-Za-z]+(?:[._/-][A-Za-z0-9]+)*$|"
@@ -57,6 +61,12 @@ def in_text(text: str) -> Iterator[str]:
             if is_sensitive_name(match["name"]) and match["value"].strip() and "${" not in match["value"]:
                 yield match["value"]
                 yield from (line.strip() for line in match["value"].splitlines() if len(line.strip()) > 3)
+    for match in _CALLED.finditer(text):
+        if is_sensitive_name(match["name"]):
+            yield from (m[1] for m in _LITERAL.finditer(match["rest"]) if "${" not in m[1])
+    for match in _LABELLED.finditer(text):
+        if is_sensitive_name(match["name"]):
+            yield from (m[1] for m in _VALUE.finditer(match["body"]))
     for pattern in SHAPES:
         for match in pattern.finditer(text):
             yield match["value"] if "value" in pattern.groupindex else match[0]

@@ -306,7 +306,8 @@ _PLAIN_WORDS = frozenset(
 _GROUP_WORDS = frozenset(
     str.split(
         "tier fleet cluster farm pool ones guys linux windows ubuntu debian azure vm vms sized our existing present current "
-        "these those of other remaining whole entire only same"
+        "these those of other remaining whole entire only same the all every each both two three four five six a an any new "
+        "single first second third last"
     )
 )
 

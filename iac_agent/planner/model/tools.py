@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from dataclasses import fields
 from typing import Any
 
 from iac_agent.azure.schemas import attributes_of
-from iac_agent.errors import IacAgentError
+from iac_agent.errors import EditRejected, IacAgentError
 from iac_agent.hcl import edits as e
 from iac_agent.hcl.changeset import apply_edits
 from iac_agent.hcl.trace import trace
@@ -18,6 +19,7 @@ from iac_agent.planner.names import Names
 from iac_agent.planner.protocol import Answer, ChangeSet, Context, Question, Refusal
 
 _LONGEST = 8000
+_READING = re.compile(r"\b(?:file\w*|templatefile|pathexpand)\([^()]*\)?")
 _TEXT = {"type": "string"}
 _LIST = {"type": "array", "items": _TEXT}
 
@@ -154,9 +156,23 @@ class Toolbox:
         if not isinstance(listed, list) or not listed:
             raise ValueError("edits must be a list with at least one edit")
         edits = tuple(e.from_json(self._revealed(x)) for x in listed)
+        self._require_no_reading(edits)
         apply_edits(self.context.root, list(edits))
         addresses = tuple(str(a) for a in arguments.get("addresses") or ())
         return ChangeSet(str(arguments.get("reason", "")), edits, touches=addresses, by="model")
+
+    def _require_no_reading(self, edits: tuple[e.Edit, ...]) -> None:
+        """Raise EditRejected when an edit brings in a call that reads files: what a file says must not end up in Azure by a model's wish."""
+        present = {
+            m[0]
+            for module in self.context.root.modules
+            for d in module.documents
+            for m in _READING.finditer(d.data.decode("utf-8", "replace"))
+        }
+        for edit in edits:
+            for match in _READING.finditer(" ".join(str(v) for v in vars(edit).values())):
+                if match[0] not in present:
+                    raise EditRejected(f"{match[0]} reads a file; only what the configuration reads already may be read")
 
     def _revealed(self, described: Any) -> dict[str, Any]:
         if not isinstance(described, dict):

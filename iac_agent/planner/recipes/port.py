@@ -128,6 +128,8 @@ class Port:
             raise Unsettled(
                 Refusal(f"{wish.cidrs[0]} is a good part of the Internet: port {risky[0]} must not be open to it. Name a smaller network.")
             )
+        if wish.cidrs and "0.0.0.0/0" not in wish.cidrs:
+            return wish.cidrs[0]
         if _WORLD.search(wish.text) or "0.0.0.0/0" in wish.cidrs:
             if risky:
                 raise Unsettled(Refusal(f"Port {risky[0]} must not be open to the Internet. Name a network, as in: from 203.0.113.0/24."))

@@ -110,7 +110,7 @@ class Tags:
     def _said(wish: Wish, world: World) -> tuple[dict[str, str], list[re.Pattern[str]]]:
         spoken = _spoken(wish.text, world)
         if spoken:
-            return {spoken[0]: spoken[1]}, [re.compile(re.escape(spoken[2]), re.IGNORECASE)]
+            return {spoken[0]: spoken[1]}, [re.compile(rf"(?<![\w-]){re.escape(part)}(?![\w-])", re.IGNORECASE) for part in spoken[2]]
         for pattern in _SETS:
             match = pattern.search(wish.text)
             if match and match["key"].lower() not in ("the", "a", "tag", "tags"):
@@ -188,11 +188,11 @@ def _spaced(key: str) -> str:
     return pattern if len(words) > 1 else pattern.replace("costcenter", r"cost[\s_-]?cent(?:er|re)")
 
 
-def _spoken(text: str, world: World) -> tuple[str, str, str] | None:
+def _spoken(text: str, world: World) -> tuple[str, str, tuple[str, str]] | None:
     """`the cost center is 0815 now`, `set backup to weekly`: a tag key that exists here, a value, and the words for both."""
     for key in _keys(world):
         match = re.search(
-            rf"(?<![\w-]){_spaced(key)}(?:\s+tags?)?(?:\s+(?:of|on|for)\s+[\w\s-]+?)?\s+(?:is(?: now)?|to|are|should be|should say|"
+            rf"(?<![\w-])(?P<key>{_spaced(key)}(?:\s+tags?)?)(?:\s+(?:of|on|for)\s+[\w\s-]+?)?\s+(?:is(?: now)?|to|are|should be|should say|"
             rf"should read|becomes|changes to|goes to|now reads|=|->)\s+(?:now\s+)?[\"']?(?P<value>[\w.@/+-]*\w)",
             text,
             re.IGNORECASE,
@@ -202,7 +202,7 @@ def _spoken(text: str, world: World) -> tuple[str, str, str] | None:
             and not re.fullmatch(r"standard_\w+|[a-z]\d+\w*_v\d|be|the|a|an|on|not", match["value"], re.IGNORECASE)
             and key.lower() not in ("name", "role", "vm", "app")
         ):
-            return key, match["value"], match[0]
+            return key, match["value"], (match["key"], match["value"])
     return None
 
 
