@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from iac_agent.hcl.scope import Configuration, Instance
 from iac_agent.hcl.value import Key, Place, Value
 
 Use = tuple[str, str]
+_FEW = 5
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,12 @@ def trace(instance: Instance, path: str) -> Trace:
 
 
 class Users:
-    """Who uses a place: computed once for a configuration, for as many places as are asked for."""
+    """Who uses a place. The first few questions are answered one by one, since most places have few users; then all at once."""
 
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
         self._known: dict[Key, list[Use]] | None = None
+        self._asked = 0
 
     def of(self, place: Place) -> list[Use]:
         """Every (instance address, argument) whose value has a part of it written at `place`."""
@@ -71,7 +74,28 @@ class Users:
     def exclusive(self, place: Place, to: Iterable[Instance], *names: str) -> bool:
         """Whether nobody but these arguments of these instances uses the place."""
         wanted = {(i.address, name) for i in to for name in names}
-        return set(self.of(place)) <= wanted
+        self._asked += 1
+        if self._known is not None or self._asked > _FEW:
+            return set(self.of(place)) <= wanted
+        if not self._mentioned_elsewhere(place):
+            return True
+        return not any(
+            place.key in _felt(name, i.body.get(name))
+            for i in self.configuration.instances
+            for name in i.body.names()
+            if (i.address, name) not in wanted
+        )
+
+    def _mentioned_elsewhere(self, place: Place) -> bool:
+        """Whether anything could use a place beside the one resource it is written in: its block repeats, or is referred to by name."""
+        found = re.fullmatch(r"(azurerm_\w+)\.([\w-]+)", place.address)
+        if found is None:
+            return True
+        blocks = self.configuration.root.modules[0].index.get(place.address, [])
+        if len(blocks) != 1 or blocks[0].attributes.keys() & {"for_each", "count"}:
+            return True
+        name = place.address.encode()
+        return any(name in d.data for d in self.configuration.root.modules[0].documents)
 
 
 def _felt(name: str, value: Value | None) -> frozenset[Key]:

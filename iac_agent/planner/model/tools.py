@@ -162,7 +162,7 @@ class Toolbox:
         return ChangeSet(str(arguments.get("reason", "")), edits, touches=addresses, by="model")
 
     def _require_no_reading(self, edits: tuple[e.Edit, ...]) -> None:
-        """Raise EditRejected when an edit brings in a call that reads files: what a file says must not end up in Azure by a model's wish."""
+        """Raise EditRejected when an edit brings in a call that reads files: no file ends up in Azure by a model's wish."""
         present = {
             m[0]
             for module in self.context.root.modules

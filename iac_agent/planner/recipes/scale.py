@@ -50,7 +50,7 @@ _WORDS = re.compile(
 class Scale:
     id = "scale"
     title = "more or fewer instances of a count, a for_each or a scale set"
-    examples: tuple[str, ...] = ("scale web to 5", "two more workers", "add a worker called w4", "one web server less")
+    examples: tuple[str, ...] = ("scale worker to 5", "two more workers", "one worker less")
 
     def claims(self, wish: Wish, world: World) -> bool:
         if wish.has(r"\bhalf of the [\w ]*(?:instances|nodes)\b"):

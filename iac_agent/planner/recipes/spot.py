@@ -40,7 +40,7 @@ class Spot:
     examples: tuple[str, ...] = (
         "make vm-web spot with a max price of 5 cents an hour",
         "web is spot, delete it on eviction",
-        "put vm-web back on demand",
+        "put vm-db back on demand",
     )
 
     def claims(self, wish: Wish, world: World) -> bool:

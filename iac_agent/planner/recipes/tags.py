@@ -192,7 +192,8 @@ def _spoken(text: str, world: World) -> tuple[str, str, tuple[str, str]] | None:
     """`the cost center is 0815 now`, `set backup to weekly`: a tag key that exists here, a value, and the words for both."""
     for key in _keys(world):
         match = re.search(
-            rf"(?<![\w-])(?P<key>{_spaced(key)}(?:\s+tags?)?)(?:\s+(?:of|on|for)\s+[\w\s-]+?)?\s+(?:is(?: now)?|to|are|should be|should say|"
+            rf"(?<![\w-])(?P<key>{_spaced(key)}(?:\s+tags?)?)(?:\s+(?:of|on|for)\s+[\w\s-]+?)?\s+(?:is(?: now)?|to|are|should be|"
+            rf"should say|"
             rf"should read|becomes|changes to|goes to|now reads|=|->)\s+(?:now\s+)?[\"']?(?P<value>[\w.@/+-]*\w)",
             text,
             re.IGNORECASE,
