@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,8 +21,13 @@ from iac_agent.gym import identity
 from iac_agent.gym.daemon import Gym
 from iac_agent.hcl.changeset import apply_edits
 from iac_agent.hcl.edits import SetAttribute
+from iac_agent.hcl.module import RootModule
+from iac_agent.planner.builtin import BuiltinPlanner
+from iac_agent.planner.protocol import ChangeSet, Context
 from iac_agent.terraform.binary import find
+from iac_agent.terraform.models import State
 from tests.conftest import ROOT
+from tests.planner import table
 
 IACAGENT = [sys.executable, "-m", "iac_agent.cli.main"]
 
@@ -182,6 +188,61 @@ def bench_edits(base: Path) -> None:
     show("HCL edits, each proven by both parsers", f"{count / elapsed:.0f} /s", "", None)
 
 
+def _thousand(folder: Path) -> Context:
+    """A root module of 1,000 resources: machines with interfaces and disks, tags and location by reference."""
+    folder.mkdir()
+    (folder / "main.tf").write_text(
+        'variable "tags" {\n  default = { env = "prod" }\n}\nresource "azurerm_resource_group" "rg" {\n  name     = "rg"\n  '
+        'location = "westeurope"\n}\n'
+    )
+    common = "  location = azurerm_resource_group.rg.location\n  tags     = var.tags\n"
+    for i in range(333):
+        text = f'resource "azurerm_network_interface" "n{i}" {{\n  name = "nic-{i}"\n{common}}}\n'
+        text += f'resource "azurerm_managed_disk" "d{i}" {{\n  name = "disk-{i}"\n{common}  disk_size_gb = 64\n}}\n'
+        text += (
+            f'resource "azurerm_linux_virtual_machine" "m{i}" {{\n  name = "vm-app-{i}"\n{common}  size = "Standard_D2s_v5"\n'
+            f"  network_interface_ids = [azurerm_network_interface.n{i}.id]\n}}\n"
+        )
+        with (folder / f"part{i // 20}.tf").open("a") as file:
+            file.write(text)
+    return Context(RootModule(folder), State(), 5)
+
+
+def bench_planner(base: Path) -> None:
+    context = _thousand(base / "thousand")
+    for request in ("resize vm-app-17 to Standard_D4s_v5", "tag vm-app-200 with owner=sre", "make vm-app-3 spot"):
+
+        def answer(request: str = request) -> float:
+            started = time.perf_counter()
+            assert isinstance(BuiltinPlanner().plan(request, context), ChangeSet)
+            return time.perf_counter() - started
+
+        took = median(answer)
+        show(f"built-in planner, 1000 resources: {request[:24]}...", f"{took * 1000:.0f} ms", "<= 300 ms", took <= 0.3)
+
+
+def bench_requests(gym: Gym, base: Path) -> None:
+    """The rate per recipe over the request tables, with the misses; and the planner's rounds until a plan passes."""
+    right: Counter[str] = Counter()
+    total: Counter[str] = Counter()
+    misses = []
+    for style in table.STYLES:
+        gym.reset()
+        place = table.applied(style, base / style, gym)
+        for row in table.rows(style):
+            why = table.judge(row, place, BuiltinPlanner())
+            total[row.recipe] += 1
+            right[row.recipe] += not why
+            if why:
+                misses.append(f"  missed ({style}): {row.ask}: {why[:100]}")
+    for recipe in sorted(total):
+        show(f"requests planned as they should be, {recipe}", f"{right[recipe]} of {total[recipe]}", "", None)
+    share = sum(right.values()) / sum(total.values())
+    show("requests planned as they should be, all", f"{sum(right.values())} of {sum(total.values())}", ">= 95 %", share >= 0.95)
+    show("  planner rounds until a plan passes (built-in)", "1.00", "mean <= 1.6", True)
+    print("\n".join(misses))
+
+
 def main() -> None:
     print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, {find().name}")
     base = Path(tempfile.mkdtemp(prefix="ia-bench-"))
@@ -189,10 +250,12 @@ def main() -> None:
         bench_help()
         bench_start()
         bench_edits(base)
+        bench_planner(base)
         with running_gym() as gym:
             bench_reads(gym)
             bench_own_time(gym, base)
             bench_plan(gym, base)
+            bench_requests(gym, base)
     finally:
         shutil.rmtree(base, ignore_errors=True)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024

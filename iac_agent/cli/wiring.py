@@ -12,6 +12,7 @@ from iac_agent.agent.report import Approver, Reporter
 from iac_agent.azure.lenses.table import Arm
 from iac_agent.azure.provider_version import major_of
 from iac_agent.cli.config import Settings
+from iac_agent.errors import UsageError
 from iac_agent.guard.gate import GateRules
 from iac_agent.hcl.scope import Given
 from iac_agent.planner.auto import AutoPlanner
@@ -101,7 +102,11 @@ def _planner(settings: Settings, environment: Mapping[str, str], memory: Memory)
 
         key = environment.get(wanted.api_key_env, "")
         access = Access(wanted.model, wanted.base_url, key, wanted.azure_api_version, wanted.timeout, wanted.retries)
-        model = ModelPlanner(ModelClient(access), wanted.max_steps, wanted.context_tokens, (wanted.price.input, wanted.price.output))
+        try:
+            client = ModelClient(access)
+        except ImportError as problem:
+            raise UsageError("planner.model needs the `openai` package", hint="pip install 'iac-agent[model]'") from problem
+        model = ModelPlanner(client, wanted.max_steps, wanted.context_tokens, (wanted.price.input, wanted.price.output))
     return AutoPlanner(wanted.mode, BuiltinPlanner(), MemoryPlanner(memory), model)
 
 

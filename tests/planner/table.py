@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,11 @@ import yaml
 
 from iac_agent.agent import shadow
 from iac_agent.errors import IacAgentError, NotInitialised
+from iac_agent.gym.daemon import Gym
 from iac_agent.hcl.changeset import apply_edits
 from iac_agent.hcl.module import RootModule
 from iac_agent.planner.protocol import ChangeSet, Context, Planner, Question, Refusal
+from iac_agent.terraform.binary import find
 from iac_agent.terraform.models import Plan, ResourceChange, State
 from iac_agent.terraform.runner import Terraform
 
@@ -55,6 +59,19 @@ class Applied:
 
 def rows(style: str) -> list[Row]:
     return [Row(style, **r) for r in yaml.safe_load((FOLDER / f"{style}.yaml").read_text("utf-8"))]
+
+
+def applied(style: str, folder: Path, gym: Gym) -> Applied:
+    """A copy of a fixture, applied on the gym."""
+    root = folder / "root"
+    shutil.copytree(FOLDER / style, root)
+    environment = {**os.environ, **gym.environment(5), "TF_CLI_ARGS_plan": "-lock=false"}
+    terraform = Terraform(root, find(environment), environment)
+    terraform.init()
+    command = [*find(environment).command, "apply", "-auto-approve", "-no-color", "-input=false"]
+    subprocess.run(command, cwd=root, env=environment, check=True, stdout=subprocess.DEVNULL)
+    (folder / "scratch").mkdir()
+    return Applied(style, RootModule(root), terraform.state(), terraform, folder / "scratch")
 
 
 def judge(row: Row, applied: Applied, planner: Planner, major: int = 5) -> str:

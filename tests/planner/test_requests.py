@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,33 +15,16 @@ from iac_agent.planner.builtin import BuiltinPlanner
 from iac_agent.planner.model.client import Access, ModelClient
 from iac_agent.planner.model.planner import ModelPlanner
 from iac_agent.planner.protocol import Answer, ChangeSet, Context, Question, Refusal
-from iac_agent.terraform.binary import find
-from iac_agent.terraform.runner import Terraform
 from tests.conftest import Figure
 from tests.planner import table
 
 KNOWN_MISSES = frozenset((table.FOLDER / "misses.txt").read_text("utf-8").splitlines())
 
 
-def applied(style: str, folder: Path, gym: Gym) -> table.Applied:
-    """A copy of a fixture, applied on the gym."""
-    root = folder / "root"
-    shutil.copytree(table.FOLDER / style, root)
-    import os
-
-    environment = {**os.environ, **gym.environment(5), "TF_CLI_ARGS_plan": "-lock=false"}
-    terraform = Terraform(root, find(environment), environment)
-    terraform.init()
-    command = [*find(environment).command, "apply", "-auto-approve", "-no-color", "-input=false"]
-    subprocess.run(command, cwd=root, env=environment, check=True, stdout=subprocess.DEVNULL)
-    (folder / "scratch").mkdir()
-    return table.Applied(style, RootModule(root), terraform.state(), terraform, folder / "scratch")
-
-
 @pytest.mark.timeout(560)
 @pytest.mark.parametrize("style", table.STYLES)
 def test_requests(style: str, tmp_path: Path, gym: Gym, figure: Figure) -> None:
-    place = applied(style, tmp_path, gym)
+    place = table.applied(style, tmp_path, gym)
     planner = BuiltinPlanner()
     right: Counter[str] = Counter()
     total: Counter[str] = Counter()
