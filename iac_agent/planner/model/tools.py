@@ -177,7 +177,9 @@ class Toolbox:
     def _revealed(self, described: Any) -> dict[str, Any]:
         if not isinstance(described, dict):
             raise ValueError("an edit must be an object")
-        kept = {k: v for k, v in described.items() if v not in (None, "") or k == "value"}
+        kind = edit_kinds().get(str(described.get("edit")))
+        own = {f.name for f in fields(kind)} if kind else set()
+        kept = {k: v for k, v in described.items() if v not in (None, "") or (k in own and v is not None)}
         return {k: self.veil.reveal(v) if isinstance(v, str) else v for k, v in kept.items()}
 
     def _preview_plan(self, arguments: dict[str, Any]) -> str:

@@ -1,0 +1,119 @@
+"""Recipes applied for real, in three styles: a second plan is empty, and an azure-mgmt client sees the change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from azure.core.exceptions import ResourceNotFoundError
+from azure.identity import ClientSecretCredential
+from azure.mgmt.compute import ComputeManagementClient
+from azure.mgmt.network import NetworkManagementClient
+
+from iac_agent.gym import identity
+from tests.conftest import ROOT, Sandbox
+
+
+class Live:
+    """What the azure-mgmt clients see of one resource group."""
+
+    def __init__(self, sandbox: Sandbox, group: str) -> None:
+        endpoint, authority = sandbox.gym.status().endpoint, str(sandbox.gym.folder / "ca.pem")
+        credential = ClientSecretCredential(
+            identity.TENANT,
+            identity.CLIENT_ID,
+            identity.SECRET,
+            authority=endpoint,
+            disable_instance_discovery=True,
+            connection_verify=authority,
+        )
+        options: dict[str, Any] = {
+            "base_url": endpoint, "credential_scopes": [f"{endpoint}/.default"], "connection_verify": authority, "polling_interval": 0,
+        }  # fmt: skip
+        self.compute = ComputeManagementClient(credential, identity.SUBSCRIPTION, **options)
+        self.network = NetworkManagementClient(credential, identity.SUBSCRIPTION, **options)
+        self.group = group
+
+    def vm(self, name: str) -> Any:
+        return self.compute.virtual_machines.get(self.group, name)
+
+    def disk(self, name: str) -> Any:
+        return self.compute.disks.get(self.group, name)
+
+    def ports(self, nsg: str) -> dict[str, str]:
+        """Source by port."""
+        rules = self.network.network_security_groups.get(self.group, nsg).security_rules
+        return {r.destination_port_range: r.source_address_prefix for r in rules}
+
+    def gone(self, name: str) -> bool:
+        try:
+            self.vm(name)
+        except ResourceNotFoundError:
+            return True
+        return False
+
+    def names(self) -> set[str]:
+        return {m.name for m in self.compute.virtual_machines.list(self.group)}
+
+
+Step = tuple[str, Callable[[Live], bool]]
+FLAT: list[Step] = [
+    ("resize vm-orders-batch to Standard_D4s_v5", lambda z: z.vm("vm-orders-batch").hardware_profile.vm_size == "Standard_D4s_v5"),
+    ("attach a 64 GB premium disk to vm-orders-batch", lambda z: len(z.vm("vm-orders-batch").storage_profile.data_disks) >= 1),
+    ("put owner=ops on vm-orders-batch", lambda z: z.vm("vm-orders-batch").tags["owner"] == "ops"),
+    ("boot diagnostics on for vm-orders-jump", lambda z: z.vm("vm-orders-jump").diagnostics_profile.boot_diagnostics.enabled),
+    ("grow the os disk of vm-orders-batch to 128 GB", lambda z: z.vm("vm-orders-batch").storage_profile.os_disk.disk_size_gb == 128),
+    ("open 8443 from 10.0.0.0/8 on nsg-orders-front", lambda z: z.ports("nsg-orders-front")["8443"] == "10.0.0.0/8"),
+    ("close port 8443 on nsg-orders-front", lambda z: "8443" not in z.ports("nsg-orders-front")),
+    ("make vm-orders-jump spot", lambda z: z.vm("vm-orders-jump").priority == "Spot"),
+    ("spin up a linux vm called cache in the front subnet, Standard_B2s", lambda z: any("cache" in n for n in z.names())),
+    ("detach the wal disk from db", lambda z: len(z.vm("vm-orders-db").storage_profile.data_disks) == 1),
+    ("rename azurerm_linux_virtual_machine.jump to bastion in the code", lambda z: not z.gone("vm-orders-jump")),
+    ("delete vm-orders-reports but keep its disk", lambda z: z.gone("vm-orders-reports")),
+]
+FOREACH: list[Step] = [
+    ("resize vm-orders-web to Standard_D4s_v5", lambda z: z.vm("vm-orders-web").hardware_profile.vm_size == "Standard_D4s_v5"),
+    ("attach a 64 GB disk to api", lambda z: len(z.vm("vm-orders-api").storage_profile.data_disks) == 1),
+    ("add maintenance=sunday to the db vm", lambda z: z.vm("vm-orders-db").tags["maintenance"] == "sunday"),
+    ("turn on boot diag for api", lambda z: z.vm("vm-orders-api").diagnostics_profile.boot_diagnostics.enabled),
+    ("grow disk-orders-db-data to 1 TB", lambda z: z.disk("disk-orders-db-data").disk_size_gb == 1024),
+    ("open port 80 on the frontend nsg", lambda z: z.ports("nsg-orders-frontend")["80"] == "Internet"),
+    ("postgres only from 10.30.2.16/28", lambda z: z.ports("nsg-orders-data")["5432"] == "10.30.2.16/28"),
+    ("make vm-orders-web spot", lambda z: z.vm("vm-orders-web").priority == "Spot"),
+    ("add a worker called w3", lambda z: any(n.endswith("w3") for n in z.names())),
+    ("detach the log disk from db", lambda z: len(z.vm("vm-orders-db").storage_profile.data_disks) == 1),
+    ("kill the api vm", lambda z: z.gone("vm-orders-api")),
+]
+COUNTED: list[Step] = [
+    ("resize vm-worker-1 to Standard_F8s_v2", lambda z: z.vm("vm-worker-1").hardware_profile.vm_size == "Standard_F8s_v2"),
+    ("every web server gets a 64 gig premium data disk", lambda z: all(z.vm(f"vm-web-0{i}").storage_profile.data_disks for i in (1, 2, 3))),
+    ("boot diagnostics on for the web tier", lambda z: z.vm("vm-web-02").diagnostics_profile.boot_diagnostics.enabled),
+    ("grow disk-db-catalog to 1TB", lambda z: z.disk("disk-db-catalog").disk_size_gb == 1024),
+    ("make vm-worker-0 spot", lambda z: z.vm("vm-worker-0").priority == "Spot"),
+    ("put pii=yes on vm-db-catalog", lambda z: z.vm("vm-db-catalog").tags["pii"] == "yes"),
+    ("allow udp 5004 from 10.0.0.0/8", lambda z: z.ports("nsg-media")["5004"] == "10.0.0.0/8"),
+    ("scale workers to 3", lambda z: "vm-worker-2" in z.names()),
+    ("one worker less", lambda z: "vm-worker-2" not in z.names()),
+]
+
+
+@pytest.mark.timeout(560)
+@pytest.mark.parametrize(("style", "steps"), [("flat", FLAT), ("foreach", FOREACH), ("counted", COUNTED)])
+def test_applied_and_seen(sandbox: Sandbox, style: str, steps: list[Step]) -> None:
+    sandbox.copy(ROOT / "fixtures" / "requests" / style)
+    sandbox.up()
+    live: Live | None = None
+    for request, seen in steps:
+        planned = sandbox.iacagent("--json", "plan", request)
+        assert planned.code == 0, f"{request}: {planned.out}"
+        verdict = planned.json["verdict"]
+        flags = [x for i in verdict["intended"] if i["action"] == "replace" for x in ("--allow-replace", i["address"])]
+        flags += [x for i in verdict["intended"] if i["action"] == "delete" for x in ("--allow-destroy", i["address"])]
+        ran = sandbox.iacagent("apply", request, "--auto-approve", *flags)
+        assert ran.code == 0, f"{request}: {ran.err}"
+        assert "second plan: empty" in ran.out, request
+        group = next(v["name"] for a, v in sandbox.state().items() if a.startswith("azurerm_resource_group."))
+        live = live or Live(sandbox, group)
+        assert seen(live), request
+    assert sandbox.is_empty_plan()
