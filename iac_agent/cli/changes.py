@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _inputs(command: F) -> F:
+def inputs(command: F) -> F:
     """The flags that plan and apply share with Terraform."""
     options = [
         click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A Terraform variable."),
@@ -54,7 +54,7 @@ class _Prompt:
         return self.interactive and click.confirm("\nApply these changes?", default=False, err=True)
 
 
-def _agent(options: Globals, interactive: bool, **flags: Any) -> Agent:
+def agent_for(options: Globals, interactive: bool, **flags: Any) -> Agent:
     from iac_agent.agent.loop import Agent, Consent
     from iac_agent.cli import config, render, wiring
 
@@ -81,7 +81,7 @@ def _agent(options: Globals, interactive: bool, **flags: Any) -> Agent:
     return Agent(wiring.session(root, settings, request, reporter, prompt))
 
 
-def _with_document(options: Globals, work: Callable[[], int]) -> int:
+def with_document(options: Globals, work: Callable[[], int]) -> int:
     """Run, then print the JSON document, also when it ends in an error."""
     if not options.as_json:
         return work()
@@ -103,7 +103,7 @@ def _with_document(options: Globals, work: Callable[[], int]) -> int:
 
 @click.command()
 @click.argument("request")
-@_inputs
+@inputs
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Keep the plan in a file that `apply` takes.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes.")
 @click.pass_obj
@@ -116,19 +116,19 @@ def plan(options: Globals, /, request: str, out: Path | None, detailed_exitcode:
     def work() -> int:
         from iac_agent.agent import saved
 
-        agent = _agent(options, False, **flags)
+        agent = agent_for(options, False, **flags)
         prepared = agent.plan(request)
         if out is not None:
             saved.save(prepared, agent.session.directory, out)
             agent.session.reporter.note(f"Saved to {out}. Apply it with: iacagent apply {out}")
         return 2 if detailed_exitcode and prepared.verdict.items else 0
 
-    return _with_document(options, work)
+    return with_document(options, work)
 
 
 @click.command()
 @click.argument("request", required=False)
-@_inputs
+@inputs
 @click.option("--auto-approve", is_flag=True, help="Approve changes in place and creations; never a replacement or a destroy.")
 @click.option("--allow-replace", multiple=True, metavar="ADDR", help="Approve the replacement of this address.")
 @click.option("--allow-destroy", multiple=True, metavar="ADDR", help="Approve the destruction of this address.")
@@ -145,14 +145,14 @@ def apply(options: Globals, /, request: str | None, **flags: Any) -> int:
         from iac_agent.agent import saved
 
         wanted = _asked(options) if request is None else request
-        agent = _agent(options, True, **flags)
+        agent = agent_for(options, True, **flags)
         if saved.is_saved(Path(wanted)):
             saved.apply(agent, Path(wanted))
         else:
             agent.apply(wanted)
         return 0
 
-    return _with_document(options, work)
+    return with_document(options, work)
 
 
 def _asked(options: Globals) -> str:
@@ -163,7 +163,7 @@ def _asked(options: Globals) -> str:
 
 
 @click.command()
-@_inputs
+@inputs
 @click.option("--auto-approve", is_flag=True, help="Approve changes in place and creations; never a replacement or a destroy.")
 @click.option("--allow-replace", multiple=True, metavar="ADDR", help="Approve the replacement of this address.")
 @click.option("--allow-destroy", multiple=True, metavar="ADDR", help="Approve the destruction of this address.")
@@ -174,11 +174,11 @@ def undo(options: Globals, /, **flags: Any) -> int:
     def work() -> int:
         from iac_agent.agent import undo as undoing
 
-        agent = _agent(options, True, **flags)
+        agent = agent_for(options, True, **flags)
         undoing.undo(agent)
         return 0
 
-    return _with_document(options, work)
+    return with_document(options, work)
 
 
 @click.command()
@@ -192,7 +192,7 @@ def resume(options: Globals, abandon: bool, lock_timeout: str) -> int:
         from iac_agent.agent import journal, lock
         from iac_agent.agent import resume as resuming
 
-        agent = _agent(options, True, lock_timeout=lock_timeout)
+        agent = agent_for(options, True, lock_timeout=lock_timeout)
         home = agent.session.home
         with lock.held(home, "resume", lock_timeout):
             run = journal.unfinished(home)
@@ -207,4 +207,4 @@ def resume(options: Globals, abandon: bool, lock_timeout: str) -> int:
             agent.finish(run)
             return 0
 
-    return _with_document(options, work)
+    return with_document(options, work)

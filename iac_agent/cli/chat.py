@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iac_agent.cli.changes import _agent, _inputs
+from iac_agent.cli.changes import agent_for, inputs
 from iac_agent.cli.main import Globals
 from iac_agent.errors import IacAgentError, NeedsAnswer
 
@@ -19,14 +19,14 @@ _HELP = 'Ask for a change, refine it ("smaller", "and tag it owner=sre"), then: 
 
 
 @click.command()
-@_inputs
+@inputs
 @click.pass_obj
 def chat(options: Globals, /, **flags: Any) -> int:
     """Keep a session: ask, refine, see the plan, approve, undo.
 
     A plan stands until `apply`, `drop` or another request. Lines may be piped in.
     """
-    conversation = Conversation(_agent(options, True, **flags), options)
+    conversation = Conversation(agent_for(options, True, **flags), options)
     click.echo(_HELP, err=True)
     for line in _lines():
         if line in ("quit", "exit", "q"):

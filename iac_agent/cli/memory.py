@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from iac_agent.cli.changes import _agent, _inputs, _with_document
+from iac_agent.cli.changes import agent_for, inputs, with_document
 from iac_agent.cli.main import SCHEMA_VERSION, Globals
 from iac_agent.errors import UsageError
 
@@ -57,7 +57,7 @@ def forget(options: Globals, identifier: int) -> None:
 @memory.command()
 @click.argument("identifier", type=int)
 @click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")
-@_inputs
+@inputs
 @click.option("--auto-approve", is_flag=True, help="Approve changes in place and creations; never a replacement or a destroy.")
 @click.option("--allow-replace", multiple=True, metavar="ADDR", help="Approve the replacement of this address.")
 @click.option("--allow-destroy", multiple=True, metavar="ADDR", help="Approve the destruction of this address.")
@@ -76,12 +76,12 @@ def run(options: Globals, /, identifier: int, values: tuple[str, ...], **flags: 
         if unknown or len(given) != len(values):
             wanted = " ".join(f"{n}=... ({k})" for n, k in program.parameters.items())
             raise UsageError(f"program {identifier} takes: {wanted or 'no parameters'}")
-        agent = _agent(options, True, **flags)
+        agent = agent_for(options, True, **flags)
         agent.session = replace(agent.session, planner=ProgramPlanner(program, given))
         agent.apply(program.pattern.format_map(given))
         return 0
 
-    return _with_document(options, work)
+    return with_document(options, work)
 
 
 def _open(options: Globals) -> Memory:

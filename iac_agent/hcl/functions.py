@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from iac_agent.hcl.value import UNKNOWN, Value, computed, lift, unknown
+from iac_agent.hcl.value import Value, computed, lift, unknown
 
 
 def merge(arguments: list[Value]) -> Value:
@@ -221,6 +221,3 @@ def call(name: str, arguments: list[Value], where: str) -> Value:
     except (TypeError, ValueError, KeyError, IndexError, AttributeError, StopIteration, re.error):
         return unknown(f"{where}: {name} does not fit its arguments", *arguments)
     return unknown(f"{where}: computed by {name}", *arguments)
-
-
-__all__ = ["UNKNOWN", "call", "text"]

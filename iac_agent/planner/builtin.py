@@ -114,6 +114,3 @@ def _ordered(edits: list[e.Edit]) -> tuple[e.Edit, ...]:
     removals = [x for x in edits if isinstance(x, e.RemoveValue)]
     in_order = iter(sorted(removals, key=lambda x: (x.address, parse_path(x.path)[:-1], -int(parse_path(x.path)[-1])), reverse=False))
     return tuple(next(in_order) if isinstance(x, e.RemoveValue) else x for x in edits)
-
-
-__all__ = ["BuiltinPlanner"]

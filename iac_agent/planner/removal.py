@@ -9,6 +9,7 @@ from tree_sitter import Node
 from iac_agent.hcl import edits as e
 from iac_agent.hcl.address import parse_path, show_path
 from iac_agent.hcl.document import Block, literal, references, unwrap
+from iac_agent.hcl.evaluate import evaluate
 from iac_agent.hcl.expressions import pairs
 from iac_agent.hcl.value import Place, Value
 from iac_agent.planner.inventory import Resource
@@ -317,8 +318,6 @@ def _lower_call_count(world: World, resource: Resource, key: int, going: list[Re
 
 def call_count(world: World, resource: Resource, number: int) -> None:
     """Set how often the module around an instance is called, for its own parent alone."""
-    from iac_agent.hcl.evaluate import evaluate
-
     scope = resource.instance.scope
     call, parent = scope.module.call, scope.parent
     assert call is not None
@@ -337,6 +336,3 @@ def call_count(world: World, resource: Resource, number: int) -> None:
         world.writer.add(e.SetAttribute(above, name[1], str(number)))
         return
     raise Unsettled(Refusal(f"The count of {address} is shared; I cannot change it for one caller."))
-
-
-__all__ = ["call_count", "remove", "set_count", "unwrap"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from iac_agent.planner import inventory as inv
 from iac_agent.planner import lexicon
 from iac_agent.planner.inventory import Inventory, Resource
-from iac_agent.planner.names import EXACT, NAME, ROLE, Mention, Names, words
+from iac_agent.planner.names import NAME, ROLE, Mention, Names, words
 from iac_agent.planner.protocol import Question
 
 _JOINED = re.compile(
@@ -107,7 +107,7 @@ class Selector:
             match = pattern.search(text)
             if match:
                 said = [k for m in lexicon.KIND_PATTERN.finditer(match["rest"]) for k in lexicon.kind_of(m)]
-                named = [r for mention in self.names.mentions(match["rest"]) for r in self._meant(mention, kinds)]
+                named = [r for mention in self.names.mentions(match["rest"]) for r in self.meant(mention, kinds)]
                 without += named or [r for r in self.inventory.of_types(*said) if r.type in kinds]
                 text = text[: match.start("rest")].removesuffix("but ") if pattern is lexicon.ALL_BUT else text[: match.start()]
         return text, without
@@ -155,14 +155,14 @@ class Selector:
     def _groups(self, text: str, kinds: tuple[str, ...]) -> list[tuple[list[Resource], Mention]]:
         found = []
         for mention in self.names.mentions(text):
-            meant = self._meant(mention, kinds)
+            meant = self.meant(mention, kinds)
             if meant and mention.text.lower() == "data" and re.match(r"\s+(?:disks?|drives?)\b", text[mention.end :], re.IGNORECASE):
                 continue
             if meant:
                 found.append((meant, mention))
         return found
 
-    def _meant(self, mention: Mention, kinds: tuple[str, ...]) -> list[Resource]:
+    def meant(self, mention: Mention, kinds: tuple[str, ...]) -> list[Resource]:
         """The resources of these kinds that a mention stands for, itself or by what belongs to it."""
         direct = [(s, r) for s, r in mention.named if r.type in kinds]
         strongest = max((s for s, _ in direct), default=0)
@@ -258,7 +258,7 @@ class Selector:
         for part in answer.split(","):
             exact = self.inventory.by_address.get(part.strip())
             mentions = self.names.mentions(part)
-            meant = [exact] if exact else [r for m in mentions for r in self._meant(m, kinds)]
+            meant = [exact] if exact else [r for m in mentions for r in self.meant(m, kinds)]
             if not meant:
                 return self.ask(candidates, f"{part.strip()!r} is none of the candidates.")
             found += [r for r in meant if r not in found]
@@ -339,6 +339,3 @@ _VOCABULARY = frozenset(
 
 def _without_kinds(text: str) -> str:
     return lexicon.KIND_PATTERN.sub("", text)
-
-
-__all__ = ["EXACT", "Chosen", "Selection", "Selector", "words"]

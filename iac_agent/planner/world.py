@@ -57,7 +57,7 @@ class World:
         return chosen.resources
 
     def _looks_back(self, text: str, kinds: tuple[str, ...]) -> bool:
-        mentions = [m for m in self.selector.names.mentions(text) if any(self.selector._meant(m, kinds))]
+        mentions = [m for m in self.selector.names.mentions(text) if any(self.selector.meant(m, kinds))]
         return not mentions
 
     def expect(self, resources: Iterable[Resource], path: str, value: object) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from iac_agent.errors import EditRejected
 from iac_agent.hcl import secrets
 from iac_agent.hcl.module import RootModule
+from iac_agent.hcl.scope import Configuration
 from iac_agent.terraform.models import State
 
 _MARK = re.compile(r"SECRET_\d{3,}_KEPT")
@@ -39,8 +40,6 @@ class Veil:
 
     def _learn_declared(self, root: RootModule) -> None:
         """Values of variables that are declared sensitive, wherever they are given."""
-        from iac_agent.hcl.scope import Configuration
-
         scope = Configuration(root).scopes[0]
         for module in root.modules[:1]:
             for address, blocks in module.index.items():

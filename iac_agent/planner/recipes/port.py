@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 from iac_agent.hcl import edits as e
 from iac_agent.hcl.address import Step, parse_path, show_path
-from iac_agent.hcl.document import Block, literal, unwrap
+from iac_agent.hcl.document import Block, literal
+from iac_agent.hcl.evaluate import elements, evaluate
 from iac_agent.hcl.value import Place, Value
 from iac_agent.planner import inventory as inv
 from iac_agent.planner import lexicon
 from iac_agent.planner.inventory import NSG, RULE, Resource
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
+from iac_agent.planner.removal import remove
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
 from iac_agent.planner.write import home_of
@@ -144,7 +146,7 @@ class Port:
             re.IGNORECASE,
         )
         if from_subnet:
-            named = [r for m in world.selector.names.mentions(from_subnet["name"]) for r in world.selector._meant(m, (inv.SUBNET,))]
+            named = [r for m in world.selector.names.mentions(from_subnet["name"]) for r in world.selector.meant(m, (inv.SUBNET,))]
             prefixes = [str(p) for r in named for p in (r.value("address_prefixes") or [])]  # type: ignore[attr-defined]
             if len(set(prefixes)) == 1:
                 return prefixes[0]
@@ -174,7 +176,7 @@ class Port:
         text = re.sub(
             r"\bonly\s+(?:the\s+)?[\w -]{0,30}?\s+may\b|\bfrom\s+(?:the\s+)?[\w-]+\s+(?:sub)?net\b", " ", text, flags=re.IGNORECASE
         )
-        silent = not [m for m in world.selector.names.mentions(text) if world.selector._meant(m, (NSG,))]
+        silent = not [m for m in world.selector.names.mentions(text) if world.selector.meant(m, (NSG,))]
         if world.last and silent and not answer:
             before = list(dict.fromkeys(g for r in world.last for g in world.inventory.guards_of(r)))
             if before:
@@ -344,8 +346,6 @@ class Port:
 
     @staticmethod
     def _remove(rule: Rule, rules: list[Rule], world: World) -> None:
-        from iac_agent.planner.removal import remove
-
         if not rule.path:
             remove(world, [r.owner for r in rules if not r.path])
             return
@@ -382,11 +382,11 @@ class Port:
         groups = list(dict.fromkeys(r.group for r in everything))
         text = re.sub(r"\bonly\s+(?:the\s+)?[\w -]{0,30}?\s+may\b", " ", _scrubbed(wish), flags=re.IGNORECASE)
         everywhere = re.search(r"\b(?:everywhere|all|every|any)\b", wish.text, re.IGNORECASE)
-        named = [m for m in world.selector.names.mentions(text) if world.selector._meant(m, (NSG,))]
+        named = [m for m in world.selector.names.mentions(text) if world.selector.meant(m, (NSG,))]
         if everywhere and not named:
             return everything
         if named or len(groups) > 1:
-            narrowed = [g for g in groups if any(g in world.selector._meant(m, (NSG,)) for m in named)]
+            narrowed = [g for g in groups if any(g in world.selector.meant(m, (NSG,)) for m in named)]
             if len(narrowed) == 1 or (narrowed and everywhere):
                 return [r for r in everything if r.group in narrowed]
             meant = self._groups(wish, world)
@@ -473,8 +473,6 @@ def _literal_source(place: Place) -> bool:
 
 
 def _dynamic_source(group: Resource, dynamic: Block) -> Value | None:
-    from iac_agent.hcl.evaluate import evaluate
-
     attribute = dynamic.attributes.get("for_each")
     return evaluate(group.instance.frame, attribute.value, ("dynamic", "security_rule", "for_each")) if attribute else None
 
@@ -563,8 +561,6 @@ def _element_of(rule: Rule, dynamic: Block | None) -> Place | None:
     index = rule.path[1]
     if source is None or not isinstance(index, int):
         return None
-    from iac_agent.hcl.evaluate import elements
-
     listed_ = elements(source)
     position = index - static
     return home_of(listed_[position][1]) if 0 <= position < len(listed_) else None
@@ -583,6 +579,3 @@ def _aligned(lines: list[str]) -> str:
     pairs = [line.strip().split(" = ", 1) for line in lines]
     width = max(len(k) for k, _ in pairs)
     return "".join(f"  {k.ljust(width)} = {v}\n" for k, v in pairs)
-
-
-__all__ = ["Port", "rules_of", "unwrap"]

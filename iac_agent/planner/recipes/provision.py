@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from iac_agent.hcl import edits as e
 from iac_agent.hcl.document import literal
 from iac_agent.planner import inventory as inv
+from iac_agent.planner import sizes
 from iac_agent.planner.inventory import LINUX, MACHINES, NIC, SUBNET, WINDOWS, Resource
-from iac_agent.planner.lexicon import KIND_PATTERN, kind_of, verb_pattern
+from iac_agent.planner.lexicon import NUMBERS, SERVICES, verb_pattern
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
-from iac_agent.planner.recipes.scale import _group
+from iac_agent.planner.recipes.scale import group_of
 from iac_agent.planner.style import file_of, label_for, name_source, own_source, reference, tags_source
 from iac_agent.planner.wish import CIDR, Wish
 from iac_agent.planner.world import World
@@ -102,18 +103,18 @@ class Provision:
         if (
             wish.has(r"\b(?:another|one more|more|additional|extra)\b")
             and not wish.has(r"\b(?:new|linux|windows|ubuntu|debian)\b")
-            and _group(wish, world)
+            and group_of(wish, world)
         ):
             return False
         if wish.has(r"^(?:we |i )?(?:need|want)\b") and not wish.has(r"\b(?:new|linux|windows|ubuntu|debian|rhel|vms?|servers?)\b"):
             return False
-        if wish.has(r"^(?:we |i )?need \d+ \w+s\s*:") and _group(wish, world):
+        if wish.has(r"^(?:we |i )?need \d+ \w+s\s*:") and group_of(wish, world):
             return False
         fresh = (
             wish.has(r"\b(?:new|linux|windows|ubuntu|debian|rhel|create|provision|deploy|launch|spin|stand up|set up|build|named|called)\b")
             or behind
         )
-        number_only = wish.has(r"\badd\b") and _group(wish, world) and not wish.has(r"\b(?:linux|windows|ubuntu|new)\b")
+        number_only = wish.has(r"\badd\b") and group_of(wish, world) and not wish.has(r"\b(?:linux|windows|ubuntu|new)\b")
         return bool(fresh or wish.size or wish.number) and not number_only
 
     def plan(self, wish: Wish, world: World) -> None:
@@ -154,8 +155,6 @@ class Provision:
             if kind == LINUX
             else ("MicrosoftWindowsServer", "WindowsServer", "2022-datacenter-azure-edition")
         )
-        from iac_agent.planner import sizes
-
         if wish.size and sizes.get(wish.size) is None:
             near = sizes.nearest(wish.size)
             raise Unsettled(Question(f"There is no VM size {wish.size} that I know.", dict.fromkeys(near, "")))
@@ -188,16 +187,12 @@ class Provision:
             wish.without(CIDR),
             re.IGNORECASE,
         )
-        from iac_agent.planner.lexicon import NUMBERS
-
         if not match:
             return 1
         return int(match[1]) if match[1].isdigit() else NUMBERS[match[1].lower()]
 
     @staticmethod
     def _usual_size(wish: Wish, kind: str, sibling: Resource | None) -> str:
-        from iac_agent.planner import sizes
-
         if wish.cores:
             memory = re.search(r"(\d+)\s*(?:gib|gb|gigs?)", wish.text, re.IGNORECASE)
             held = sizes.get(str(sibling.value("size"))) if sibling else None
@@ -230,7 +225,7 @@ class Provision:
         text = re.sub(r"\b(?:Standard_\w+|[BDEF]\d+\w*)\b|\bnamed .*|\bcalled .*", " ", text)
         answer = world.context.answer
         named = list(world.selector.names.mentions(answer or text))
-        found = [s for m in named for s in world.selector._meant(m, (SUBNET,))]
+        found = [s for m in named for s in world.selector.meant(m, (SUBNET,))]
         found = list(dict.fromkeys(found))
         if len(found) > 1:
             exact = [s for m in named for strength, s in m.named if s.type == SUBNET and strength >= 3]
@@ -470,8 +465,6 @@ class Provision:
     @staticmethod
     def _balancer(plan: _Plan, wish: Wish, world: World) -> str:
         label = label_for(world, inv.BALANCER, plan.base)
-        from iac_agent.planner.lexicon import SERVICES
-
         match = re.search(r"\b(?:port|on|for|tcp)\s+(\d{2,5})\b", wish.text, re.IGNORECASE)
         port = match[1] if match else next((SERVICES[s] for s in ("https", "http") if wish.has(rf"\b{s}\b")), "80")
         common = [("location", plan.location), ("resource_group_name", plan.group)]
@@ -566,5 +559,3 @@ _ORDINARY = re.compile(
     r"another|extra|of|for|and|my|our|some|few|single|one|additional|fresh|"
     r"azure|couple|standard|identical|alike|same|private|public|server|redhat|hat|simple|plain|medium|size|gen|lts|up|need|want|add|create)"
 )
-
-__all__ = ["KIND_PATTERN", "Provision", "kind_of"]

@@ -7,7 +7,6 @@ import re
 from iac_agent.hcl import edits as e
 from iac_agent.hcl.address import parse_path, show_path
 from iac_agent.hcl.document import literal
-from iac_agent.hcl.evaluate import Frame, evaluate
 from iac_agent.hcl.value import Place, Value
 from iac_agent.planner import inventory as inv
 from iac_agent.planner.inventory import MACHINES, SCALE_SETS, Resource
@@ -16,7 +15,7 @@ from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.recipes.remove import DEPENDENT
 from iac_agent.planner.removal import call_count, remove, set_count
 from iac_agent.planner.wish import Wish
-from iac_agent.planner.world import World, listed
+from iac_agent.planner.world import World
 from iac_agent.planner.write import home_of
 
 _WORD = "|".join(n for n in NUMBERS if n not in ("a", "an", "both", "half a", "couple"))
@@ -63,16 +62,20 @@ class Scale:
             return False
         if wish.has(r"\bscale\b") and (wish.number is not None or wish.has(r"\b(?:out|in)\b")):
             return True
-        if _PLAIN.search(wish.text) and _group(wish, world) and not wish.has(r"\b(?:create|new|launch|spin|deploy|linux|windows|ubuntu)\b"):
+        if (
+            _PLAIN.search(wish.text)
+            and group_of(wish, world)
+            and not wish.has(r"\b(?:create|new|launch|spin|deploy|linux|windows|ubuntu)\b")
+        ):
             return True
         if wish.has(r"\btwice as many\b|\b(?:double|halve)\b.*\b(?:number|instances|count)\b"):
             return True
         return any(p.search(wish.text) for p in (_TO, _RUN, _MORE, _LESS)) or (
-            _ADD.search(wish.text) is not None and _group(wish, world) is not None
+            _ADD.search(wish.text) is not None and group_of(wish, world) is not None
         )
 
     def plan(self, wish: Wish, world: World) -> None:
-        found = _group(wish, world)
+        found = group_of(wish, world)
         if found is None:
             raise Unsettled(Question("What should be scaled, and to how many?", {}))
         groups = found
@@ -162,12 +165,12 @@ class Scale:
             _copy_element(world, value, key, new)
 
 
-def _group(wish: Wish, world: World) -> list[list[Resource]] | None:
+def group_of(wish: Wish, world: World) -> list[list[Resource]] | None:
     """The groups of alike machines a wish names: all instances of a counted block, of a for_each, or of module calls."""
     text = _WORDS.sub(lambda m: " " * len(m[0]), wish.text)
     kinds = SCALE_SETS if wish.has(r"\bscale ?sets?\b|\bvmss\b") else (*MACHINES, *SCALE_SETS)
     mentions = world.selector.names.mentions(text)
-    meant = [r for m in mentions for r in world.selector._meant(m, kinds)]
+    meant = [r for m in mentions for r in world.selector.meant(m, kinds)]
     if not meant and wish.has(r"\binstances?\b|\bscale ?sets?\b|\bvmss\b"):
         meant = world.inventory.of_types(*SCALE_SETS)
     if not meant:
@@ -328,6 +331,3 @@ def _dependents(member: Resource, world: World) -> list[Resource]:
     around = [*nics, *disks, *(p for n in nics for p in world.inventory.refers_to(n, inv.PUBLIC_IP))]
     around += [u for x in (member, *nics) for u in world.inventory.referred_by(x) if u.type in DEPENDENT]
     return [r for r in around if r.instance.index == member.instance.index]
-
-
-__all__ = ["Frame", "Scale", "add_key", "evaluate", "listed"]
