@@ -74,8 +74,8 @@ def applied(style: str, folder: Path, gym: Gym) -> Applied:
     return Applied(style, RootModule(root), terraform.state(), terraform, folder / "scratch")
 
 
-def judge(row: Row, applied: Applied, planner: Planner, major: int = 5) -> str:
-    """Why the row fails; empty when it holds."""
+def judge(row: Row, applied: Applied, planner: Planner, major: int = 5, *, with_terraform: bool = True) -> str:
+    """Why the row fails; empty when it holds. Without Terraform the edits must only apply."""
     answer = planner.plan(row.ask, Context(applied.root, applied.state, major))
     if isinstance(answer, Question):
         if row.question is not None:
@@ -87,6 +87,9 @@ def judge(row: Row, applied: Applied, planner: Planner, major: int = 5) -> str:
     if row.plan is None:
         return f"plans {[f'{e.address}: {e.describe()}' for e in answer.edits][:4]}"
     try:
+        if not with_terraform:
+            apply_edits(applied.root, list(answer.edits))
+            return ""
         return compare(row.plan, planned(answer, applied))
     except IacAgentError as problem:
         return f"{problem.kind}: {problem.message[:600]} {[f'{e.address}: {e.describe()}' for e in answer.edits][:4]}"

@@ -1,4 +1,5 @@
-"""The request tables: people's words on six root modules, judged by the JSON of a real plan. A miss must be named here to be allowed."""
+"""The request tables: people's words on six root modules, judged by the JSON of a real plan: every second row
+here, all of them in `make bench`. A miss must be named in misses.txt to be allowed."""
 
 from __future__ import annotations
 
@@ -29,15 +30,15 @@ def test_requests(style: str, tmp_path: Path, gym: Gym, figure: Figure) -> None:
     right: Counter[str] = Counter()
     total: Counter[str] = Counter()
     misses = []
-    for row in table.rows(style):
-        why = table.judge(row, place, planner)
+    for number, row in enumerate(table.rows(style)):
+        why = table.judge(row, place, planner, with_terraform=number % 2 == 0)
         total[row.recipe] += 1
         right[row.recipe] += not why
         if why and row.ask not in KNOWN_MISSES:
             misses.append(f"[{row.recipe}] {row.ask}: {why}")
     for recipe in total:
-        figure(f"requests planned as they should be, {recipe}", right[recipe], total[recipe])
-    figure("requests planned as they should be, all", sum(right.values()), sum(total.values()))
+        figure(f"requests answered as they should be (every second plan by Terraform), {recipe}", right[recipe], total[recipe])
+    figure("requests answered as they should be (every second plan by Terraform), all", sum(right.values()), sum(total.values()))
     assert not misses, "\n".join(misses)
 
 
