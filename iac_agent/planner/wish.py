@@ -377,7 +377,11 @@ def _dangles(before: str) -> bool:
 
 def _elliptic(before: str, rest: str) -> bool:
     """`resize web to D4s_v5 and db to E8s_v5`: the second part repeats the form of the first without its verb."""
-    if _PORTED.match(rest) and re.search(rf"(?<![\w.-])(?:\d{{2,5}}|{_SERVICES})(?![\w.-])", before, re.IGNORECASE):
+    if (
+        _PORTED.match(rest)
+        and re.search(r"\b(?:for|from|on|to)\s", before)
+        and re.search(rf"(?<![\w.-])(?:\d{{2,5}}|{_SERVICES})(?![\w.-])", before, re.IGNORECASE)
+    ):
         return True
     if (
         _NUMBERED.match(rest)

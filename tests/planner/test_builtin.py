@@ -117,3 +117,10 @@ def test_the_rest_is_refused_with_what_is_possible(tmp_path: Path, request_text:
     answer = ask(tmp_path, ONE, request_text)
     assert isinstance(answer, Refusal)
     assert "resize" in answer.reason
+
+
+def test_a_source_behind_several_ports_is_that_of_all_of_them(tmp_path: Path) -> None:
+    group = 'resource "azurerm_network_security_group" "n" {\n  name = "nsg-n"\n}\n'
+    opened = edits(ask(tmp_path, group, "open 80, 443 and 8443 from 10.0.0.0/8"))
+    assert len(opened) == 3
+    assert all('source_address_prefix = "10.0.0.0/8"' in e for e in opened)
