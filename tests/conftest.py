@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from azure.identity import ClientSecretCredential
 
 from iac_agent.azure.provider_version import major_of
+from iac_agent.gym import identity
 from iac_agent.gym.daemon import Gym
 from iac_agent.terraform.binary import find
 
@@ -145,6 +147,27 @@ def gym(one_gym: Gym) -> Gym:
     one_gym.reset()
     one_gym.settings(operation_seconds=0, clock_offset=0, quota={}, deleted_vaults={})
     return one_gym
+
+
+def client_options(gym: Gym) -> dict[str, Any]:
+    """How an azure-mgmt client is pointed at the gym."""
+    endpoint, authority = gym.status().endpoint, str(gym.folder / "ca.pem")
+    credential = ClientSecretCredential(
+        identity.TENANT,
+        identity.CLIENT_ID,
+        identity.SECRET,
+        authority=endpoint,
+        disable_instance_discovery=True,
+        connection_verify=authority,
+    )
+    return {
+        "credential": credential,
+        "subscription_id": identity.SUBSCRIPTION,
+        "base_url": endpoint,
+        "credential_scopes": [f"{endpoint}/.default"],
+        "connection_verify": authority,
+        "polling_interval": 0,
+    }
 
 
 @pytest.fixture

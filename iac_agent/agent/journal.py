@@ -80,10 +80,8 @@ class Run:
     targets: list[str] = field(default_factory=list)
     approved: list[str] = field(default_factory=list)
     undo: list[dict[str, Any]] = field(default_factory=list)
-    touches: list[str] = field(default_factory=list)
     program: dict[str, Any] = field(default_factory=dict)
     steps: int = 0
-    proven: bool = False
     pid: int = 0
     error: str = ""
     started: float = field(default_factory=time.time)

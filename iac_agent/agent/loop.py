@@ -6,7 +6,6 @@ Read it from `Agent.apply` down. Everything it needs comes in through `Session`;
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
@@ -33,6 +32,7 @@ from iac_agent.errors import (
 )
 from iac_agent.guard import gate, redact
 from iac_agent.guard.verdict import Approved, Verdict, judge
+from iac_agent.hcl.address import without_keys
 from iac_agent.hcl.changeset import Outcome, apply_edits
 from iac_agent.hcl.module import RootModule
 from iac_agent.hcl.scope import Given
@@ -86,9 +86,9 @@ class Prepared:
 
     run: Run
     changes: ChangeSet
+    context: Context
     outcome: Outcome
     verdict: Verdict
-    shadow: Terraform
 
 
 class Agent:
@@ -120,6 +120,7 @@ class Agent:
             journal.clean(self.session.home)
             prepared = self._prepare(request)
             self.approve(prepared.run, prepared.verdict)
+            prepared.run.program = self._lifted(prepared, request)
             return self.execute(prepared.run, prepared.changes.expects, prepared.verdict)
 
     # --- understand, edit, plan, judge -----------------------------------------------------------------------------
@@ -149,13 +150,13 @@ class Agent:
             session.answer,
             session.given,
             session.about,
-            preview=lambda changes: self._preview(run, changes, root),
+            preview=lambda changes: self._preview(run, changes, context),
         )
         rounds = min(session.max_steps, session.planner.rounds)
         for step in range(1, rounds + 1):
             changes = self._understand(request, context)
             try:
-                prepared = self._attempt(run, changes, root)
+                prepared = self._attempt(run, changes, context)
             except (HclError, TerraformFailed, GateRefused, OutOfReach, Surplus) as problem:
                 if step == rounds:
                     raise
@@ -165,13 +166,12 @@ class Agent:
                 )
                 continue
             run.steps = step
-            run.program = self._lifted(run, request, changes, context)
             return self._shown(prepared)
         raise OutOfReach("the planner found no change that passes")
 
-    def _attempt(self, run: Run, changes: ChangeSet, root: RootModule) -> Prepared:
+    def _attempt(self, run: Run, changes: ChangeSet, context: Context) -> Prepared:
         """Edit in a shadow, plan and judge. Leaves nothing behind but the run's own folder."""
-        session = self.session
+        session, root = self.session, context.root
         outcome = apply_edits(root, list(changes.edits))
         if not outcome.files:
             raise OutOfReach("the edits change nothing: it is so already")
@@ -187,10 +187,11 @@ class Agent:
             raise OutOfReach("the edits would change nothing in Azure: Terraform plans no change from them")
         if (verdict.unrelated or verdict.entangled) and not session.consent.unrelated:
             plan, verdict = self._narrowed(run, terraform, verdict)
-        return Prepared(run, changes, outcome, verdict, terraform)
+        return Prepared(run, changes, context, outcome, verdict)
 
-    def _lifted(self, run: Run, request: str, changes: ChangeSet, context: Context) -> dict[str, Any]:
+    def _lifted(self, prepared: Prepared, request: str) -> dict[str, Any]:
         """The change as a metaprogram, for when it is proven; nothing when it holds something sensitive."""
+        run, changes = prepared.run, prepared.changes
         if (
             self.session.memory is None
             or changes.by in ("memory", "undo")
@@ -198,12 +199,12 @@ class Agent:
             or any(redact.edit(e.as_json()) != e.as_json() for e in changes.edits)
         ):
             return {}
-        program = lift(run.id, request, changes, context, {"planner": changes.by, "steps": run.steps})
+        program = lift(run.id, request, changes, prepared.context, {"planner": changes.by, "steps": run.steps})
         return asdict(program) if program is not None else {}
 
-    def _preview(self, run: Run, changes: ChangeSet, root: RootModule) -> str:
+    def _preview(self, run: Run, changes: ChangeSet, context: Context) -> str:
         """What Terraform would do, for a planner that looks before it proposes."""
-        prepared = self._attempt(run, replace(changes, touches=()), root)
+        prepared = self._attempt(run, replace(changes, touches=()), context)
         items = [f"{i.action} {i.address} {', '.join(i.forced_by or i.changed)}".strip() for i in prepared.verdict.intended]
         return "\n".join(items) or "no changes"
 
@@ -222,7 +223,6 @@ class Agent:
         run.keep(list(prepared.outcome.files.values()))
         run.verdict, run.expects = verdict.as_json(), [vars(e) for e in changes.expects if redact.text(str(e.value)) == str(e.value)]
         run.undo = _undo(prepared.outcome)
-        run.touches = [i.address for i in verdict.intended]
         run.save()
         session.reporter.judged(verdict)
         edits = [redact.edit(e.as_json()) for e in changes.edits]
@@ -357,12 +357,12 @@ class Agent:
             proofs += verification.live(expects, session.terraform.state(), session.arm(), session.major)
         session.reporter.proven(proofs)
         good = all(p.holds for p in proofs)
-        run.save(status="done", proven=good)
+        run.save(status="done")
         journal.clean(session.home)
         if good and run.program and session.memory is not None:
             evidence = {**run.program["evidence"], "approved": run.approved, "proofs": [p.what for p in proofs]}
             session.memory.keep(Metaprogram(**{**run.program, "evidence": evidence}))
-        self.record(run, "verified" if all(p.holds for p in proofs) else "not-verified", {"proofs": [p.as_json() for p in proofs]})
+        self.record(run, "verified" if good else "not-verified", {"proofs": [p.as_json() for p in proofs]})
         session.reporter.recorded(self.records)
         bad = [p for p in proofs if not p.holds]
         if bad:
@@ -394,10 +394,10 @@ def require_only(changes: ChangeSet, verdict: Verdict) -> None:
 
 def _covers(wanted: str, address: str) -> bool:
     """Whether an address is meant by one that may be a block's, or a type's with a star."""
-    bare = re.sub(r"\[[^\]]*\]", "", address)
+    bare = without_keys(address)
     if wanted.endswith("*"):
         return f".{bare}".rsplit(".", 2)[-2] == wanted[:-1]
-    return address == wanted or bare == wanted or (("[" not in wanted.rsplit(".", 1)[-1]) and bare == re.sub(r"\[[^\]]*\]", "", wanted))
+    return address == wanted or bare == wanted or (("[" not in wanted.rsplit(".", 1)[-1]) and bare == without_keys(wanted))
 
 
 def _undo(outcome: Outcome) -> list[dict[str, Any]]:
@@ -414,7 +414,7 @@ def _only_edited(plan: Plan, changes: ChangeSet) -> bool:
         path = str(getattr(edit, "path", ""))
         edited.setdefault(edit.address, set()).add(path.split(".")[0].split("[")[0])
     for change in plan.changes:
-        names = edited.get(re.sub(r"\[[^\]]*\]", "", change.address))
+        names = edited.get(without_keys(change.address))
         if names is None or change.action == "delete":
             return False
         if change.action == "create":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,6 +9,7 @@ from iac_agent.agent.report import Proof
 from iac_agent.azure.lenses import access, all_lenses
 from iac_agent.azure.lenses.table import Arm, get_path
 from iac_agent.errors import AzureError
+from iac_agent.hcl.address import without_keys
 from iac_agent.planner.inventory import MACHINES
 from iac_agent.planner.protocol import Expectation
 from iac_agent.terraform.models import Plan, State, StateResource
@@ -31,14 +31,14 @@ def live(expects: Iterable[Expectation], state: State, arm: Arm, major: int) -> 
     proofs: list[Proof] = []
     resources = list(state.resources())
     for expectation in expects:
-        instances = [r for r in resources if expectation.address in (r.address, re.sub(r"\[[^\]]*\]", "", r.address))]
+        instances = [r for r in resources if expectation.address in (r.address, without_keys(r.address))]
         for instance in instances:
             proofs.append(_live_value(expectation, instance, arm, major))
         if not instances:
             proofs.append(Proof(f"{expectation.address} {expectation.path}", "not in state", False))
     seen = {r.address: r for r in resources if r.type in MACHINES}
     touched = {e.address for e in expects}
-    proofs += [_health(r, arm) for a, r in seen.items() if touched & {a, re.sub(r"\[[^\]]*\]", "", a)}]
+    proofs += [_health(r, arm) for a, r in seen.items() if touched & {a, without_keys(a)}]
     return proofs
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,6 +31,20 @@ def inputs(command: F) -> F:
         click.option("--explain", is_flag=True, help="Say how the request was understood."),
         click.option("--include-unrelated", is_flag=True, help="Also apply changes the request did not ask for."),
     ]
+    return _with(options, command)
+
+
+def approvals(command: F) -> F:
+    """The flags of every command that applies something."""
+    options = [
+        click.option("--auto-approve", is_flag=True, help="Approve changes in place and creations; never a replacement or a destroy."),
+        click.option("--allow-replace", multiple=True, metavar="ADDR", help="Approve the replacement of this address."),
+        click.option("--allow-destroy", multiple=True, metavar="ADDR", help="Approve the destruction of this address."),
+    ]
+    return _with(options, command)
+
+
+def _with(options: Sequence[Callable[[F], F]], command: F) -> F:
     for option in reversed(options):
         command = option(command)
     return command
@@ -129,9 +143,7 @@ def plan(options: Globals, /, request: str, out: Path | None, detailed_exitcode:
 @click.command()
 @click.argument("request", required=False)
 @inputs
-@click.option("--auto-approve", is_flag=True, help="Approve changes in place and creations; never a replacement or a destroy.")
-@click.option("--allow-replace", multiple=True, metavar="ADDR", help="Approve the replacement of this address.")
-@click.option("--allow-destroy", multiple=True, metavar="ADDR", help="Approve the destruction of this address.")
+@approvals
 @click.pass_obj
 def apply(options: Globals, /, request: str | None, **flags: Any) -> int:
     """Apply REQUEST (or a plan saved with `plan -out`): edit, plan, judge, approve, apply, verify.
@@ -164,9 +176,7 @@ def _asked(options: Globals) -> str:
 
 @click.command()
 @inputs
-@click.option("--auto-approve", is_flag=True, help="Approve changes in place and creations; never a replacement or a destroy.")
-@click.option("--allow-replace", multiple=True, metavar="ADDR", help="Approve the replacement of this address.")
-@click.option("--allow-destroy", multiple=True, metavar="ADDR", help="Approve the destruction of this address.")
+@approvals
 @click.pass_obj
 def undo(options: Globals, /, **flags: Any) -> int:
     """Take the last change back: its inverse edits, planned, judged, approved, applied and verified like any change."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from iac_agent.cli.changes import agent_for, inputs, with_document
+from iac_agent.cli.changes import agent_for, approvals, inputs, with_document
 from iac_agent.cli.main import SCHEMA_VERSION, Globals
 from iac_agent.errors import UsageError
 
@@ -58,9 +58,7 @@ def forget(options: Globals, identifier: int) -> None:
 @click.argument("identifier", type=int)
 @click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")
 @inputs
-@click.option("--auto-approve", is_flag=True, help="Approve changes in place and creations; never a replacement or a destroy.")
-@click.option("--allow-replace", multiple=True, metavar="ADDR", help="Approve the replacement of this address.")
-@click.option("--allow-destroy", multiple=True, metavar="ADDR", help="Approve the destruction of this address.")
+@approvals
 @click.pass_obj
 def run(options: Globals, /, identifier: int, values: tuple[str, ...], **flags: object) -> int:
     """Run one with other parameters, as in: iacagent memory run 3 r1=vm-api"""

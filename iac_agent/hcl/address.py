@@ -14,6 +14,7 @@ Step = str | int
 _INDEX = r'\[(?:(?P<{0}int>\d+)|"(?P<{0}str>(?:[^"\\]|\\.)*)")\]'
 _MODULE = re.compile(r"module\.(?P<name>[^.\[\]]+)(?:" + _INDEX.format("i") + r")?\.?")
 _RESOURCE = re.compile(r"(?P<data>data\.)?(?P<type>[A-Za-z_][\w-]*)\.(?P<name>[A-Za-z_][\w-]*)(?:" + _INDEX.format("i") + r")?$")
+_KEY = re.compile(r'\[(?:"(?:[^"\\]|\\.)*"|[^\]"]*)\]')
 _PATH_STEP = re.compile(r'(@\d+|[A-Za-z_][\w-]*)|\[(\d+)\]|\["([^"]*)"\]')
 
 
@@ -25,7 +26,8 @@ def _index(match: re.Match[str]) -> str | int | None:
     return None
 
 
-def _show_index(index: str | int | None) -> str:
+def show_index(index: str | int | None) -> str:
+    """An instance key as Terraform writes it behind an address; empty for None."""
     if index is None:
         return ""
     return f"[{index}]" if isinstance(index, int) else '["' + index.replace("\\", "\\\\").replace('"', '\\"') + '"]'
@@ -62,9 +64,14 @@ class Address:
         return Address(self.type, self.name, None, tuple((m, None) for m, _ in self.modules), self.mode)
 
     def __str__(self) -> str:
-        prefix = "".join(f"module.{name}{_show_index(key)}." for name, key in self.modules)
+        prefix = "".join(f"module.{name}{show_index(key)}." for name, key in self.modules)
         data = "data." if self.mode == "data" else ""
-        return f"{prefix}{data}{self.type}.{self.name}{_show_index(self.index)}"
+        return f"{prefix}{data}{self.type}.{self.name}{show_index(self.index)}"
+
+
+def without_keys(address: str) -> str:
+    """The text of an address with every instance key left out, also where it is no full address (`azurerm_managed_disk*`)."""
+    return _KEY.sub("", address)
 
 
 def parse_path(text: str) -> tuple[Step, ...]:

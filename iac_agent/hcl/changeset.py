@@ -16,6 +16,7 @@ from iac_agent.hcl.document import Block, Document
 from iac_agent.hcl.inverse import inverse
 from iac_agent.hcl.layout import Splice, splice
 from iac_agent.hcl.module import Module, RootModule, json_has, local_address
+from iac_agent.hcl.paths import descend
 
 
 @dataclass
@@ -167,7 +168,7 @@ def _operate(block: Block, edit: e.Edit) -> Document:
 
 def _with_origin(root: RootModule, module: Module, block: Block, problem: ValueElsewhere, edit: e.Edit) -> ValueElsewhere:
     path = edit.path if isinstance(edit, e.InnerEdit) else problem.target
-    inner, steps = surgery.descend(block, parse_path(path))
+    inner, steps = descend(block, parse_path(path))
     attribute = inner.attributes.get(str(steps[0])) if steps else None
     origin = root.origin(module, block, attribute.value) if attribute else []
     return ValueElsewhere(problem.where, f"{edit.address} {problem.target}", problem.expression, origin)

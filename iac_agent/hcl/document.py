@@ -79,6 +79,10 @@ class Block:
     def blocks(self) -> list[Block]:
         return [Block(self.document, c) for c in self.body.children if c.type == "block"] if self.body else []
 
+    def dynamic(self, name: str) -> Block | None:
+        """The dynamic block that makes nested blocks of this name; None when there is none."""
+        return next((b for b in self.blocks if b.type == "dynamic" and b.labels == (name,)), None)
+
     @property
     def line(self) -> int:
         """1-based line of the block's first character."""
@@ -213,6 +217,11 @@ def references(document: Document, node: Node) -> list[str]:
                 break
         found.append(dotted)
     return found
+
+
+def refers_to(document: Document, node: Node, name: str) -> bool:
+    """Whether an expression refers to a name (`var.tags`, `module.web`) or to something inside it."""
+    return any(r == name or r.startswith(name + ".") for r in references(document, node))
 
 
 def literal(value: object) -> str:

@@ -11,7 +11,8 @@ from iac_agent.hcl.address import Step, parse_path, show_path
 from iac_agent.hcl.document import Block, Document, is_literal, key_name, map_key, unwrap, walk
 from iac_agent.hcl.expressions import items, step_into
 from iac_agent.hcl.layout import Splice, rebuild
-from iac_agent.hcl.surgery import UNIT, content_end, descend, insert_attribute, set_attribute, source
+from iac_agent.hcl.paths import descend
+from iac_agent.hcl.surgery import UNIT, content_end, insert_attribute, set_attribute, source
 
 
 def _collection(block: Block, path: str, kind: str) -> tuple[Document, Node]:

@@ -41,6 +41,12 @@ class Frame:
     address: str
     bound: Mapping[str, Value]
 
+    @property
+    def element(self) -> Value | None:
+        """What `each.value` is here: an element of the for_each around the expression; None where there is no for_each."""
+        each = self.bound.get("each")
+        return each.data["value"] if each is not None else None
+
     def bind(self, **values: Value) -> Frame:
         return replace(self, bound={**self.bound, **values})
 

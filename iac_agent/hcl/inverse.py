@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from iac_agent.errors import HclError
 from iac_agent.hcl import datafile
 from iac_agent.hcl import edits as e
-from iac_agent.hcl.address import Step, parse_path, show_path
+from iac_agent.hcl.address import parse_path, show_path
 from iac_agent.hcl.document import Block, literal, unwrap
-from iac_agent.hcl.expressions import items, step_into
+from iac_agent.hcl.expressions import items
 from iac_agent.hcl.module import RootModule
-from iac_agent.hcl.surgery import descend
+from iac_agent.hcl.paths import descend, node_at, source_at
 
 
 def inverse(root: RootModule, edit: e.Edit) -> e.Edit | None:
@@ -72,25 +71,9 @@ def _of_value(block: Block, edit: e.InnerEdit) -> e.Edit | None:
 
 def _appended(block: Block, edit: e.RemoveValue, now: str | None) -> e.Edit | None:
     *above, index = parse_path(edit.path)
-    inner, steps = descend(block, tuple(above))
-    node = inner.attributes[str(steps[0])].value if steps and str(steps[0]) in inner.attributes else None
-    for step in steps[1:]:
-        node = step_into(inner.document, node, step) if node is not None else None
+    node = node_at(block, tuple(above))
     last = node is not None and index == len(items(unwrap(node))) - 1
     return e.AppendItem(edit.address, show_path(tuple(above)), now) if last and now is not None else None
-
-
-def source_at(block: Block, path: tuple[Step, ...]) -> str | None:
-    """The source at a path of a block; None when nothing is there."""
-    try:
-        inner, steps = descend(block, path)
-    except HclError:
-        return None
-    attribute = inner.attributes.get(str(steps[0])) if steps else None
-    node = attribute.value if attribute else None
-    for step in steps[1:]:
-        node = step_into(inner.document, node, step) if node is not None else None
-    return inner.document.text(node) if node is not None else None
 
 
 def _new_block_path(block: Block, path: str) -> str:

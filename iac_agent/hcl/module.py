@@ -14,7 +14,7 @@ from tree_sitter import Node
 
 from iac_agent.errors import AmbiguousAddress, HclSyntaxError, NotEditable, UnknownAddress, UsageError
 from iac_agent.hcl.address import Address
-from iac_agent.hcl.document import Attribute, Block, Document, FileBody, is_literal, references, unwrap
+from iac_agent.hcl.document import Attribute, Block, Document, FileBody, is_literal, references, refers_to, unwrap
 
 _NAMED = re.compile(r"(?P<modules>(?:module\.[\w-]+\.)*)(?P<named>(?:variable|output|local|module)\.[\w-]+|provider\.[\w-]+(?:\.[\w-]+)?)$")
 
@@ -274,12 +274,15 @@ class RootModule:
             places.append(f"{block.document.path}:{line} (variable {name}{'' if default else ', no default'})")
         return places
 
+    def variable_files(self) -> list[Path]:
+        """The tfvars files that Terraform loads by itself, in its order."""
+        last = sorted([*self.directory.glob("*.auto.tfvars"), *self.directory.glob("*.auto.tfvars.json")])
+        return [f for f in (self.directory / "terraform.tfvars", self.directory / "terraform.tfvars.json", *last) if f.is_file()]
+
     def _tfvars(self, name: str) -> list[tuple[Path, int]]:
         """Where the tfvars files that Terraform loads by itself set a variable, in reverse load order (the last one wins)."""
-        last = sorted([*self.directory.glob("*.auto.tfvars"), *self.directory.glob("*.auto.tfvars.json")])
-        files = [self.directory / "terraform.tfvars", self.directory / "terraform.tfvars.json", *last]
         found = []
-        for file in (f for f in files if f.is_file()):
+        for file in self.variable_files():
             if file.suffix == ".json":
                 found += [(self.shown(file), 1)] if name in self._json(file) else []
             else:
@@ -299,11 +302,7 @@ class RootModule:
             for block in document.blocks:
                 if local_address(block) == local:
                     continue
-                lines = {
-                    node.start_point[0] + 1
-                    for node in _expressions(block.node)
-                    if any(r == name or r.startswith(name + ".") for r in references(document, node))
-                }
+                lines = {node.start_point[0] + 1 for node in _expressions(block.node) if refers_to(document, node, name)}
                 places += [f"{document.path}:{line}" for line in sorted(lines)]
         return places
 

@@ -16,7 +16,7 @@ from tree_sitter import Node
 
 from iac_agent.errors import HclError
 from iac_agent.hcl import datafile, functions
-from iac_agent.hcl.address import Step
+from iac_agent.hcl.address import Step, show_index
 from iac_agent.hcl.document import Attribute, Block, Document, unwrap
 from iac_agent.hcl.evaluate import Frame, elements, evaluate, member
 from iac_agent.hcl.expressions import operands, pairs
@@ -34,10 +34,6 @@ class Given:
     files: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     workspace: str = "default"
-
-
-def show_index(index: Index) -> str:
-    return "" if index is None else f"[{index}]" if isinstance(index, int) else f'["{index}"]'
 
 
 @dataclass(eq=False)
@@ -77,11 +73,6 @@ class Instance:
             if not found.known and found.why.startswith("no "):
                 return None
         return found
-
-    def prefixes(self, path: tuple[Step, ...]) -> list[Value]:
-        """The values at every prefix of a path, the outermost first."""
-        found = (self.value(path[: n + 1]) for n in range(len(path)))
-        return [v for v in found if v is not None]
 
 
 class Body:
@@ -431,10 +422,7 @@ class Configuration:
 
     @functools.cached_property
     def _files(self) -> tuple[Path, ...]:
-        folder = self.root.directory
-        names = sorted([*folder.glob("*.auto.tfvars"), *folder.glob("*.auto.tfvars.json")])
-        fixed = [folder / "terraform.tfvars", folder / "terraform.tfvars.json", *names]
-        return tuple([f for f in fixed if f.is_file()] + [Path(f) for f in self.given.files])
+        return (*self.root.variable_files(), *map(Path, self.given.files))
 
     def _file_value(self, file: Path, name: str) -> Value | None:
         shown = str(self.root.shown(file))

@@ -10,40 +10,13 @@ import re
 
 from tree_sitter import Node
 
-from iac_agent.errors import AmbiguousAddress, EditRejected, HclError, NotEditable, UnknownAddress, ValueElsewhere
-from iac_agent.hcl.address import Step, parse_path, show_path
+from iac_agent.errors import EditRejected, HclError, UnknownAddress, ValueElsewhere
+from iac_agent.hcl.address import parse_path, show_path
 from iac_agent.hcl.document import Attribute, Block, Document, is_literal, walk
 from iac_agent.hcl.layout import Splice, rebuild, splice
+from iac_agent.hcl.paths import descend
 
 UNIT = b"  "
-
-
-def descend(block: Block, steps: tuple[Step, ...]) -> tuple[Block, tuple[Step, ...]]:
-    """Follow nested blocks as far as `steps` name them; returns the innermost block and the steps that are left.
-
-    Raises AmbiguousAddress when a step names several blocks and gives no index, NotEditable for dynamic blocks.
-    """
-    while steps and isinstance(steps[0], str):
-        name = steps[0]
-        kin = [b for b in block.blocks if b.type == name]
-        labelled = next((b for b in kin if name == "dynamic" and b.labels == steps[1:2]), None)
-        if labelled is not None:
-            block, steps = labelled, steps[2:]
-            continue
-        index = steps[1] if len(steps) > 1 and isinstance(steps[1], int) else None
-        if not kin:
-            dynamic = next((b for b in block.blocks if b.type == "dynamic" and b.labels == (name,)), None)
-            if dynamic is not None:
-                raise NotEditable(f"{dynamic.where}: {name} is written by a dynamic block", hint="Change its for_each.")
-            return block, steps
-        if name in block.attributes:
-            return block, steps
-        if index is None and len(kin) > 1:
-            raise AmbiguousAddress(show_path(steps), [f"{name}[{i}] at {b.where}" for i, b in enumerate(kin)])
-        if (index or 0) >= len(kin):
-            raise UnknownAddress(f"{name}[{index}]", [f"{name}[{i}]" for i in range(len(kin))], block.where)
-        block, steps = kin[index or 0], steps[1:] if index is None else steps[2:]
-    return block, steps
 
 
 def _block_start(block: Block) -> Node:

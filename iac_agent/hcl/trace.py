@@ -18,13 +18,12 @@ _FEW = 5
 class Trace:
     """One value of one instance. `chain` are the places from the resource to where the value is written.
 
-    `value` is None when nothing is written at `path`; `holder` is then the innermost value that could hold it.
+    `value` is None when nothing is written at `path`.
     """
 
     instance: Instance
     path: tuple[Step, ...]
     value: Value | None
-    holder: Value | None
 
     @property
     def chain(self) -> tuple[Place, ...]:
@@ -48,9 +47,7 @@ class Trace:
 def trace(instance: Instance, path: str) -> Trace:
     """Trace a value, given by its path inside the block (`size`, `os_disk.disk_size_gb`, `tags.env`)."""
     steps = parse_path(path)
-    value = instance.value(steps)
-    before = instance.prefixes(steps[:-1])
-    return Trace(instance, steps, value, before[-1] if before else None)
+    return Trace(instance, steps, instance.value(steps))
 
 
 class Users:

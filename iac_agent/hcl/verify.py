@@ -73,7 +73,7 @@ def _body(tree: Tree, block: Block) -> tuple[list[Any], int, Tree]:
 
 
 def _descend(body: Tree, steps: tuple[Step, ...]) -> tuple[Tree, tuple[Step, ...]]:
-    """Follow nested blocks, as `surgery.descend` does, but in the parsed values."""
+    """Follow nested blocks, as `paths.descend` does, but in the parsed values."""
     while steps and isinstance(body.get(str(steps[0])), list) and _is_blocks(body[str(steps[0])]):
         labelled = [v for b in body["dynamic"] for k, v in b.items() if (key_name(k),) == steps[1:2]] if steps[0] == "dynamic" else []
         if labelled:
@@ -217,7 +217,7 @@ def _comparable(value: Any) -> Any:
 
 def check(path: object, before: Tree, after: Tree, block: Block | None, edit: e.Edit) -> None:
     """Raise EditRejected unless `after` is `before` with exactly this edit."""
-    if block is not None and isinstance(edit, e.InnerEdit) and (into := _computed_part(before, block, edit)) is not None:
+    if block is not None and isinstance(edit, e.InnerEdit) and (into := _computed_part(edit)) is not None:
         before, after = _without(before, block, into), _without(after, block, into)
         if before != after:
             raise EditRejected(f"{path}: the edit changed more than asked: {edit.describe()}")
@@ -233,7 +233,7 @@ def check(path: object, before: Tree, after: Tree, block: Block | None, edit: e.
         raise EditRejected(f"{path}: the edit changed more or less than asked: {edit.describe()}")
 
 
-def _computed_part(tree: Tree, block: Block, edit: e.InnerEdit) -> tuple[Step, ...] | None:
+def _computed_part(edit: e.InnerEdit) -> tuple[Step, ...] | None:
     """The path to the computed expression an edit reaches into; None when it stays among literals, which both parsers see inside."""
     steps = parse_path(edit.path)
     first = next((i for i, s in enumerate(steps) if str(s).startswith("@")), None)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from iac_agent.hcl.address import Step, parse_path
+from iac_agent.hcl.address import Step, parse_path, without_keys
 from iac_agent.hcl.document import Block
 from iac_agent.hcl.module import RootModule
 from iac_agent.hcl.scope import Configuration, Given, Instance
@@ -118,17 +117,29 @@ class Inventory:
     def by_address(self) -> dict[str, Resource]:
         return {r.address: r for r in self.resources}
 
+    @functools.cached_property
+    def position(self) -> dict[Resource, int]:
+        """Where each resource stands in the order of the configuration."""
+        return {r: n for n, r in enumerate(self.resources)}
+
     def of_types(self, *types: str) -> list[Resource]:
         return [r for r in self.resources if r.type in types]
 
     def of_block(self, address: str) -> list[Resource]:
         """Every instance of a block, by the address of the block or of any instance."""
-        plain = re.sub(r"\[[^\]]*\]", "", address)
+        plain = without_keys(address)
         return [r for r in self.resources if r.block_address == plain]
 
     def siblings(self, resource: Resource) -> list[Resource]:
         """The instances written by the very same block, also through other calls of its module."""
-        return [r for r in self.resources if r.block == resource.block]
+        return list(self._by_block[resource.block])
+
+    @functools.cached_property
+    def _by_block(self) -> dict[Block, list[Resource]]:
+        found: dict[Block, list[Resource]] = {}
+        for resource in self.resources:
+            found.setdefault(resource.block, []).append(resource)
+        return found
 
     # --- what belongs to what ------------------------------------------------------------------------------------------
 
@@ -151,11 +162,16 @@ class Inventory:
 
     def referred_by(self, resource: Resource, *types: str) -> list[Resource]:
         """What refers to this resource."""
-        return [
-            r
-            for r in self.resources
-            if (not types or r.type in types) and any(a == resource.address for _, a in self._references.get(r.address, []))
-        ]
+        return [r for r in self._referrers.get(resource.address, []) if not types or r.type in types]
+
+    @functools.cached_property
+    def _referrers(self) -> dict[str, list[Resource]]:
+        """For every address the resources that refer to it, in the order of the configuration."""
+        found: dict[str, list[Resource]] = {}
+        for resource in self.resources:
+            for address in dict.fromkeys(a for _, a in self._references[resource.address]):
+                found.setdefault(address, []).append(resource)
+        return found
 
     def disks_of(self, machine: Resource) -> list[Resource]:
         """The data disks attached to a machine."""

@@ -479,12 +479,13 @@ KIND_PATTERN = re.compile(
 )
 
 
-KNOWN_WORDS = frozenset(
+VOCABULARY = frozenset(
     w
     for group in (*VERBS.values(), tuple(KINDS), tuple(SERVICES), tuple(ROLE_NOUNS), tuple(NUMBERS), REGIONS)
     for phrase in group
     for w in phrase.split()
-) | frozenset(
+)
+KNOWN_WORDS = VOCABULARY | frozenset(
     str.split(
         """
     removed deleted attached detached resized renamed enabled disabled restricted increased created deployed removes deletes

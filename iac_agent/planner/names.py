@@ -78,13 +78,13 @@ class Names:
 
     def _add_parts(self) -> None:
         """Pieces of Azure names that tell some resources from others: `web` of vm-shop-web-01."""
-        pieces: dict[tuple[str, ...], set[Resource]] = {}
+        pieces: dict[tuple[str, ...], dict[Resource, None]] = {}
         for resource in self.inventory.resources:
             whole = _key(resource.azure_name)
             for start in range(len(whole)):
                 for end in range(start + 1, len(whole) + 1):
                     if start or not all(w in _PREFIXES for w in whole[start:end]):
-                        pieces.setdefault(whole[start:end], set()).add(resource)
+                        pieces.setdefault(whole[start:end], {})[resource] = None
         most = max(3, len(self.inventory.resources) * 6 // 10)
         for key, found in pieces.items():
             if len(found) <= most and not all(w.isdigit() for w in key):

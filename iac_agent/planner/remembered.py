@@ -10,9 +10,10 @@ from iac_agent.errors import HclError, IacAgentError
 from iac_agent.hcl import edits as e
 from iac_agent.hcl.address import parse_path
 from iac_agent.hcl.changeset import apply_edits
+from iac_agent.hcl.datafile import is_data_file
 from iac_agent.hcl.document import literal
-from iac_agent.hcl.inverse import source_at
 from iac_agent.hcl.module import RootModule
+from iac_agent.hcl.paths import source_at
 from iac_agent.planner.inventory import Inventory, Resource
 from iac_agent.planner.names import Names
 from iac_agent.planner.protocol import Answer, ChangeSet, Context, Refusal
@@ -26,7 +27,7 @@ def lift(run: str, request: str, changes: ChangeSet, context: Context, evidence:
     inventory = Inventory.build(context.root, context.state, context.given)
     edits = [x.as_json() for x in changes.edits]
     pattern, parameters, replaced = _resources(request, edits, inventory)
-    pattern, more = _values(pattern, replaced, parameters)
+    pattern, more = _values(pattern, replaced)
     if not pattern.strip():
         return None
     checks = [(c["address"], c["path"], c["there"]) for c in _checks(changes, context.root, replaced)]
@@ -51,7 +52,7 @@ def _resources(request: str, edits: list[dict[str, Any]], inventory: Inventory) 
     return pattern, parameters, replaced
 
 
-def _values(pattern: str, edits: list[dict[str, Any]], taken: dict[str, str]) -> tuple[str, dict[str, str]]:
+def _values(pattern: str, edits: list[dict[str, Any]]) -> tuple[str, dict[str, str]]:
     """Values and keys of the edits that the request says word for word, as `{v1}`."""
     parameters: dict[str, str] = {}
     for field_name in ("value", "key", "to"):
@@ -74,8 +75,8 @@ def _values(pattern: str, edits: list[dict[str, Any]], taken: dict[str, str]) ->
 def _checks(changes: ChangeSet, root: RootModule, replaced: list[dict[str, Any]]) -> list[dict[str, Any]]:
     found = []
     for edit, lifted in zip(changes.edits, replaced, strict=True):
-        if isinstance(edit, e.SetAttribute | e.RemoveAttribute | e.AddBlock) and not edit.address.endswith(
-            (".tfvars", ".yaml", ".yml", ".json")
+        if isinstance(edit, e.SetAttribute | e.RemoveAttribute | e.AddBlock) and not (
+            edit.address.endswith(".tfvars") or is_data_file(edit.address)
         ):
             there = _there(root, edit.address, edit.path)
             if there is not None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 
-from tree_sitter import Node
-
 from iac_agent.hcl import edits as e
 from iac_agent.hcl.address import parse_path, show_path
-from iac_agent.hcl.document import Block, literal, references, unwrap
+from iac_agent.hcl.document import Block, literal, refers_to, unwrap
 from iac_agent.hcl.evaluate import evaluate
 from iac_agent.hcl.expressions import pairs
-from iac_agent.hcl.value import Place, Value
+from iac_agent.hcl.module import Module
+from iac_agent.hcl.value import Place
 from iac_agent.planner.inventory import Resource
 from iac_agent.planner.protocol import Refusal, Unsettled
 from iac_agent.planner.world import World
@@ -56,7 +55,7 @@ def _drop_shared_elements(world: World, together: list[Resource], going: list[Re
         home = _element_home(resource)
         if home is None:
             return False
-        _drop(world, home)
+        drop(world, home)
     return True
 
 
@@ -74,47 +73,37 @@ def _others_run_over(world: World, resource: Resource, going: list[Resource]) ->
 
 def _still_needed(world: World, resource: Resource, going: list[Resource]) -> bool:
     """Whether blocks that stay refer to this one in their source, so that it must stay declared with no instance."""
-    local = ".".join(resource.block.labels)
-    leaving = {
-        r.block.node.start_byte
-        for r in going
-        if len([s for s in world.inventory.siblings(r) if s not in going]) == 0 and r.block.document is resource.block.document
-    }
-    for document in resource.instance.scope.module.documents:
-        for block in document.blocks:
-            if (
-                block.type == "output"
-                or block == resource.block
-                or (document is resource.block.document and block.node.start_byte in leaving)
-            ):
-                continue
-            if any(
-                r.block == block and r in going and all(s in going for s in world.inventory.siblings(r)) for r in world.inventory.resources
-            ):
-                continue
-            if re.search(rf"(?<![\w.-]){re.escape(local)}(?![\w-])", document.text(block.node)):
-                return True
-    return False
+    named = re.compile(rf"(?<![\w.-]){re.escape('.'.join(resource.block.labels))}(?![\w-])")
+    leaving = {r.block for r in going if all(s in going for s in world.inventory.siblings(r))} | {resource.block}
+    return any(
+        block.type != "output" and block not in leaving and named.search(document.text(block.node))
+        for document in resource.instance.scope.module.documents
+        for block in document.blocks
+    )
 
 
 def _remove_block(world: World, resource: Resource) -> None:
     world.writer.add(e.RemoveResource(resource.block_address))
-    module = resource.instance.scope.module
-    local = ".".join(resource.block.labels)
+    _clean_outputs(world, resource.instance.scope.module, ".".join(resource.block.labels))
+
+
+def _clean_outputs(world: World, module: Module, local: str) -> None:
+    """Take what refers to a removed block or call out of the outputs of the root; those of other modules are for their callers."""
+    if module.path:
+        return
     for name, blocks in module.index.items():
-        if name.startswith("output.") and not module.path:
-            for block in blocks:
-                _clean_output(world, name, block, local)
+        for block in blocks if name.startswith("output.") else ():
+            _clean_output(world, name, block, local)
 
 
 def _clean_output(world: World, name: str, block: Block, local: str) -> None:
     """Take what refers to a removed block out of a root output: one entry of its map, or all of it."""
     value = block.attributes.get("value")
-    if value is None or not _refers(block, value.value, local):
+    if value is None or not refers_to(block.document, value.value, local):
         return
     node = unwrap(value.value)
     entries = pairs(block.document, node) if node.type == "object" else {}
-    gone = [k for k, pair in entries.items() if _refers(block, pair, local)]
+    gone = [k for k, pair in entries.items() if refers_to(block.document, pair, local)]
     if gone and len(gone) < len(entries):
         for key in gone:
             world.writer.add(e.DropKey(name, "value", key))
@@ -123,15 +112,10 @@ def _clean_output(world: World, name: str, block: Block, local: str) -> None:
     world.notes.append(f"{name} told about {local}; that goes too.")
 
 
-def _refers(block: Block, node: Node, local: str) -> bool:
-    return any(r == local or r.startswith(local + ".") for r in references(block.document, node))
-
-
 def _element_home(resource: Resource) -> Place | None:
     """Where the for_each element of an instance is written: a map entry, or an item of a set or list."""
-    each = resource.instance.frame.bound.get("each")
-    value: Value | None = each.data.get("value") if each is not None and isinstance(each.data, dict) else None
-    place = home_of(value) if value is not None else None
+    element = resource.instance.frame.element
+    place = home_of(element) if element is not None else None
     return place if place is not None and place.editable else None
 
 
@@ -146,10 +130,9 @@ def _all_users_go(world: World, place: Place, going: list[Resource]) -> bool:
 def _places_inside(world: World, place: Place, going: list[Resource]) -> list[Place]:
     """The places of everything that is written inside an element."""
     for resource in going:
-        each = resource.instance.frame.bound.get("each")
-        value: Value | None = each.data.get("value") if each is not None and isinstance(each.data, dict) else None
-        if value is not None and (home := home_of(value)) is not None and home.key == place.key:
-            return [v.via[-1] for v in value.walk() if v.via and v.via[-1].file == place.file and v.via[-1].address == place.address]
+        element = resource.instance.frame.element
+        if element is not None and (home := home_of(element)) is not None and home.key == place.key:
+            return [v.via[-1] for v in element.walk() if v.via and v.via[-1].file == place.file and v.via[-1].address == place.address]
     return []
 
 
@@ -165,7 +148,8 @@ def _made_from(world: World, place: Place, addresses: set[str]) -> list[str]:
     return [a for a in addresses if (home := _element_home(world.inventory.by_address[a])) is not None and home.key == place.key]
 
 
-def _drop(world: World, place: Place) -> None:
+def drop(world: World, place: Place) -> None:
+    """Take out the map entry or list item that stands at a place."""
     steps = parse_path(place.path)
     if isinstance(steps[-1], int):
         world.writer.add(e.RemoveValue(place.address, place.path))
@@ -179,7 +163,7 @@ def _exclude_keys(world: World, together: list[Resource], going: list[Resource])
     rest: list[Resource] = []
     for resource, home in homes.items():
         if home is not None and _steps_ok(home) and _all_users_go(world, home, going):
-            _drop(world, home)
+            drop(world, home)
         else:
             rest.append(resource)
     if not rest:
@@ -229,14 +213,7 @@ def set_count(world: World, resource: Resource, number: int, along: list[Resourc
     for place in reversed(value.via if not value.why else ()):
         users = world.inventory.users.of(place)
         if place.editable and all(world.inventory.by_address[a].block_address in moving for a, _ in users):
-            world.writer.add(
-                e.SetAttribute(
-                    place.address,
-                    place.path,
-                    str(number),
-                    replacing="" if place.source.strip().isdigit() or not place.source else place.source,
-                )
-            )
+            world.writer.write_at(place, number)
             return
     now = resource.block.document.text(resource.block.attributes["count"].value)
     less = len(siblings) - number
@@ -287,19 +264,15 @@ def _remove_from_module(world: World, resource: Resource, siblings: list[Resourc
         )
     if key is None:
         world.writer.add(e.RemoveResource(call))
-        for name, blocks in scope.parent.module.index.items():
-            if name.startswith("output.") and not scope.parent.module.path:
-                for block in blocks:
-                    _clean_output(world, name, block, f"module.{scope.module.path[-1]}")
+        _clean_outputs(world, scope.parent.module, f"module.{scope.module.path[-1]}")
         return
     if isinstance(key, int):
         _lower_call_count(world, resource, key, going)
         return
-    each = scope.call.bound.get("each") if scope.call else None
-    value = each.data.get("value") if each is not None and isinstance(each.data, dict) else None
-    home = home_of(value) if value is not None else None
+    element = scope.call.element if scope.call else None
+    home = home_of(element) if element is not None else None
     if home is not None and home.editable and _steps_ok(home):
-        _drop(world, home)
+        drop(world, home)
         return
     raise Unsettled(Refusal(f"I cannot take {call}[{key}] out: its for_each is computed."))
 
@@ -328,7 +301,7 @@ def call_count(world: World, resource: Resource, number: int) -> None:
     shared = len({s.parent for s in world.inventory.configuration.scopes if s.module.call == call}) > 1
     place = next((p for p in reversed(value.via) if p.editable and not (shared and p.address.startswith(parent.module.prefix))), None)
     if place is not None and not (shared and parent.module.path and "variable." in place.address):
-        world.writer.add(e.SetAttribute(place.address, place.path, str(number), replacing="" if place.source.isdigit() else place.source))
+        world.writer.write_at(place, number)
         return
     name = re.fullmatch(r"var\.([\w-]+)", call.document.text(attribute.value))
     if name and parent.parent is not None:

@@ -195,7 +195,7 @@ class Selector:
                 current += [r for r in inside if r not in current]
                 unclear = unclear or (len(inside) > 1 and not mention.plural)
             end = mention.end
-        return sorted(set(current), key=self.inventory.resources.index), unclear and len(current) > 1
+        return sorted(set(current), key=self.inventory.position.__getitem__), unclear and len(current) > 1
 
     def _ordinal(self, text: str, found: list[Resource]) -> list[Resource]:
         if len(found) < 2:
@@ -215,7 +215,9 @@ class Selector:
             if not beyond:
                 continue
             partly = len(beyond) < len(words(word)) and ("-" in word or "_" in word)
-            if partly and all(w.text in _PLAIN_WORDS or lexicon.singular(w.text) in _VOCABULARY or w.text in _GROUP_WORDS for w in beyond):
+            if partly and all(
+                w.text in _PLAIN_WORDS or lexicon.singular(w.text) in lexicon.VOCABULARY or w.text in _GROUP_WORDS for w in beyond
+            ):
                 continue
             looks = bool(re.search(r"\d|[a-z][A-Z]", word) or "-" in word or "_" in word) and not _ORDINARY.fullmatch(word)
             close = self.close(word) if looks or _may_be_misspelt(word) else []
@@ -235,7 +237,13 @@ class Selector:
                 re.IGNORECASE,
             )
             word = before["word"].lower() if before else ""
-            if word and word not in _PLAIN_WORDS and word not in _VOCABULARY and not _ORDINARY.fullmatch(word) and word not in _GROUP_WORDS:
+            if (
+                word
+                and word not in _PLAIN_WORDS
+                and word not in lexicon.VOCABULARY
+                and not _ORDINARY.fullmatch(word)
+                and word not in _GROUP_WORDS
+            ):
                 return self.ask(pool, f"I do not know what {word!r} means here.")
         return None
 
@@ -318,23 +326,8 @@ def _may_be_misspelt(word: str) -> bool:
         and word.islower()
         and word not in _PLAIN_WORDS
         and lexicon.singular(word) not in _PLAIN_WORDS
-        and word not in _VOCABULARY
+        and word not in lexicon.VOCABULARY
     )
-
-
-_VOCABULARY = frozenset(
-    w
-    for group in (
-        *lexicon.VERBS.values(),
-        tuple(lexicon.KINDS),
-        tuple(lexicon.SERVICES),
-        tuple(lexicon.ROLE_NOUNS),
-        tuple(lexicon.NUMBERS),
-        lexicon.REGIONS,
-    )
-    for phrase in group
-    for w in phrase.split()
-)
 
 
 def _without_kinds(text: str) -> str:

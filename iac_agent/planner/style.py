@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 
-from iac_agent.hcl.address import Address
+from iac_agent.hcl import edits as e
 from iac_agent.hcl.document import literal
 from iac_agent.hcl.value import Value
 from iac_agent.planner.inventory import Resource
@@ -37,6 +38,38 @@ def _tail(value: Value, resource: Resource, attribute: str) -> str | None:
         if found is not None:
             return f"[{literal(key)}]{found}"
     return None
+
+
+def rows(arguments: Mapping[str, str], indent: int = 2) -> str:
+    """Arguments, by name and as source, in lines with their equals signs under each other."""
+    width = max(map(len, arguments))
+    return "".join(f"{' ' * indent}{name.ljust(width)} = {source}\n" for name, source in arguments.items())
+
+
+def add_resource(
+    world: World,
+    type_name: str,
+    label: str,
+    arguments: Mapping[str, str],
+    file: str = "main.tf",
+    repeat: str = "",
+    blocks: Sequence[str] = (),
+    module: str = "",
+) -> None:
+    """Write a new resource.
+
+    `arguments` and nested `blocks` are source; `repeat` is its for_each or count, with the empty line behind it; `module` the address
+    prefix of the module it belongs to, empty for the root.
+    """
+    nested = "".join(f"\n{block}" for block in blocks)
+    address = f"{module}{type_name}.{label}"
+    world.writer.add(e.AddTopLevel(address, f'resource "{type_name}" "{label}" {{\n{repeat}{rows(arguments)}{nested}}}\n', file))
+    world.touch([address])
+
+
+def block_source(name: str, arguments: Mapping[str, str]) -> str:
+    """A nested block of a new resource."""
+    return f"  {name} {{\n{rows(arguments, 4)}  }}\n"
 
 
 def own_source(resource: Resource, name: str) -> str | None:
@@ -103,8 +136,3 @@ def label_for(world: World, type_name: str, name: str) -> str:
 
 def file_of(resource: Resource | None, default: str = "main.tf") -> str:
     return str(resource.block.document.path).rsplit("/", 1)[-1] if resource is not None else default
-
-
-def block_address(text: str) -> str:
-    """The address of an instance without its keys."""
-    return str(Address.parse(text).block)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -68,7 +67,8 @@ class World:
 
     def followers(self) -> tuple[str, ...]:
         """What depends on what is touched, directly or not: Terraform may have to change it too."""
-        pending = [r for r in self.inventory.resources if r.address in self.touches or r.block_address in self.touches]
+        touched = set(self.touches)
+        pending = [r for r in self.inventory.resources if touched & {r.address, r.block_address}]
         found: dict[str, None] = {}
         while pending:
             for user in self.inventory.referred_by(pending.pop()):
@@ -79,10 +79,6 @@ class World:
 
     def say(self, reason: str) -> None:
         self.reasons.append(reason)
-
-    @functools.cached_property
-    def major(self) -> int:
-        return self.context.major
 
 
 def listed(resources: Iterable[Resource]) -> str:

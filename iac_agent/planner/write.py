@@ -6,19 +6,18 @@ module call, a field of their for_each element, or an override by key. What cann
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tree_sitter import Node
-
 from iac_agent.hcl import edits as e
 from iac_agent.hcl.address import parse_path
-from iac_agent.hcl.document import Block, Document, is_literal, literal, unwrap
+from iac_agent.hcl.datafile import is_data_file
+from iac_agent.hcl.document import Block, Document, is_literal, literal, map_key, unwrap
 from iac_agent.hcl.evaluate import Frame, evaluate
 from iac_agent.hcl.expressions import operands, pairs
+from iac_agent.hcl.paths import node_at, source_at
 from iac_agent.hcl.scope import Instance, Scope
 from iac_agent.hcl.value import Place, Value
 from iac_agent.planner.inventory import Inventory, Resource
@@ -40,6 +39,20 @@ class _Level:
     address: str
     scope: Scope
     key: str | int | None
+
+    @property
+    def index(self) -> str:
+        """What tells its instances apart, as source."""
+        return "each.key" if isinstance(self.key, str) else "count.index"
+
+    def among(self, keys: list[str | int]) -> str:
+        """The condition that holds for the instances with these keys."""
+        return f"contains({literal(keys)}, {self.index})"
+
+    def by_key(self, keys: list[str | int], source: str, otherwise: str) -> str:
+        """An expression that is `source` for the instances with these keys."""
+        own = ", ".join(f"{map_key(str(k))} = {source}" for k in keys)
+        return f"lookup({{ {own} }}, {self.index if isinstance(self.key, str) else f'tostring({self.index})'}, {otherwise})"
 
 
 @dataclass
@@ -87,7 +100,7 @@ class Writer:
             )
             if place is None:
                 raise Unsettled(self.shared(target, path, [r for r in self.inventory.siblings(target) if r not in targets]))
-            self._write_at(place, value)
+            self.write_at(place, value)
 
     def set_each(self, values: dict[Resource, Any], path: str, after: str = "") -> None:
         """Give each target its own value. Raises Unsettled."""
@@ -101,7 +114,7 @@ class Writer:
         if held is not None and held.via:
             place = self._exclusive(held, targets, path)
             if place is not None and not self._flip(target, targets, path, value):
-                self._write_at(place, value)
+                self.write_at(place, value)
             if place is not None:
                 return
         if not self._flip(target, targets, path, value) and not self._as_own_field(target, targets, path, value):
@@ -122,7 +135,7 @@ class Writer:
 
     def _flip(self, target: Resource, targets: list[Resource], path: str, value: Any) -> bool:
         """Change the condition of `cond ? a : b` instead of its branches, when the other branch is the value wanted."""
-        node = _node_at(target.block, path)
+        node = node_at(target.block, parse_path(path))
         if node is None or unwrap(node).type != "conditional":
             return False
         frame, steps = target.instance.frame, parse_path(path)
@@ -143,7 +156,7 @@ class Writer:
         for place in reversed(condition.via):
             names = {n for _, n in self.inventory.users.of(place)}
             if place.editable and not condition.why and self.inventory.users.exclusive(place, instances, *names):
-                self._write_at(place, not condition.data)
+                self.write_at(place, not condition.data)
                 return True
         return self._put_field(target, targets, self._levels(target.instance)[-1], source, not condition.data)
 
@@ -168,7 +181,8 @@ class Writer:
                 return place
         return None
 
-    def _write_at(self, place: Place, value: Any) -> None:
+    def write_at(self, place: Place, value: Any) -> None:
+        """Put `value` (Python data) at a place that is known to be the right one."""
         replacing = "" if _is_literal(place) else place.source
         self.add(e.SetAttribute(place.address, place.path, literal(value), replacing=replacing))
 
@@ -176,41 +190,27 @@ class Writer:
 
     def _split(self, target: Resource, targets: list[Resource], path: str, source: str, after: str = "") -> None:
         """Write `source` where it reaches the targets and nobody else: at the block, by an override, or further up."""
-        level = self._levels(target.instance)[-1]
-        held = target.instance.value(parse_path(path))
-        self._split_at(target, targets, level, path, source, after, held)
+        self._split_at(target, targets, self._levels(target.instance)[-1], path, source, after)
 
-    def _split_at(
-        self, target: Resource, targets: list[Resource], level: _Level, path: str, source: str, after: str, held: Value | None
-    ) -> None:
-        reached = self._below(level, target)
-        if set(reached) <= set(targets):
-            self._put(level, path, source, after, _written_here(level, path))
+    def _split_at(self, target: Resource, targets: list[Resource], level: _Level, path: str, source: str, after: str = "") -> None:
+        if set(self._below(level, target)) <= set(targets):
+            self.add(e.SetAttribute(level.address, path, source, after, _written_here(level, path)))
             return
-        keys = {self._key_at(t, level) for t in targets if t in reached}
-        beside = [r for r in reached if self._key_at(r, level) in keys and r not in targets]
-        if not beside and level.key is not None:
-            self._override(target, targets, level, path, source, after)
-            return
-        self._through_variable(target, targets, level, path, source, after, held)
+        keys = self._own_keys(target, targets, level)
+        if keys is None:
+            self._through_variable(target, targets, level, path, source, after)
+        elif not self._as_field(target, targets, level, path, source, after):
+            self._override(level, keys, path, source, after)
 
-    def _put(self, level: _Level, path: str, source: str, after: str, replacing: str) -> None:
-        self.add(e.SetAttribute(level.address, path, source, after, replacing))
-
-    def _override(self, target: Resource, targets: list[Resource], level: _Level, path: str, source: str, after: str) -> None:
+    def _override(self, level: _Level, keys: list[str | int], path: str, source: str, after: str) -> None:
         """A value for some keys of a block with for_each or count."""
-        if self._as_field(target, targets, level, path, source, after):
-            return
         now = self._pending(level, path) or _written_here(level, path) or "null"
-        keys = sorted({self._key_at(t, level) for t in targets if t in self._below(level, target)}, key=str)
-        by = "each.key" if isinstance(level.key, str) else "tostring(count.index)"
         known = re.fullmatch(r"lookup\((\{.*\}), (?:each\.key|tostring\(count\.index\)), (.*)\)", now, re.DOTALL)
         if known:
             for key in keys:
                 self.add(e.PutKey(level.address, f"{path}.@0", str(key), source))
             return
-        own = ", ".join(f"{json.dumps(str(k)) if not str(k).isidentifier() else k} = {source}" for k in keys)
-        self._put(level, path, f"lookup({{ {own} }}, {by}, {now})", after, "" if now == "null" else now)
+        self.add(e.SetAttribute(level.address, path, level.by_key(keys, source, now), after, "" if now == "null" else now))
 
     def _pending(self, level: _Level, path: str) -> str:
         """What this request makes of an expression, when it has changed it already."""
@@ -239,18 +239,16 @@ class Writer:
             assert home is not None
             self.add(e.PutKey(home.address, home.path, name, source))
         read = f"each.value.{name}" if declared is not None else f"try(each.value.{name}, null)"
-        self._put(level, path, read, after, "")
+        self.add(e.SetAttribute(level.address, path, read, after))
         return True
 
     def _element_of(self, target: Resource, level: _Level) -> Place | None:
         """Where the for_each element of a target is written, when it is a literal map that nothing else is made from."""
-        frame = self._frame_at(target, level)
-        each = frame.bound.get("each")
-        value = each.data.get("value") if each is not None and isinstance(each.data, dict) else None
-        place = home_of(value) if value is not None else None
-        if place is None or value is None or not isinstance(value.data, dict):
+        element = self._frame_at(target, level).element
+        if element is None or not isinstance(element.data, dict):
             return None
-        return place if place.editable else None
+        place = home_of(element)
+        return place if place is not None and place.editable else None
 
     def _declared_type(self, level: _Level) -> tuple[str, str, frozenset[str]] | None:
         """Address, path and known fields of the object type when for_each is a typed variable."""
@@ -269,16 +267,9 @@ class Writer:
             return None
         return f"{module.prefix}variable.{match[1]}", "type.@0.@0", frozenset(pairs(declared.document, unwrap(fields[0])))
 
-    def _through_variable(
-        self, target: Resource, targets: list[Resource], level: _Level, path: str, source: str, after: str, held: Value | None
-    ) -> None:
+    def _through_variable(self, target: Resource, targets: list[Resource], level: _Level, path: str, source: str, after: str) -> None:
         """A module that others call too gets a variable for the value; the call of the targets sets it."""
-        levels = self._levels(target.instance)
-        position = next(i for i, x in enumerate(levels) if x.block == level.block)
-        if position == 0:
-            others = [r for r in self._below(level, target) if r not in targets]
-            raise Unsettled(self.shared(target, path, others))
-        above = levels[position - 1]
+        above = self._above(target, targets, level, path)
         now = _written_here(level, path)
         known = re.fullmatch(r"var\.([\w-]+)", now)
         name = known[1] if known else path.replace(".", "_")
@@ -291,10 +282,25 @@ class Writer:
                 name = self.plumbed[plumbed] = f"{level.block.labels[-1]}_{name}"
             default = now if now and "each." not in now and "var." not in now and "local." not in now else "null"
             read = f"var.{name}" if default != "null" or not now else f"coalesce(var.{name}, {now})"
-            block = f'variable "{name}" {{\n  type    = {_type_of(source)}\n  default = {default}\n}}\n'
-            self.add(e.AddTopLevel(f"{level.scope.module.prefix}variable.{name}", block, "variables.tf"))
-            self._put(level, path, read, after, now)
-        self._split_at(target, targets, above, name, source, "", held)
+            self._declare(level, name, _type_of(source), default)
+            self.add(e.SetAttribute(level.address, path, read, after, now))
+        self._split_at(target, targets, above, name, source)
+
+    def _above(self, target: Resource, targets: list[Resource], level: _Level, path: str) -> _Level:
+        """The call around a level that cannot tell the targets from others. Raises Unsettled in the root module."""
+        levels = self._levels(target.instance)
+        position = next(i for i, x in enumerate(levels) if x.block == level.block)
+        if position == 0:
+            raise self._undivided(target, targets, level, path)
+        return levels[position - 1]
+
+    def _declare(self, level: _Level, name: str, kind: str, default: str) -> None:
+        """A new variable in the module of a level."""
+        block = f'variable "{name}" {{\n  type    = {kind}\n  default = {default}\n}}\n'
+        self.add(e.AddTopLevel(f"{level.scope.module.prefix}variable.{name}", block, "variables.tf"))
+
+    def _undivided(self, target: Resource, targets: list[Resource], level: _Level, path: str) -> Unsettled:
+        return Unsettled(self.shared(target, path, [r for r in self._below(level, target) if r not in targets]))
 
     def shared(self, target: Resource, path: str, others: list[Resource]) -> Question:
         """The question when a value cannot be given to the targets alone."""
@@ -324,6 +330,13 @@ class Writer:
     def _key_at(self, resource: Resource, level: _Level) -> str | int | None:
         return next((x.key for x in self._levels(resource.instance) if x.block == level.block), None)
 
+    def _own_keys(self, target: Resource, targets: list[Resource], level: _Level) -> list[str | int] | None:
+        """The keys of a level that lead to the targets; None when they lead to others too, or when it has none."""
+        reached = self._below(level, target)
+        keys = {key for t in targets if t in reached and (key := self._key_at(t, level)) is not None}
+        shared = any(self._key_at(r, level) in keys and r not in targets for r in reached)
+        return None if level.key is None or shared else sorted(keys, key=str)
+
     @staticmethod
     def _frame_at(target: Resource, level: _Level) -> Frame:
         if target.block == level.block:
@@ -347,7 +360,7 @@ class Writer:
                     continue
                 written = self._exclusive_literal(held, targets, path) if held is not None and held.known else None
                 if written is not None:
-                    self._write_at(written, value)
+                    self.write_at(written, value)
                 else:
                     missing[key] = value
             if missing:
@@ -379,10 +392,10 @@ class Writer:
                 for key, text in entries.items():
                     self.add(e.PutKey(place.address, place.path, key, literal(text)))
                 return
-        for place in reversed(value.via):
-            if place.editable and self.inventory.users.exclusive(place, instances, path):
-                self.add(e.SetAttribute(place.address, place.path, _merged(place.source, source), replacing=place.source))
-                return
+        place = self._exclusive(value, targets, path)
+        if place is not None:
+            self.add(e.SetAttribute(place.address, place.path, _merged(place.source, source), replacing=place.source))
+            return
         self._merge_by_key(target, targets, path, value.via[0].source if value.via else "{}", entries)
 
     @staticmethod
@@ -397,31 +410,23 @@ class Writer:
 
     def _merge_by_key(self, target: Resource, targets: list[Resource], path: str, now: str, entries: dict[str, str]) -> None:
         level = self._levels(target.instance)[-1]
-        reached = self._below(level, target)
-        keys = sorted({self._key_at(t, level) for t in targets if t in reached}, key=str)
-        if level.key is None or any(self._key_at(r, level) in keys and r not in targets for r in reached):
-            whole = {**target.tags, **entries} if path == "tags" else entries
-            self._through_variable_map(target, targets, level, path, entries, now, whole)
-            return
-        by = "each.key" if isinstance(level.key, str) else "tostring(count.index)"
-        own = ", ".join(f"{json.dumps(str(k)) if not str(k).isidentifier() else k} = {literal(entries)}" for k in keys)
-        self.add(e.SetAttribute(level.address, path, _merged(now, f"lookup({{ {own} }}, {by}, {{}})"), replacing=now))
+        keys = self._own_keys(target, targets, level)
+        if keys is None:
+            self._through_variable_map(target, targets, level, path, entries, now)
+        else:
+            self.add(e.SetAttribute(level.address, path, _merged(now, level.by_key(keys, literal(entries), "{}")), replacing=now))
 
     def _through_variable_map(
-        self, target: Resource, targets: list[Resource], level: _Level, path: str, entries: dict[str, str], now: str, whole: dict[str, str]
+        self, target: Resource, targets: list[Resource], level: _Level, path: str, entries: dict[str, str], now: str
     ) -> None:
         """Entries for one call of a module that is called several times, by a variable that the module merges in."""
-        levels = self._levels(target.instance)
-        position = next(i for i, x in enumerate(levels) if x.block == level.block)
-        if position == 0:
-            raise Unsettled(self.shared(target, path, [r for r in self._below(level, target) if r not in targets]))
-        above, name = levels[position - 1], f"{level.block.labels[-1]}_{path}" if level.block.type == "resource" else f"extra_{path}"
+        above = self._above(target, targets, level, path)
+        name = f"{level.block.labels[-1]}_{path}" if level.block.type == "resource" else f"extra_{path}"
         if level.block.labels[-1] in ("this", "main"):
             name = f"{level.block.labels[0].rsplit('_', 1)[-1]}_{path}"
-        block = f'variable "{name}" {{\n  type    = map(string)\n  default = {{}}\n}}\n'
-        self.add(e.AddTopLevel(f"{level.scope.module.prefix}variable.{name}", block, "variables.tf"))
+        self._declare(level, name, "map(string)", "{}")
         self.add(e.SetAttribute(level.address, path, _merged(now, f"var.{name}"), replacing=now))
-        self._split_at(target, targets, above, name, literal(entries), "", None)
+        self._split_at(target, targets, above, name, literal(entries))
 
     def drop_key(self, targets: list[Resource], path: str, key: str) -> None:
         """Take a key out of the map at `path` of every target."""
@@ -446,18 +451,17 @@ class Writer:
         return place if self.inventory.users.exclusive(entry, [t.instance for t in targets], path) else None
 
     def _filter(self, target: Resource, targets: list[Resource], path: str, value: Value, key: str) -> None:
-        instances = [t.instance for t in targets]
-        for place in reversed(value.via):
-            if place.editable and self.inventory.users.exclusive(place, instances, path):
-                source = f'{{ for k, v in {place.source} : k => v if k != "{key}" }}'
-                self.add(e.SetAttribute(place.address, place.path, source, replacing=place.source))
-                return
+        place = self._exclusive(value, targets, path)
+        if place is not None:
+            source = f'{{ for k, v in {place.source} : k => v if k != "{key}" }}'
+            self.add(e.SetAttribute(place.address, place.path, source, replacing=place.source))
+            return
         level = self._levels(target.instance)[-1]
-        keys = sorted({self._key_at(t, level) for t in targets if t in self._below(level, target)}, key=str)
-        if level.key is None:
-            raise Unsettled(self.shared(target, f"{path}.{key}", [r for r in self._below(level, target) if r not in targets]))
-        now, by = value.via[0].source, "each.key" if isinstance(level.key, str) else "count.index"
-        source = f'{{ for k, v in {now} : k => v if k != "{key}" || !contains({literal(keys)}, {by}) }}'
+        keys = self._own_keys(target, targets, level)
+        if keys is None:
+            raise self._undivided(target, targets, level, f"{path}.{key}")
+        now = value.via[0].source
+        source = f'{{ for k, v in {now} : k => v if k != "{key}" || !{level.among(keys)} }}'
         self.add(e.SetAttribute(level.address, path, source, replacing=now))
 
     def rename_key(self, targets: list[Resource], path: str, key: str, to: str) -> None:
@@ -487,7 +491,7 @@ class Writer:
             held = target.instance.body.get(name)
             if bool(held is not None and held.data) == present and (held is None or held.known):
                 continue
-            dynamic = next((b for b in target.block.blocks if b.type == "dynamic" and b.labels == (name,)), None)
+            dynamic = target.block.dynamic(name)
             if dynamic is not None:
                 self._switch(target, targets, dynamic, name, present)
             else:
@@ -508,41 +512,24 @@ class Writer:
         if set(self._below(level, target)) <= set(targets):
             self.add(e.SetAttribute(level.address, path, "[1]" if present else "[]", replacing=now))
             return
-        self._switch_by_key(target, targets, level, path, now, present)
-
-    def _switch_by_key(self, target: Resource, targets: list[Resource], level: _Level, path: str, now: str, present: bool) -> None:
-        keys = sorted({self._key_at(t, level) for t in targets if t in self._below(level, target)}, key=str)
-        beside = [r for r in self._below(level, target) if self._key_at(r, level) in keys and r not in targets]
-        if level.key is None or beside:
-            raise Unsettled(self.shared(target, path, [r for r in self._below(level, target) if r not in targets]))
-        by = "each.key" if isinstance(level.key, str) else "count.index"
-        chosen = "[1] : " if present else "[] : "
-        self.add(e.SetAttribute(level.address, path, f"contains({literal(keys)}, {by}) ? {chosen}{now}", replacing=now))
+        keys = self._own_keys(target, targets, level)
+        if keys is None:
+            raise self._undivided(target, targets, level, path)
+        self.add(e.SetAttribute(level.address, path, f"{level.among(keys)} ? {'[1]' if present else '[]'} : {now}", replacing=now))
 
     def _static_block(self, target: Resource, targets: list[Resource], name: str, present: bool) -> None:
         level = self._levels(target.instance)[-1]
-        reached = self._below(level, target)
-        if set(reached) <= set(targets):
+        if set(self._below(level, target)) <= set(targets):
             self.add(e.AddBlock(level.address, name) if present else e.RemoveBlock(level.address, name))
             return
-        keys = sorted({self._key_at(t, level) for t in targets if t in reached}, key=str)
-        beside = [r for r in reached if self._key_at(r, level) in keys and r not in targets]
-        if level.key is not None and not beside:
-            by = "each.key" if isinstance(level.key, str) else "count.index"
-            test = f"contains({literal(keys)}, {by})"
-            self._dynamic(level, name, f"{test} ? [1] : []" if present else f"{test} ? [] : [1]", present)
+        keys = self._own_keys(target, targets, level)
+        if keys is not None:
+            self._dynamic(level, name, f"{level.among(keys)} ? {'[1] : []' if present else '[] : [1]'}", present)
             return
-        self._block_by_variable(target, targets, level, name, present)
-
-    def _block_by_variable(self, target: Resource, targets: list[Resource], level: _Level, name: str, present: bool) -> None:
-        levels = self._levels(target.instance)
-        position = next(i for i, x in enumerate(levels) if x.block == level.block)
-        if position == 0:
-            raise Unsettled(self.shared(target, name, [r for r in self._below(level, target) if r not in targets]))
-        block = f'variable "{name}" {{\n  type    = bool\n  default = {literal(not present)}\n}}\n'
-        self.add(e.AddTopLevel(f"{level.scope.module.prefix}variable.{name}", block, "variables.tf"))
+        above = self._above(target, targets, level, name)
+        self._declare(level, name, "bool", literal(not present))
         self._dynamic(level, name, f"var.{name} ? [1] : []", present)
-        self._split_at(target, targets, levels[position - 1], name, literal(present), "", None)
+        self._split_at(target, targets, above, name, literal(present))
 
     def _dynamic(self, level: _Level, name: str, for_each: str, present: bool) -> None:
         content = ""
@@ -550,12 +537,8 @@ class Writer:
             held = next(b for b in level.block.blocks if b.type == name)
             content = "".join(f"{a.name} = {held.document.text(a.value)}\n" for a in held.attributes.values())
             self.add(e.RemoveBlock(level.address, name))
-        body = (
-            f'dynamic "{name}" {{\n  for_each = {for_each}\n\n  content {{\n{_indented(content)}  }}\n}}'
-            if content
-            else (f'dynamic "{name}" {{\n  for_each = {for_each}\n\n  content {{}}\n}}')
-        )
-        self.add(e.AddNested(level.address, body))
+        inside = f"\n{_indented(content)}  " if content else ""
+        self.add(e.AddNested(level.address, f'dynamic "{name}" {{\n  for_each = {for_each}\n\n  content {{{inside}}}\n}}'))
 
     # --- removing a value ----------------------------------------------------------------------------------------------
 
@@ -573,7 +556,7 @@ class Writer:
                 continue
             place = self._exclusive(held, targets, path)
             if place is not None and place.address != level.address:
-                self._write_at(place, None)
+                self.write_at(place, None)
             else:
                 self._split(target, targets, path, "null")
 
@@ -612,28 +595,15 @@ def _balanced(text: str) -> bool:
 
 def _is_literal(place: Place) -> bool:
     """Whether the source at a place is a value of its own (data files hold nothing else)."""
-    if not place.source or place.address.endswith((".yaml", ".yml", ".json")):
+    if not place.source or is_data_file(place.address):
         return True
     document = Document("the value", f"x = {place.source}\n".encode())
     return is_literal(document.attributes_of(document.body)["x"].value)
 
 
-def _node_at(block: Block, path: str) -> Node | None:
-    """The expression at a path of a block; None when there is none."""
-    steps = parse_path(path)
-    for step in steps[:-1]:
-        inner = next((b for b in block.blocks if b.type == step), None)
-        if inner is None:
-            return None
-        block = inner
-    attribute = block.attributes.get(str(steps[-1]))
-    return attribute.value if attribute else None
-
-
 def _written_here(level: _Level, path: str) -> str:
     """The source of the expression at a path of a block; empty when there is none."""
-    node = _node_at(level.block, path)
-    return level.block.document.text(node) if node is not None else ""
+    return source_at(level.block, parse_path(path)) or ""
 
 
 def _type_of(source: str) -> str:

@@ -30,7 +30,6 @@ def two_machines(sandbox: Sandbox) -> Sandbox:
 @pytest.fixture
 def model(sandbox: Sandbox) -> Iterator[ModelServer]:
     """A model that can do one thing once: an attribute that no recipe knows."""
-    edit = {"edit": "SetAttribute", "address": WEB, "path": "max_bid_price", "value": "-1"}
     edit = {"edit": "SetAttribute", "address": WEB, "path": "extensions_time_budget", "value": '"PT45M"'}
     answer = {"call": "propose_edits", "with": {"reason": "longer budget", "addresses": [WEB], "edits": [edit]}}
     server = ModelServer(Script([{"when": "", "say": [answer, {"call": "refuse", "with": {"reason": "asked again"}}]}]))

@@ -7,32 +7,19 @@ from typing import Any
 
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
-from azure.identity import ClientSecretCredential
 from azure.mgmt.compute import ComputeManagementClient
 from azure.mgmt.network import NetworkManagementClient
 
-from iac_agent.gym import identity
-from tests.conftest import ROOT, Sandbox
+from tests.conftest import ROOT, Sandbox, client_options
 
 
 class Live:
     """What the azure-mgmt clients see of one resource group."""
 
     def __init__(self, sandbox: Sandbox, group: str) -> None:
-        endpoint, authority = sandbox.gym.status().endpoint, str(sandbox.gym.folder / "ca.pem")
-        credential = ClientSecretCredential(
-            identity.TENANT,
-            identity.CLIENT_ID,
-            identity.SECRET,
-            authority=endpoint,
-            disable_instance_discovery=True,
-            connection_verify=authority,
-        )
-        options: dict[str, Any] = {
-            "base_url": endpoint, "credential_scopes": [f"{endpoint}/.default"], "connection_verify": authority, "polling_interval": 0,
-        }  # fmt: skip
-        self.compute = ComputeManagementClient(credential, identity.SUBSCRIPTION, **options)
-        self.network = NetworkManagementClient(credential, identity.SUBSCRIPTION, **options)
+        options = client_options(sandbox.gym)
+        self.compute = ComputeManagementClient(**options)
+        self.network = NetworkManagementClient(**options)
         self.group = group
 
     def vm(self, name: str) -> Any:

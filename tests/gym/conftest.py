@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import urllib3
-from azure.identity import ClientSecretCredential
 from azure.mgmt.compute import ComputeManagementClient
 from azure.mgmt.network import NetworkManagementClient
 
 from iac_agent.gym import identity
 from iac_agent.gym.daemon import Gym
+from tests.conftest import client_options
 
 SUBSCRIPTION = identity.SUBSCRIPTION
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"
@@ -50,24 +50,7 @@ def group(call: Call) -> str:
 
 @pytest.fixture
 def options(gym: Gym) -> dict[str, Any]:
-    """How an azure-mgmt client is pointed at the gym."""
-    endpoint, authority = gym.status().endpoint, str(gym.folder / "ca.pem")
-    credential = ClientSecretCredential(
-        identity.TENANT,
-        identity.CLIENT_ID,
-        identity.SECRET,
-        authority=endpoint,
-        disable_instance_discovery=True,
-        connection_verify=authority,
-    )
-    return {
-        "credential": credential,
-        "subscription_id": SUBSCRIPTION,
-        "base_url": endpoint,
-        "credential_scopes": [f"{endpoint}/.default"],
-        "connection_verify": authority,
-        "polling_interval": 0,
-    }
+    return client_options(gym)
 
 
 @pytest.fixture

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from iac_agent.hcl.address import without_keys
 from iac_agent.hcl.changeset import apply_edits
+from iac_agent.hcl.document import literal
 from iac_agent.hcl.edits import SetAttribute
 from iac_agent.hcl.module import RootModule
 from iac_agent.hcl.scope import Configuration, Given
@@ -232,3 +234,11 @@ def test_who_shares_a_place(tmp_path: Path) -> None:
     assert not users.exclusive(shared, [a], "size")
     assert users.exclusive(shared, [a, b], "size")
     assert users.exclusive(own, [a], "tags")
+
+
+@pytest.mark.parametrize("key", ['a"b', "a\\b", "a[1]", "a.b"])
+def test_an_instance_is_called_as_terraform_calls_it(tmp_path: Path, key: str) -> None:
+    root = write(tmp_path, {"main.tf": f'resource "azurerm_x" "y" {{\n  for_each = toset([{literal(key)}])\n}}\n'})
+    (instance,) = Configuration(root).instances
+    assert instance.address == f"azurerm_x.y[{literal(key)}]"
+    assert without_keys(f"module.m[0].{instance.address}") == "module.m.azurerm_x.y"

@@ -41,7 +41,7 @@ SAMPLE = (
     'resource "azurerm_subnet" "app" {\n  name                 = "snet-app"\n  resource_group_name  = '
     "azurerm_resource_group.main.name\n}\n\n"
     + _NIC.format("web")
-    + _VM.format("web", "Standard_D2s_v5", '\n  priority              = "Regular"\n').replace('  priority              = "Regular"\n', "")
+    + _VM.format("web", "Standard_D2s_v5", "\n")
     + _NIC.format("db")
     + _VM.format(
         "db", "Standard_D4s_v5", '  priority              = "Spot"\n  eviction_policy       = "Deallocate"\n\n  boot_diagnostics {\n  }\n'

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from iac_agent.hcl.changeset import apply_edits
 from iac_agent.hcl.module import RootModule
 from iac_agent.planner.builtin import BuiltinPlanner
+from iac_agent.planner.inventory import Inventory
+from iac_agent.planner.names import Names
 from iac_agent.planner.protocol import Answer, ChangeSet, Context, Question, Refusal
 from iac_agent.terraform.models import State
 
@@ -124,3 +127,40 @@ def test_a_source_behind_several_ports_is_that_of_all_of_them(tmp_path: Path) ->
     opened = edits(ask(tmp_path, group, "open 80, 443 and 8443 from 10.0.0.0/8"))
     assert len(opened) == 3
     assert all('source_address_prefix = "10.0.0.0/8"' in e for e in opened)
+
+
+def test_a_source_that_is_put_together_is_replaced_whole(tmp_path: Path) -> None:
+    rule = {
+        "name": '"allow-ssh"',
+        "priority": "100",
+        "direction": '"Inbound"',
+        "access": '"Allow"',
+        "protocol": '"Tcp"',
+        "destination_port_range": '"22"',
+        "source_address_prefix": '"${var.net}/8"',
+    }
+    lines = "".join(f"    {k} = {v}\n" for k, v in rule.items())
+    text = f'resource "azurerm_network_security_group" "n" {{\n  name = "nsg-n"\n  security_rule {{\n{lines}  }}\n}}\n'
+    text += 'variable "net" {\n  default = "10.0.0.0"\n}\n'
+    answer = ask(tmp_path, text, "restrict ssh on nsg-n to 10.9.0.0/16")
+    assert isinstance(answer, ChangeSet)
+    (change,) = apply_edits(RootModule(tmp_path), list(answer.edits)).files.values()
+    assert change.after.decode() == text.replace('"${var.net}/8"', '"10.9.0.0/16"')
+
+
+def test_a_key_beside_empty_elements_of_a_data_file(tmp_path: Path) -> None:
+    (tmp_path / "vms.yaml").write_text("web-1:\nweb-2:\n")
+    text = ONE.replace('name = "vm-web"', 'for_each = yamldecode(file("${path.module}/vms.yaml"))\n  name = "vm-${each.key}"')
+    answer = ask(tmp_path, text, "add another web vm")
+    assert isinstance(answer, ChangeSet)
+    (change,) = apply_edits(RootModule(tmp_path), list(answer.edits)).files.values()
+    assert change.after.decode() == "web-1:\nweb-2:\nweb-3: null\n"
+
+
+def test_what_a_piece_of_names_means_is_in_the_order_of_the_configuration(tmp_path: Path) -> None:
+    labels = [f"d{n}" for n in range(12)]
+    text = "".join(f'resource "azurerm_managed_disk" "{x}" {{\n  name = "disk-{x}-quartz"\n}}\n' for x in labels)
+    text += "".join(f'resource "azurerm_subnet" "s{n}" {{\n  name = "snet-s{n}"\n}}\n' for n in range(12))
+    (tmp_path / "main.tf").write_text(text)
+    (mention,) = Names(Inventory.build(RootModule(tmp_path), State())).mentions("quartz")
+    assert [r.label for _, r in mention.named] == labels

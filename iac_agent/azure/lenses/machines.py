@@ -9,7 +9,15 @@ from __future__ import annotations
 
 from iac_agent.azure.lenses.codecs import EDGE_ZONE, ID, JSON, NICS, ONE, PLAIN_ID, SSH_USER
 from iac_agent.azure.lenses.machine_quirks import machine_hooks
-from iac_agent.azure.lenses.shared import IDENTITY, OS_DISK, PURCHASE_PLAN, SECRET_SETTINGS
+from iac_agent.azure.lenses.shared import (
+    IDENTITY,
+    OS_DISK,
+    PURCHASE_PLAN,
+    SECRET_SETTINGS,
+    boot_diagnostics,
+    termination_notification,
+    vault_secrets,
+)
 from iac_agent.azure.lenses.table import GROUP, LOCATION_ROW, NAME, NAMED, TAGS, Arm, Attr, Body, Field, Hooks, Lens, Nested, Values
 
 INF = float("inf")
@@ -90,17 +98,7 @@ _PARTS: tuple[Field, ...] = (
         single=True,
         read="present",
     ),
-    Nested(
-        "termination_notification",
-        "properties.scheduledEventsProfile.terminateNotificationProfile",
-        (
-            Attr("enabled", "enable", send="always"),
-            Attr("timeout", "notBeforeTimeout", default="PT5M", send="always"),
-        ),
-        single=True,
-        computed=True,
-        read="present",
-    ),
+    termination_notification("properties"),
     Nested(
         "os_disk",
         "properties.storageProfile.osDisk",
@@ -137,13 +135,7 @@ _PARTS: tuple[Field, ...] = (
     IDENTITY,
 )
 _IMAGE: tuple[Field, ...] = (
-    Nested(
-        "boot_diagnostics",
-        "properties.diagnosticsProfile.bootDiagnostics",
-        (Attr("storage_account_uri", "storageUri", send="always"),),
-        single=True,
-        send="always",
-    ),
+    boot_diagnostics("properties"),
     Nested(
         "gallery_application",
         "properties.applicationProfile.galleryApplications",
@@ -236,15 +228,7 @@ LINUX_VIRTUAL_MACHINE = Lens(
             send="never",
         ),
         *_PARTS,
-        Nested(
-            "secret",
-            "properties.osProfile.secrets",
-            (
-                Attr("key_vault_id", "sourceVault", ID, send="always"),
-                Nested("certificate", "vaultCertificates", (Attr("url", "certificateUrl", send="always"),), send="always"),
-            ),
-            send="always",
-        ),
+        vault_secrets("properties"),
         *_IMAGE,
         Attr(
             "disable_password_authentication",

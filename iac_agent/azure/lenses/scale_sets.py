@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from iac_agent.azure.lenses.codecs import EDGE_ZONE, ID, IDS, JSON, NOT, ONE, PLAIN_ID, SSH_USER
 from iac_agent.azure.lenses.machine_quirks import check_machine, check_new, flatten_profile, settle_profile
-from iac_agent.azure.lenses.shared import IDENTITY, OS_DISK, PURCHASE_PLAN, SECRET_SETTINGS, always_identity, drop_empty_identity
+from iac_agent.azure.lenses.shared import (
+    IDENTITY,
+    OS_DISK,
+    PURCHASE_PLAN,
+    SECRET_SETTINGS,
+    always_identity,
+    boot_diagnostics,
+    drop_empty_identity,
+    termination_notification,
+    vault_secrets,
+)
 from iac_agent.azure.lenses.table import (
     GROUP,
     LOCATION_ROW,
@@ -221,17 +231,7 @@ LINUX_VIRTUAL_MACHINE_SCALE_SET = Lens(
             computed=True,
             read="present",
         ),
-        Nested(
-            "termination_notification",
-            "properties.virtualMachineProfile.scheduledEventsProfile.terminateNotificationProfile",
-            (
-                Attr("enabled", "enable", send="always"),
-                Attr("timeout", "notBeforeTimeout", default="PT5M", send="always"),
-            ),
-            single=True,
-            computed=True,
-            read="present",
-        ),
+        termination_notification("properties.virtualMachineProfile"),
         Nested(
             "data_disk",
             "properties.virtualMachineProfile.storageProfile.dataDisks",
@@ -390,22 +390,8 @@ LINUX_VIRTUAL_MACHINE_SCALE_SET = Lens(
         ),
         PURCHASE_PLAN,
         IDENTITY,
-        Nested(
-            "secret",
-            "properties.virtualMachineProfile.osProfile.secrets",
-            (
-                Attr("key_vault_id", "sourceVault", ID, send="always"),
-                Nested("certificate", "vaultCertificates", (Attr("url", "certificateUrl", send="always"),), send="always"),
-            ),
-            send="always",
-        ),
-        Nested(
-            "boot_diagnostics",
-            "properties.virtualMachineProfile.diagnosticsProfile.bootDiagnostics",
-            (Attr("storage_account_uri", "storageUri", send="always"),),
-            single=True,
-            send="always",
-        ),
+        vault_secrets("properties.virtualMachineProfile"),
+        boot_diagnostics("properties.virtualMachineProfile"),
         Nested(
             "admin_ssh_key",
             "properties.virtualMachineProfile.osProfile.linuxConfiguration.ssh.publicKeys",

@@ -69,6 +69,46 @@ SECRET_SETTINGS = Nested(
 )
 
 
+# What stands in `properties` of a machine, and in `properties.virtualMachineProfile` of a scale set.
+
+
+def termination_notification(profile: str) -> Nested:
+    return Nested(
+        "termination_notification",
+        f"{profile}.scheduledEventsProfile.terminateNotificationProfile",
+        (
+            Attr("enabled", "enable", send="always"),
+            Attr("timeout", "notBeforeTimeout", default="PT5M", send="always"),
+        ),
+        single=True,
+        computed=True,
+        read="present",
+    )
+
+
+def boot_diagnostics(profile: str) -> Nested:
+    return Nested(
+        "boot_diagnostics",
+        f"{profile}.diagnosticsProfile.bootDiagnostics",
+        (Attr("storage_account_uri", "storageUri", send="always"),),
+        single=True,
+        send="always",
+    )
+
+
+def vault_secrets(profile: str) -> Nested:
+    """Certificates from Key Vault, as Linux machines take them."""
+    return Nested(
+        "secret",
+        f"{profile}.osProfile.secrets",
+        (
+            Attr("key_vault_id", "sourceVault", ID, send="always"),
+            Nested("certificate", "vaultCertificates", (Attr("url", "certificateUrl", send="always"),), send="always"),
+        ),
+        send="always",
+    )
+
+
 def always_identity(body: Body) -> None:
     """Types that send their identity even when there is none (recorded in golden `vm-spot`, `storage`)."""
     held = body.setdefault("identity", {"type": "None"})

@@ -12,6 +12,7 @@ from iac_agent.azure.schemas import attributes_of
 from iac_agent.errors import EditRejected, IacAgentError
 from iac_agent.hcl import edits as e
 from iac_agent.hcl.changeset import apply_edits
+from iac_agent.hcl.datafile import is_data_file
 from iac_agent.hcl.trace import trace
 from iac_agent.planner.inventory import Inventory
 from iac_agent.planner.model.veil import Veil
@@ -125,7 +126,7 @@ class Toolbox:
     def _read_block(self, arguments: dict[str, Any]) -> str:
         address = str(arguments["address"])
         root = self.context.root
-        if address.endswith((".tfvars", ".yaml", ".yml", ".json")):
+        if address.endswith(".tfvars") or is_data_file(address):
             return root.read(root.own_file(address)).decode("utf-8", "replace")
         _, block = root.locate(address)
         return f"# {block.where}\n{block.document.text(block.node)}"

@@ -7,11 +7,11 @@ import re
 from iac_agent.hcl import edits as e
 from iac_agent.hcl.address import parse_path, show_path
 from iac_agent.hcl.document import literal
-from iac_agent.hcl.value import Value
+from iac_agent.hcl.value import Place, Value
 from iac_agent.planner.inventory import ATTACHMENT, DISK, MACHINES, Resource
 from iac_agent.planner.protocol import Refusal, Unsettled
 from iac_agent.planner.recipes.grow_disk import DISKS, NEW
-from iac_agent.planner.style import file_of, label_for, reference, tags_source
+from iac_agent.planner.style import add_resource, file_of, label_for, reference, tags_source
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
 from iac_agent.planner.write import home_of
@@ -63,7 +63,7 @@ class AttachDisk:
         purpose = _PURPOSE.search(wish.text)
         name = called["name"] if called else (purpose["name"] or purpose["use"]) if purpose else ""
         for _ in range(_how_many(wish.text)):
-            left = [m for m in machines if not self._as_data(m, size, kind, name.lower(), world, asked=bool(wish.amounts))]
+            left = [m for m in machines if not self._as_data(m, size, kind, name.lower(), world)]
             for block in dict.fromkeys(m.block_address for m in left):
                 self._as_resources([m for m in left if m.block_address == block], size, kind, name, world)
         world.say(f"Attach a new disk of {size} GB to {listed(machines)}.")
@@ -112,25 +112,20 @@ class AttachDisk:
         disk_id, machine_id = reference(world, disk), reference(world, machine)
         if disk_id is None or machine_id is None:
             raise Unsettled(Refusal(f"{disk.address} or {machine.address} is in a module without an output for its id."))
-        world.writer.add(
-            e.AddTopLevel(
-                f"{ATTACHMENT}.{label}", _attachment(label, "", disk_id, machine_id, str(_free_lun([machine], world))), file_of(disk)
-            )
-        )
-        world.touch([f"{ATTACHMENT}.{label}"])
+        add_resource(world, ATTACHMENT, label, _attachment(disk_id, machine_id, _free_lun([machine], world)), file_of(disk))
         world.say(f"Attach {listed([disk])} to {listed([machine])}.")
 
     # --- disks kept as data ----------------------------------------------------------------------------------------------
 
-    def _as_data(self, machine: Resource, size: int, kind: str, name: str, world: World, *, asked: bool) -> bool:
+    def _as_data(self, machine: Resource, size: int, kind: str, name: str, world: World) -> bool:
         """Add an element beside those that disks are made from here; False when disks are no data or tell nothing of the machine."""
         model = self._model(machine, world)
         if model is None:
             return False
         disk, attachment, other = model
-        each = disk.instance.frame.bound["each"].data["value"]
-        place = _element_place(each)
-        if place is None or not place.editable or not isinstance(each.data, dict):
+        each = disk.instance.frame.element
+        place = _element_place(each) if each is not None else None
+        if each is None or place is None or not place.editable or not isinstance(each.data, dict):
             return False
         fields = {n: _field(disk.instance.body.get(n), each) for n in ("disk_size_gb", "storage_account_type")}
         fields["lun"] = _field(attachment.instance.body.get("lun"), each)
@@ -226,7 +221,7 @@ class AttachDisk:
         for other in candidates:
             for attachment in world.inventory.referred_by(other, ATTACHMENT):
                 for disk in world.inventory.refers_to(attachment, DISK):
-                    keyed = isinstance(disk.instance.index, str) and "each" in disk.instance.frame.bound
+                    keyed = isinstance(disk.instance.index, str) and disk.instance.frame.element is not None
                     reaches = (
                         other is machine
                         or attachment.instance.scope is machine.instance.scope
@@ -237,8 +232,7 @@ class AttachDisk:
                         keyed
                         and other is not machine
                         and attachment.instance.scope is machine.instance.scope
-                        and other.block is not machine.block
-                        and not _same_source(machine, other)
+                        and other.block != machine.block
                     ):
                         continue
                     if keyed and reaches and (other is machine or mentions):
@@ -283,32 +277,18 @@ class AttachDisk:
     ) -> None:
         label = _free_label(f"{label}_{name or 'data'}", world)
         suffix = label.rsplit("_", 1)[-1]
-        zone = "zone" in machine.block.attributes
-        rows = {
-            "name": f'"{prefix}{suffix}"',
-            "location": f"{one}.location",
-            "resource_group_name": f"{one}.resource_group_name",
-            "storage_account_type": literal(kind or self._usual(machine, world)),
-            "create_option": '"Empty"',
-            "disk_size_gb": str(size),
-        }
-        if zone:
-            rows["zone"] = f"{one}.zone"
-        tags = tags_source(machine)
-        if tags:
-            rows["tags"] = tags
-        width = max(map(len, rows))
-        disk = f'resource "{DISK}" "{label}" {{\n{repeat}' + "".join(f"  {k.ljust(width)} = {v}\n" for k, v in rows.items()) + "}\n"
-        key = "" if not repeat else "[count.index]" if "count" in repeat else "[each.key]"
         module = machine.instance.scope.module.prefix
         local = one.removeprefix(module)
-        file = file_of(machine)
-        world.writer.add(e.AddTopLevel(f"{module}{DISK}.{label}", disk.replace(one, local), file))
-        text = _attachment(label, repeat, f"{DISK}.{label}{key}.id", f"{local}.id", str(_free_lun(group, world)))
-        world.writer.add(e.AddTopLevel(f"{module}{ATTACHMENT}.{label}", text, file))
-        world.touch([f"{module}{DISK}.{label}", f"{module}{ATTACHMENT}.{label}"])
-        if not repeat:
-            world.expects += []
+        disk = self._disk(machine, f'"{prefix}{suffix}"', f"{local}.location", f"{local}.resource_group_name", size, kind, world)
+        if "zone" in machine.block.attributes:
+            disk["zone"] = f"{local}.zone"
+        tags = tags_source(machine)
+        if tags:
+            disk["tags"] = tags
+        key = "" if not repeat else "[count.index]" if "count" in repeat else "[each.key]"
+        attachment = _attachment(f"{DISK}.{label}{key}.id", f"{local}.id", _free_lun(group, world))
+        for kind_, arguments in ((DISK, disk), (ATTACHMENT, attachment)):
+            add_resource(world, kind_, label, arguments, file_of(machine), repeat, module=module)
 
     def _in_module(self, group: list[Resource], size: int, kind: str, name: str, world: World) -> None:
         for machine in group:
@@ -337,23 +317,25 @@ class AttachDisk:
         label = _free_label(re.sub(r"\W", "_", f"{machine.azure_name or machine.label}_{name or 'data'}"), world)
         group = next((r for r in world.inventory.refers_to(machine, "azurerm_resource_group")), None)
         group_name = reference(world, group, "name") if group is not None else None
-        rows = {
-            "name": literal(f"disk-{machine.azure_name}-{name or 'data'}"),
-            "location": literal(machine.location),
-            "resource_group_name": group_name or literal(str(machine.value("resource_group_name") or "")),
+        own_name = literal(f"disk-{machine.azure_name}-{name or 'data'}")
+        group_name = group_name or literal(str(machine.value("resource_group_name") or ""))
+        disk = self._disk(machine, own_name, literal(machine.location), group_name, size, kind, world)
+        zone = machine.value("zone")
+        if zone:
+            disk["zone"] = literal(str(zone))
+        add_resource(world, DISK, label, disk)
+        add_resource(world, ATTACHMENT, label, _attachment(f"{DISK}.{label}.id", machine_id, _free_lun([machine], world)))
+
+    def _disk(self, machine: Resource, name: str, location: str, group: str, size: int, kind: str, world: World) -> dict[str, str]:
+        """The arguments of an empty disk, as source; `kind` empty: what the machine has already."""
+        return {
+            "name": name,
+            "location": location,
+            "resource_group_name": group,
             "storage_account_type": literal(kind or self._usual(machine, world)),
             "create_option": '"Empty"',
             "disk_size_gb": str(size),
         }
-        zone = machine.value("zone")
-        if zone:
-            rows["zone"] = literal(str(zone))
-        width = max(map(len, rows))
-        disk = f'resource "{DISK}" "{label}" {{\n' + "".join(f"  {k.ljust(width)} = {v}\n" for k, v in rows.items()) + "}\n"
-        world.writer.add(e.AddTopLevel(f"{DISK}.{label}", disk, "main.tf"))
-        text = _attachment(label, "", f"{DISK}.{label}.id", machine_id, str(_free_lun([machine], world)))
-        world.writer.add(e.AddTopLevel(f"{ATTACHMENT}.{label}", text, "main.tf"))
-        world.touch([f"{DISK}.{label}", f"{ATTACHMENT}.{label}"])
 
     @staticmethod
     def _usual(machine: Resource, world: World) -> str:
@@ -372,11 +354,8 @@ def _how_many(text: str) -> int:
     return {"two": 2, "three": 3, "four": 4}.get(match[1].lower(), 0) or int(match[1]) if match else 1
 
 
-def _attachment(label: str, repeat: str, disk: str, machine: str, lun: str) -> str:
-    return (
-        f'resource "{ATTACHMENT}" "{label}" {{\n{repeat}  managed_disk_id    = {disk}\n  virtual_machine_id = {machine}\n'
-        f'  lun                = {lun}\n  caching            = "ReadWrite"\n}}\n'
-    )
+def _attachment(disk: str, machine: str, lun: int) -> dict[str, str]:
+    return {"managed_disk_id": disk, "virtual_machine_id": machine, "lun": str(lun), "caching": '"ReadWrite"'}
 
 
 def _free_lun(machines: list[Resource], world: World) -> int:
@@ -398,11 +377,6 @@ def _free_label(label: str, world: World) -> str:
         candidate = f"{re.sub(r'[^0-9A-Za-z_]', '_', label)}{number}"
         number += 1
     return candidate
-
-
-def _same_source(machine: Resource, other: Resource) -> bool:
-    """Whether two machines are made from, or named in, the same data: the disks of one tell where those of the other belong."""
-    return machine.block == other.block
 
 
 def _free_name(name: str, own: str, taken: list[str], world: World, prefix: str = "") -> str:
@@ -430,7 +404,7 @@ def _field(value: Value | None, each: Value) -> str | None:
     return None
 
 
-def _element_place(each: Value):  # type: ignore[no-untyped-def]
+def _element_place(each: Value) -> Place | None:
     """Where the element is written, through merge and for that only add to it."""
     place = home_of(each)
     if place is not None:
@@ -446,9 +420,8 @@ def _like(number: int, present: object) -> object:
 
 
 def _tells_machine(attachment: Resource, machine: Resource) -> bool:
-    each = attachment.instance.frame.bound.get("each")
-    value = each.data.get("value") if each is not None and isinstance(each.data, dict) else None
-    fields = value.data.values() if value is not None and isinstance(value.data, dict) else ()
+    element = attachment.instance.frame.element
+    fields = element.data.values() if element is not None and isinstance(element.data, dict) else ()
     return any(v.data == _own_name(machine) for v in fields)
 
 

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from iac_agent.hcl import edits as e
-from iac_agent.hcl.address import Step, parse_path, show_path
+from iac_agent.hcl.address import Step, show_path
 from iac_agent.hcl.document import Block, literal
 from iac_agent.hcl.evaluate import elements, evaluate
 from iac_agent.hcl.value import Place, Value
@@ -18,8 +18,9 @@ from iac_agent.planner import inventory as inv
 from iac_agent.planner import lexicon
 from iac_agent.planner.inventory import NSG, RULE, Resource
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
-from iac_agent.planner.removal import remove
-from iac_agent.planner.wish import Wish
+from iac_agent.planner.removal import drop, remove
+from iac_agent.planner.style import add_resource, file_of
+from iac_agent.planner.wish import CIDR, Wish
 from iac_agent.planner.world import World, listed
 from iac_agent.planner.write import home_of
 
@@ -217,10 +218,10 @@ class Port:
             "source_address_prefix": source,
             "destination_address_prefix": "*",
         }
-        dynamic = next((b for b in group.block.blocks if b.type == "dynamic" and b.labels == ("security_rule",)), None)
+        dynamic = group.block.dynamic("security_rule")
         separate = [r for r in rules if not r.path]
         if dynamic is not None:
-            self._add_element(group, [r for r in rules if r.path], values, world)
+            self._add_element(group, dynamic, values, world)
             world.touch([group])
         elif separate:
             self._add_resource(group, separate, values, world)
@@ -232,9 +233,8 @@ class Port:
             world.touch([group])
 
     @staticmethod
-    def _add_element(group: Resource, rules: list[Rule], values: dict[str, object], world: World) -> None:
+    def _add_element(group: Resource, dynamic: Block, values: dict[str, object], world: World) -> None:
         """One more element of what the dynamic block runs over, made like the others."""
-        dynamic = next(b for b in group.block.blocks if b.type == "dynamic" and b.labels == ("security_rule",))
         source = _dynamic_source(group, dynamic)
         home = _list_home(source, group, world)
         if home is None or source is None:
@@ -258,13 +258,13 @@ class Port:
     @staticmethod
     def _add_resource(group: Resource, rules: list[Rule], values: dict[str, object], world: World) -> None:
         sibling = rules[-1].owner
-        each = sibling.instance.frame.bound.get("each")
-        if each is not None and isinstance(sibling.instance.index, str):
+        model = sibling.instance.frame.element
+        if model is not None and isinstance(sibling.instance.index, str):
             source = sibling.instance.body.get("for_each")
             home = _list_home(source, sibling, world)
             fields = _read_fields(sibling.block, "each")
             if home is not None and source is not None:
-                element = _element_like(each.data["value"], fields, values)
+                element = _element_like(model, fields, values)
                 key = (
                     str(values["name"])
                     if any(str(k).startswith("allow") for k in source.data)
@@ -273,16 +273,15 @@ class Port:
                 if isinstance(source.data, dict) and home.path and not _is_list(home):
                     world.writer.add(e.PutKey(home.address, home.path, key, element))
                 else:
-                    world.writer.add(e.AppendItem(home.address, home.path, _with_name(element, key, each.data["value"], sibling)))
+                    world.writer.add(e.AppendItem(home.address, home.path, _with_name(element, key, model, sibling)))
                 world.touch([re.sub(r'\["[^"]*"\]$', f'["{key}"]', sibling.address)])
                 return
         block = sibling.block
         label = _free_label(re.sub(r"\W", "_", str(values["name"])), sibling, world)
-        lines = [f"  {k} = {literal(v)}" for k, v in values.items()]
+        arguments = {k: literal(v) for k, v in values.items()}
         for name in ("resource_group_name", "network_security_group_name"):
-            lines.append(f"  {name} = {block.document.text(block.attributes[name].value)}")
+            arguments[name] = block.document.text(block.attributes[name].value)
         module = sibling.instance.scope.module
-        file = str(block.document.path).rsplit("/", 1)[-1]
         others = [s for s in world.inventory.configuration.scopes if s.module.directory == module.directory]
         if len(others) > 1:
             raise Unsettled(
@@ -291,9 +290,7 @@ class Port:
                     {},
                 )
             )
-        text = f'resource "{RULE}" "{label}" {{\n' + _aligned(lines) + "}\n"
-        world.writer.add(e.AddTopLevel(f"{module.prefix}{RULE}.{label}", text, file))
-        world.touch([f"{sibling.instance.scope.prefix}{RULE}.{label}"])
+        add_resource(world, RULE, label, arguments, file_of(sibling), module=module.prefix)
 
     # --- narrow and close ------------------------------------------------------------------------------------------------
 
@@ -331,8 +328,7 @@ class Port:
             others = [r for r in rules_of(rule.group, world) if r not in changing and _uses(r.get("source_address_prefix"), place)]
             others = [r for r in others if r.text("destination_port_range") + r.owner.address not in same]
             if not others:
-                replacing = "" if _literal_source(place) else place.source
-                world.writer.add(e.SetAttribute(place.address, place.path, literal(source), replacing=replacing))
+                world.writer.write_at(place, source)
                 return
         raise Unsettled(Refusal(f"{path} of {rule.group.address} is shared with other rules; I cannot change it alone."))
 
@@ -350,7 +346,7 @@ class Port:
             remove(world, [r.owner for r in rules if not r.path])
             return
         inner = rule.value.via[-1] if rule.value.via else None
-        dynamic = next((b for b in rule.group.block.blocks if b.type == "dynamic" and b.labels == ("security_rule",)), None)
+        dynamic = rule.group.block.dynamic("security_rule")
         static = [b for b in rule.group.block.blocks if b.type == "security_rule"]
         if inner is not None and static and any(b.node.start_byte == inner.offset for b in static):
             if len(world.inventory.siblings(rule.group)) > 1:
@@ -368,11 +364,7 @@ class Port:
         place = _element_of(rule, dynamic)
         if place is None:
             raise Unsettled(Refusal(f"The rules of {rule.group.address} are computed; I cannot take one out where they are written."))
-        steps = parse_path(place.path)
-        if isinstance(steps[-1], int):
-            world.writer.add(e.RemoveValue(place.address, place.path))
-        else:
-            world.writer.add(e.DropKey(place.address, show_path(steps[:-1]), str(steps[-1])))
+        drop(world, place)
 
     def _found(self, wish: Wish, world: World, ports: list[tuple[str, str]]) -> list[Rule]:
         """The rules meant: for these ports, on the groups named, or on the only group that has one."""
@@ -421,7 +413,7 @@ def _belongs(rule: Resource, group: Resource, world: World) -> bool:
 
 def _ports(wish: Wish) -> list[tuple[str, str]]:
     """Ports with their protocol (empty: not said), in the order of the text."""
-    text = wish.without(r"\b\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?\b", r"\b[a-z]+-[\w-]*\d\b")
+    text = wish.without(CIDR, r"\b[a-z]+-[\w-]*\d\b")
     found: list[tuple[int, str, str]] = []
     for match in _PORT.finditer(text):
         if match["port"].isdigit() and not 1 < int(match["port"]) < 65536:
@@ -455,9 +447,7 @@ def _protocol(text: str) -> str:
 
 def _scrubbed(wish: Wish) -> str:
     """The text without ports, services and addresses: what is left names things."""
-    return wish.without(
-        _PORT, r"\b\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?\b", _SERVICE, r"\b(?:tcp|udp|ports?|rules?|traffic|access|reachable|reach)\b"
-    )
+    return wish.without(_PORT, CIDR, _SERVICE, r"\b(?:tcp|udp|ports?|rules?|traffic|access|reachable|reach)\b")
 
 
 def _called(port: str) -> str:
@@ -466,10 +456,6 @@ def _called(port: str) -> str:
 
 def _uses(value: Value | None, place: Place) -> bool:
     return value is not None and place.key in value.all_deps()
-
-
-def _literal_source(place: Place) -> bool:
-    return place.source.strip()[:1] in ('"', "'") or place.address.endswith((".yaml", ".yml", ".json"))
 
 
 def _dynamic_source(group: Resource, dynamic: Block) -> Value | None:
@@ -573,9 +559,3 @@ def _free_label(label: str, sibling: Resource, world: World) -> str:
     while short in taken:
         short += "_2"
     return short
-
-
-def _aligned(lines: list[str]) -> str:
-    pairs = [line.strip().split(" = ", 1) for line in lines]
-    width = max(len(k) for k, _ in pairs)
-    return "".join(f"  {k.ljust(width)} = {v}\n" for k, v in pairs)

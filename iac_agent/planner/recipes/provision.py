@@ -16,7 +16,7 @@ from iac_agent.planner.inventory import LINUX, MACHINES, NIC, SUBNET, WINDOWS, R
 from iac_agent.planner.lexicon import NUMBERS, SERVICES, verb_pattern
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.recipes.scale import group_of
-from iac_agent.planner.style import file_of, label_for, name_source, own_source, reference, tags_source
+from iac_agent.planner.style import add_resource, block_source, file_of, label_for, name_source, own_source, reference, tags_source
 from iac_agent.planner.wish import CIDR, Wish
 from iac_agent.planner.world import World
 
@@ -48,6 +48,7 @@ _IMAGES: tuple[tuple[str, str, tuple[str, str, str]], ...] = (
     (r"(?:windows(?:\s*server)?|win)\b", WINDOWS, ("MicrosoftWindowsServer", "WindowsServer", "2022-datacenter-azure-edition")),
     (r"ubuntu|linux|noble", LINUX, ("Canonical", "ubuntu-24_04-lts", "server")),
 )
+_DEFAULT_IMAGE = {kind: image for _, kind, image in _IMAGES}  # the last one of each
 _DEFAULT_SIZE = {LINUX: "Standard_B2s", WINDOWS: "Standard_D2s_v5"}
 
 
@@ -70,6 +71,18 @@ class _Plan:
     subnet: str
     tags: str | None
     file: str
+
+    @property
+    def home(self) -> dict[str, str]:
+        return {"location": self.location, "resource_group_name": self.group}
+
+    @property
+    def tagged(self) -> dict[str, str]:
+        return {"tags": self.tags} if self.tags else {}
+
+    def public_address(self, name: str) -> dict[str, str]:
+        """The arguments of a public address for the machine or balancer of this name."""
+        return {"name": f'"pip-{name}"', **self.home, "allocation_method": '"Static"', "sku": '"Standard"', **self.tagged}
 
 
 class Provision:
@@ -150,18 +163,13 @@ class Provision:
         explicit = (bool(image) and not wish.has(r"\b(?:linux|windows)\b(?!\s*(?:server\s*)?\d)")) or wish.has(
             r"\bubuntu|debian|rhel|alma|20(?:19|22|25)\b"
         )
-        default = (
-            ("Canonical", "ubuntu-24_04-lts", "server")
-            if kind == LINUX
-            else ("MicrosoftWindowsServer", "WindowsServer", "2022-datacenter-azure-edition")
-        )
         if wish.size and sizes.get(wish.size) is None:
             near = sizes.nearest(wish.size)
             raise Unsettled(Question(f"There is no VM size {wish.size} that I know.", dict.fromkeys(near, "")))
         size = sizes.get(wish.size).name if wish.size else self._usual_size(wish, kind, sibling)  # type: ignore[union-attr]
         return _Plan(
             kind,
-            image[1] if image else default,
+            image[1] if image else _DEFAULT_IMAGE[kind],
             explicit,
             size,
             number,
@@ -275,12 +283,7 @@ class Provision:
         if not wish.region:
             raise Unsettled(Question("In which region? There is no resource group here yet. For example: in westeurope.", {}))
         label = label_for(world, inv.GROUP, "main")
-        text = (
-            f'resource "{inv.GROUP}" "{label}" {{\n  name     = "rg-{_role(wish, world) or label}"\n  location = '
-            f"{literal(wish.region)}\n}}\n"
-        )
-        world.writer.add(e.AddTopLevel(f"{inv.GROUP}.{label}", text))
-        world.touch([f"{inv.GROUP}.{label}"])
+        add_resource(world, inv.GROUP, label, {"name": f'"rg-{_role(wish, world) or label}"', "location": literal(wish.region)})
         return f"{inv.GROUP}.{label}.name", f"{inv.GROUP}.{label}.location"
 
     @staticmethod
@@ -290,23 +293,26 @@ class Provision:
         group = groups[0].address if groups else f"{inv.GROUP}.main"
         if any(isinstance(x, e.AddTopLevel) and x.address == f"{SUBNET}.main" for x in world.writer.edits):
             return "main"
-        network = (
-            f'resource "{inv.NETWORK}" "main" {{\n  name                = "vnet-main"\n  location            = {group}.location\n  '
-            f'resource_group_name = {group}.name\n  address_space       = ["10.0.0.0/16"]\n}}\n'
-        )
-        subnet = (
-            f'resource "{SUBNET}" "main" {{\n  name                 = "snet-main"\n  resource_group_name  = {group}.name\n  '
-            f'virtual_network_name = {inv.NETWORK}.main.name\n  address_prefixes     = ["10.0.1.0/24"]\n}}\n'
-        )
-        world.writer.add(e.AddTopLevel(f"{inv.NETWORK}.main", network))
-        world.writer.add(e.AddTopLevel(f"{SUBNET}.main", subnet))
-        world.touch([f"{inv.NETWORK}.main", f"{SUBNET}.main"])
+        network = {
+            "name": '"vnet-main"',
+            "location": f"{group}.location",
+            "resource_group_name": f"{group}.name",
+            "address_space": '["10.0.0.0/16"]',
+        }
+        subnet = {
+            "name": '"snet-main"',
+            "resource_group_name": f"{group}.name",
+            "virtual_network_name": f"{inv.NETWORK}.main.name",
+            "address_prefixes": '["10.0.1.0/24"]',
+        }
+        add_resource(world, inv.NETWORK, "main", network)
+        add_resource(world, SUBNET, "main", subnet)
         return "main"
 
     # --- machines ------------------------------------------------------------------------------------------------------
 
     def _machines(self, plan: _Plan, wish: Wish, world: World) -> tuple[str, str]:
-        """Write interface and machine; returns the label and the index to refer to one."""
+        """Write interface and machine; returns the interface's label and the index to refer to one."""
         repeat, index, own = "", "", plan.names[0] if plan.names else plan.base
         keyed = len(plan.names) > 1
         if plan.number > 1:
@@ -319,22 +325,14 @@ class Provision:
         nics = [n for m in world.inventory.of_types(*MACHINES) for n in world.inventory.refers_to(m, NIC)]
         nic_sibling = next((n for n in nics if not n.instance.scope.module.path), None)
         nic_label = label_for(world, NIC, label)
-        nic_rows = [
-            ("name", name_source(world, nic_sibling, own, "nic-")),
-            ("location", plan.location),
-            ("resource_group_name", plan.group),
-        ]
-        if plan.tags:
-            nic_rows.append(("tags", plan.tags))
         address = self._public_address(plan, wish, label, own, repeat, index, world)
-        inner = [("name", '"internal"'), ("subnet_id", plan.subnet), ("private_ip_address_allocation", '"Dynamic"')]
+        inner = {"name": '"internal"', "subnet_id": plan.subnet, "private_ip_address_allocation": '"Dynamic"'}
         if address:
-            inner.append(("public_ip_address_id", address))
-        nic = f'resource "{NIC}" "{nic_label}" {{\n{repeat}{_rows(nic_rows)}\n  ip_configuration {{\n{_rows(inner, 4)}  }}\n}}\n'
-        world.writer.add(e.AddTopLevel(f"{NIC}.{nic_label}", nic, file_of(nic_sibling, plan.file)))
-        machine = self._machine(plan, label, f"{NIC}.{nic_label}{index}.id", own, repeat, world)
-        world.writer.add(e.AddTopLevel(f"{plan.os}.{label}", machine, plan.file))
-        world.touch([f"{NIC}.{nic_label}", f"{plan.os}.{label}"])
+            inner["public_ip_address_id"] = address
+        nic = {"name": name_source(world, nic_sibling, own, "nic-"), **plan.home, **plan.tagged}
+        file = file_of(nic_sibling, plan.file)
+        add_resource(world, NIC, nic_label, nic, file, repeat, [block_source("ip_configuration", inner)])
+        self._machine(plan, label, f"{NIC}.{nic_label}{index}.id", own, repeat, world)
         return nic_label, index
 
     @staticmethod
@@ -343,50 +341,29 @@ class Provision:
             r"\b(?:no|without(?: a| any)?) public (?:ip|address)\b|\bno pip\b"
         ):
             return ""
-        rows = [
-            ("name", f'"pip-{own}"'),
-            ("location", plan.location),
-            ("resource_group_name", plan.group),
-            ("allocation_method", '"Static"'),
-            ("sku", '"Standard"'),
-        ]
-        if plan.tags:
-            rows.append(("tags", plan.tags))
         label = label_for(world, inv.PUBLIC_IP, label)
-        world.writer.add(
-            e.AddTopLevel(f"{inv.PUBLIC_IP}.{label}", f'resource "{inv.PUBLIC_IP}" "{label}" {{\n{repeat}{_rows(rows)}}}\n', plan.file)
-        )
-        world.touch([f"{inv.PUBLIC_IP}.{label}"])
+        add_resource(world, inv.PUBLIC_IP, label, plan.public_address(own), plan.file, repeat)
         return f"{inv.PUBLIC_IP}.{label}{index}.id"
 
-    def _machine(self, plan: _Plan, label: str, nic: str, own: str, repeat: str, world: World) -> str:
+    def _machine(self, plan: _Plan, label: str, nic: str, own: str, repeat: str, world: World) -> None:
         sibling = plan.sibling
         user, access = self._access(plan, world)
-        rows = [
-            ("name", name_source(world, sibling, own, "vm-")),
-            ("location", plan.location),
-            ("resource_group_name", plan.group),
-            ("size", literal(plan.size)),
-            ("admin_username", user),
-            ("network_interface_ids", f"[{nic}]"),
-        ]
+        name = name_source(world, sibling, own, "vm-")
+        machine = {"name": name}
+        if plan.os == WINDOWS and len(re.sub(r"\$\{[^}]*\}", "12345", name.strip('"'))) > 15:
+            machine["computer_name"] = f'"{re.sub(r"[^A-Za-z0-9-]", "", own)[:15]}"'
+        machine |= {**plan.home, "size": literal(plan.size), "admin_username": user}
         if plan.os == WINDOWS:
-            rows.insert(5, ("admin_password", access))
-            name = rows[0][1].strip('"')
-            if len(re.sub(r"\$\{[^}]*\}", "12345", name)) > 15:
-                rows.insert(1, ("computer_name", f'"{re.sub(r"[^A-Za-z0-9-]", "", own)[:15]}"'))
+            machine["admin_password"] = access
+        machine["network_interface_ids"] = f"[{nic}]"
         if plan.spot:
-            rows += [("priority", '"Spot"'), ("eviction_policy", '"Deallocate"')]
+            machine |= {"priority": '"Spot"', "eviction_policy": '"Deallocate"'}
         if plan.price is not None:
-            rows.append(("max_bid_price", literal(plan.price)))
-        if plan.tags:
-            rows.append(("tags", plan.tags))
+            machine["max_bid_price"] = literal(plan.price)
         blocks = []
         if plan.os == LINUX:
-            blocks.append(f"  admin_ssh_key {{\n{_rows([('username', user), ('public_key', access)], 4)}  }}\n")
-        blocks.append(
-            f"  os_disk {{\n{_rows([('caching', literal('ReadWrite')), ('storage_account_type', literal('StandardSSD_LRS'))], 4)}  }}\n"
-        )
+            blocks.append(block_source("admin_ssh_key", {"username": user, "public_key": access}))
+        blocks.append(block_source("os_disk", {"caching": '"ReadWrite"', "storage_account_type": '"StandardSSD_LRS"'}))
         publisher, offer, sku = plan.image
         held = (
             sibling.value("source_image_reference") if sibling is not None and sibling.type == plan.os and not plan.explicit_image else None
@@ -398,9 +375,9 @@ class Provision:
             and all(isinstance(held[0].get(k), str) for k in ("publisher", "offer", "sku"))
         ):
             publisher, offer, sku = held[0]["publisher"], held[0]["offer"], held[0]["sku"]
-        image = [("publisher", literal(publisher)), ("offer", literal(offer)), ("sku", literal(sku)), ("version", '"latest"')]
-        blocks.append(f"  source_image_reference {{\n{_rows(image, 4)}  }}\n")
-        return f'resource "{plan.os}" "{label}" {{\n{repeat}{_rows(rows)}\n' + "\n".join(blocks) + "}\n"
+        image = {"publisher": literal(publisher), "offer": literal(offer), "sku": literal(sku), "version": '"latest"'}
+        blocks.append(block_source("source_image_reference", image))
+        add_resource(world, plan.os, label, {**machine, **plan.tagged}, plan.file, repeat, blocks)
 
     @staticmethod
     def _access(plan: _Plan, world: World) -> tuple[str, str]:
@@ -467,46 +444,33 @@ class Provision:
         label = label_for(world, inv.BALANCER, plan.base)
         match = re.search(r"\b(?:port|on|for|tcp)\s+(\d{2,5})\b", wish.text, re.IGNORECASE)
         port = match[1] if match else next((SERVICES[s] for s in ("https", "http") if wish.has(rf"\b{s}\b")), "80")
-        common = [("location", plan.location), ("resource_group_name", plan.group)]
-        tags = [("tags", plan.tags)] if plan.tags else []
-        address = f"{inv.PUBLIC_IP}.{label}_lb"
         internal = wish.has(r"\b(?:internal|private)\b")
-        if not internal:
-            rows = [("name", f'"pip-{plan.base}-lb"'), *common, ("allocation_method", '"Static"'), ("sku", '"Standard"'), *tags]
-            world.writer.add(e.AddTopLevel(address, f'resource "{inv.PUBLIC_IP}" "{label}_lb" {{\n{_rows(rows)}}}\n', plan.file))
-            world.touch([address])
-        front = [("name", '"frontend"'), ("subnet_id", plan.subnet) if internal else ("public_ip_address_id", f"{address}.id")]
+        front = {"name": '"frontend"'}
         if internal:
-            front.append(("private_ip_address_allocation", '"Dynamic"'))
-        balancer = f"{inv.BALANCER}.{label}"
-        rows = [("name", f'"lb-{plan.base}"'), *common, ("sku", '"Standard"'), *tags]
-        world.writer.add(
-            e.AddTopLevel(
-                balancer,
-                f'resource "{inv.BALANCER}" "{label}" {{\n{_rows(rows)}\n  frontend_ip_configuration {{\n{_rows(front, 4)}  }}\n}}\n',
-                plan.file,
-            )
-        )
-        pool, probe, rule = (f"azurerm_lb_{k}.{label}" for k in ("backend_address_pool", "probe", "rule"))
+            front |= {"subnet_id": plan.subnet, "private_ip_address_allocation": '"Dynamic"'}
+        else:
+            front["public_ip_address_id"] = f"{inv.PUBLIC_IP}.{label}_lb.id"
+            add_resource(world, inv.PUBLIC_IP, f"{label}_lb", plan.public_address(f"{plan.base}-lb"), plan.file)
+        balancer = {"name": f'"lb-{plan.base}"', **plan.home, "sku": '"Standard"', **plan.tagged}
+        add_resource(world, inv.BALANCER, label, balancer, plan.file, blocks=[block_source("frontend_ip_configuration", front)])
+        of_balancer, called = {"loadbalancer_id": f"{inv.BALANCER}.{label}.id"}, {"name": f'"tcp-{port}"'}
         parts = {
-            pool: [("name", literal(plan.base)), ("loadbalancer_id", f"{balancer}.id")],
-            probe: [("name", f'"tcp-{port}"'), ("loadbalancer_id", f"{balancer}.id"), ("protocol", '"Tcp"'), ("port", port)],
-            rule: [
-                ("name", f'"tcp-{port}"'),
-                ("loadbalancer_id", f"{balancer}.id"),
-                ("frontend_ip_configuration_name", '"frontend"'),
-                ("protocol", '"Tcp"'),
-                ("frontend_port", port),
-                ("backend_port", port),
-                ("backend_address_pool_ids", f"[{pool}.id]"),
-                ("probe_id", f"{probe}.id"),
-            ],
+            "azurerm_lb_backend_address_pool": {"name": literal(plan.base), **of_balancer},
+            "azurerm_lb_probe": {**called, **of_balancer, "protocol": '"Tcp"', "port": port},
+            "azurerm_lb_rule": {
+                **called,
+                **of_balancer,
+                "frontend_ip_configuration_name": '"frontend"',
+                "protocol": '"Tcp"',
+                "frontend_port": port,
+                "backend_port": port,
+                "backend_address_pool_ids": f"[azurerm_lb_backend_address_pool.{label}.id]",
+                "probe_id": f"azurerm_lb_probe.{label}.id",
+            },
         }
-        for address_, rows_ in parts.items():
-            kind, name = address_.split(".")
-            world.writer.add(e.AddTopLevel(address_, f'resource "{kind}" "{name}" {{\n{_rows(rows_)}}}\n', plan.file))
-        world.touch([balancer, *parts])
-        return f"{pool}.id"
+        for kind, arguments in parts.items():
+            add_resource(world, kind, label, arguments, plan.file)
+        return f"azurerm_lb_backend_address_pool.{label}.id"
 
     @staticmethod
     def _join(plan: _Plan, machine: tuple[str, str], pool: str, world: World) -> None:
@@ -515,19 +479,12 @@ class Provision:
         repeat = ""
         if plan.number > 1:
             repeat = f"  for_each = toset({literal(plan.names)})\n\n" if len(plan.names) > 1 else f"  count = {plan.number}\n\n"
-        rows = [
-            ("network_interface_id", f"{NIC}.{label}{index}.id"),
-            ("ip_configuration_name", '"internal"'),
-            ("backend_address_pool_id", pool),
-        ]
-        new = label_for(world, kind, label)
-        world.writer.add(e.AddTopLevel(f"{kind}.{new}", f'resource "{kind}" "{new}" {{\n{repeat}{_rows(rows)}}}\n', plan.file))
-        world.touch([f"{kind}.{new}"])
-
-
-def _rows(rows: list[tuple[str, str]], indent: int = 2) -> str:
-    width = max(len(k) for k, _ in rows)
-    return "".join(f"{' ' * indent}{k.ljust(width)} = {v}\n" for k, v in rows)
+        member = {
+            "network_interface_id": f"{NIC}.{label}{index}.id",
+            "ip_configuration_name": '"internal"',
+            "backend_address_pool_id": pool,
+        }
+        add_resource(world, kind, label_for(world, kind, label), member, plan.file, repeat)
 
 
 def _names(wish: Wish) -> list[str]:

@@ -6,7 +6,9 @@ import re
 
 from iac_agent.hcl import edits as e
 from iac_agent.hcl.address import parse_path, show_path
+from iac_agent.hcl.datafile import is_data_file
 from iac_agent.hcl.document import literal
+from iac_agent.hcl.scope import Index
 from iac_agent.hcl.value import Place, Value
 from iac_agent.planner import inventory as inv
 from iac_agent.planner.inventory import MACHINES, SCALE_SETS, Resource
@@ -39,6 +41,7 @@ _PLAIN = re.compile(
 )
 _CALLED = re.compile(r"\b(?:called|named|name it|call it|key)\s+[\"'`]?(?P<name>[A-Za-z][\w-]*)", re.IGNORECASE)
 _ADD = re.compile(r"\b(?:add|another|new|one more|additional|extra|more)\b", re.IGNORECASE)
+_FIXED = "private_ip|ip|ip_address"
 _WORDS = re.compile(
     rf"{_CALLED.pattern}|\b(?:scale|scaled|out|in|up|down|run|set|add|another|more|less|fewer|additional|extra|to|instances?|"
     rf"replicas?|count|need|want|have|number of)\b|\b(?:{_WORD}|\d{{1,3}})\b(?!-)",
@@ -159,10 +162,10 @@ class Scale:
         if wanted < len(group):
             keys = [str(r.instance.scope.keys[-1]) for r in group][wanted:]
             raise Unsettled(Question(f"Which of them should go? {', '.join(keys)} would be the last.", {}))
-        value = scope.call.bound["each"].data["value"] if scope.call else None
+        element = scope.call.element if scope.call else None
         fresh = _fresh([str(r.instance.scope.keys[-1]) for r in group], wanted - len(group), names)
         for new in fresh:
-            _copy_element(world, value, key, new)
+            _copy_element(world, element, key, new)
 
 
 def group_of(wish: Wish, world: World) -> list[list[Resource]] | None:
@@ -176,15 +179,13 @@ def group_of(wish: Wish, world: World) -> list[list[Resource]] | None:
     if not meant:
         from_answer = world.inventory.of_block(world.context.answer) if world.context.answer else []
         meant = from_answer
-    groups: dict[object, list[Resource]] = {}
+    groups: dict[tuple[str, tuple[Index, ...]], list[Resource]] = {}
     for resource in meant:
-        path = tuple(resource.instance.scope.keys[:-1]) if resource.instance.index is None else tuple(resource.instance.scope.keys)
-        groups.setdefault((resource.block_address, path), [])
+        groups.setdefault(_alike(resource), [])
     for resource in world.inventory.of_types(*kinds):
-        path = tuple(resource.instance.scope.keys[:-1]) if resource.instance.index is None else tuple(resource.instance.scope.keys)
         counted = not isinstance(resource.instance.index, str)
-        if (resource.block_address, path) in groups and (counted or resource in meant):
-            groups[resource.block_address, path].append(resource)
+        if _alike(resource) in groups and (counted or resource in meant):
+            groups[_alike(resource)].append(resource)
     able = [
         g
         for g in groups.values()
@@ -195,6 +196,12 @@ def group_of(wish: Wish, world: World) -> list[list[Resource]] | None:
     if wish.has(r"\bscale ?sets?\b|\bvmss\b|\binstances\b"):
         able = [g for g in able if g[0].type in SCALE_SETS] or able
     return able or None
+
+
+def _alike(resource: Resource) -> tuple[str, tuple[Index, ...]]:
+    """What the members of a group have in common: their block, and the keys of the modules around it but for the one they differ in."""
+    keys = tuple(resource.instance.scope.keys)
+    return resource.block_address, keys[:-1] if resource.instance.index is None else keys
 
 
 def _wanted(wish: Wish, now: int) -> int | None:
@@ -243,8 +250,7 @@ def add_key(world: World, group: list[Resource], source: Value | None, key: str)
     """A new element in what a for_each runs over, copied from a sibling; what runs over the same keys comes along."""
     if source is None:
         raise Unsettled(Refusal(f"{group[0].block_address} has no for_each."))
-    each = group[-1].instance.frame.bound["each"].data["value"]
-    _copy_element(world, each, str(group[-1].instance.index), key)
+    _copy_element(world, group[-1].instance.frame.element, str(group[-1].instance.index), key)
     companions = _companions(group, world)
     world.touch([f'{group[0].block_address}["{key}"]'])
     for companion in companions:
@@ -256,15 +262,14 @@ def add_key(world: World, group: list[Resource], source: Value | None, key: str)
 def _own_maps(world: World, group: list[Resource], key: str) -> None:
     """Machines whose interface has a map of its own, named in a field of their element: the interface's element is copied too."""
     sibling = group[-1]
-    element = sibling.instance.frame.bound["each"].data["value"]
-    if not isinstance(element.data, dict):
+    element = sibling.instance.frame.element
+    if element is None or not isinstance(element.data, dict):
         return
     for nic in world.inventory.refers_to(sibling, inv.NIC):
         named = [name for name, v in element.data.items() if v.data == nic.instance.index and nic.instance.index is not None]
-        own = nic.instance.frame.bound.get("each")
-        shares = own is not None and isinstance(own.data, dict) and home_of(own.data["value"]) == home_of(element)
-        if named and own is not None and not shares:
-            _copy_element(world, own.data["value"], str(nic.instance.index), key)
+        own = nic.instance.frame.element
+        if named and own is not None and home_of(own) != home_of(element):
+            _copy_element(world, own, str(nic.instance.index), key)
             _retarget(world, named[0], str(nic.instance.index), key)
 
 
@@ -284,7 +289,7 @@ def _copy_element(world: World, value: Value | None, sibling: object, key: str) 
         raise Unsettled(Refusal(f"The keys are computed ({value.why if value else 'unknown'}); I cannot add {key} where they are made."))
     steps = parse_path(place.path)
     holder = show_path(steps[:-1])
-    data_file = place.address.endswith((".yaml", ".yml", ".json"))
+    data_file = is_data_file(place.address)
     if isinstance(steps[-1], int) and not isinstance(value.data, dict):
         world.writer.add(e.AppendItem(place.address, holder, literal(key)))
         return
@@ -296,25 +301,16 @@ def _copy_element(world: World, value: Value | None, sibling: object, key: str) 
 
 def _renamed(value: Value, place: Place, sibling: str, key: str, data_file: bool) -> str:
     """The sibling's element as source for the new key: its own name replaced, fixed addresses and disks of its own left out."""
-    plain = _written_only(value) if data_file else None
-    if plain is not None:
+    if data_file:
+        plain = value.plain()
         if isinstance(plain, dict):
-            plain = {k: key if v == sibling else v for k, v in plain.items() if not _unique(str(k))}
+            plain = {k: key if v == sibling else v for k, v in plain.items() if not re.fullmatch(_FIXED, str(k))}
         return literal(plain)
     source = place.source
     source = re.sub(r"#[^\n]*", "", source)
-    source = re.sub(r"(?m)^\s*(?:private_ip|ip|ip_address)\s*=.*\n", "", source)
-    source = re.sub(r",?\s*\b(?:private_ip|ip|ip_address)\s*=\s*\"[^\"]*\"", "", source)
+    source = re.sub(rf"(?m)^\s*(?:{_FIXED})\s*=.*\n", "", source)
+    source = re.sub(rf",?\s*\b(?:{_FIXED})\s*=\s*\"[^\"]*\"", "", source)
     return re.sub(rf'"{re.escape(sibling)}"', f'"{key}"', source)
-
-
-def _unique(name: str) -> bool:
-    return name in ("private_ip", "ip", "ip_address")
-
-
-def _written_only(value: Value) -> object:
-    """A value of a data file without what type defaults filled in."""
-    return value.plain()
 
 
 def _companions(group: list[Resource], world: World) -> list[Resource]:

@@ -14,7 +14,7 @@ variables {
 
 run "setup" {
   module {
-    source = "./tests/setup"
+    source = "../tests/network"
   }
 }
 

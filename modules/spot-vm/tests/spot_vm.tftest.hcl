@@ -11,7 +11,7 @@ variables {
 
 run "setup" {
   module {
-    source = "./tests/setup"
+    source = "../tests/network"
   }
 }
 

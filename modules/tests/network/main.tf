@@ -1,4 +1,4 @@
-# A resource group with a network, for the tests.
+# A resource group with a network, for the tests of all modules.
 
 terraform {
   required_providers {
