@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -129,6 +130,13 @@ class Sandbox:
     def state(self) -> dict[str, dict[str, Any]]:
         shown = json.loads(self.terraform("show", "-json").out)
         return {r["address"]: r["values"] for r in shown.get("values", {}).get("root_module", {}).get("resources", [])}
+
+    def group(self) -> str:
+        """The name of the first resource group in the state."""
+        listed = self.terraform("state", "list").out.split()
+        address = next(a for a in listed if ".azurerm_resource_group." in f".{a}")
+        shown = self.terraform("state", "show", "-no-color", address).out
+        return re.search(r'^\s*name\s*= "(.*)"', shown, re.MULTILINE)[1]  # type: ignore[index]
 
 
 @pytest.fixture(scope="session")

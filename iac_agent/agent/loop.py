@@ -29,10 +29,11 @@ from iac_agent.errors import (
     Refused,
     Surplus,
     TerraformFailed,
+    UsageError,
 )
 from iac_agent.guard import gate, redact
 from iac_agent.guard.verdict import Approved, Verdict, judge
-from iac_agent.hcl.address import without_keys
+from iac_agent.hcl.address import Address, without_keys
 from iac_agent.hcl.changeset import Outcome, apply_edits
 from iac_agent.hcl.module import RootModule
 from iac_agent.hcl.scope import Given
@@ -394,10 +395,12 @@ def require_only(changes: ChangeSet, verdict: Verdict) -> None:
 
 def _covers(wanted: str, address: str) -> bool:
     """Whether an address is meant by one that may be a block's, or a type's with a star."""
-    bare = without_keys(address)
     if wanted.endswith("*"):
-        return f".{bare}".rsplit(".", 2)[-2] == wanted[:-1]
-    return address == wanted or bare == wanted or (("[" not in wanted.rsplit(".", 1)[-1]) and bare == without_keys(wanted))
+        return f".{without_keys(address)}".rsplit(".", 2)[-2] == wanted[:-1]
+    try:
+        return Address.parse(wanted).covers(Address.parse(address))
+    except UsageError:
+        return False
 
 
 def _undo(outcome: Outcome) -> list[dict[str, Any]]:

@@ -62,6 +62,18 @@ class PlannerSettings(BaseModel):
     price: Prices = Field(default_factory=lambda: Prices.model_validate({}), description="For the cost that is shown.")
 
 
+class ProvisionSettings(BaseModel):
+    """How new machines are written."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    style: Literal["repository", "module"] = Field(
+        "repository",
+        description="repository: as it writes its own (as data, by its module, as resources); module: with iac-agent's modules.",
+    )
+    modules: str = Field("./modules", description="Where iac-agent's modules are: a source address as Terraform takes it, of their folder.")
+
+
 class Settings(BaseSettings):
     """The configuration of iacagent for one repository."""
 
@@ -72,6 +84,9 @@ class Settings(BaseSettings):
     azurerm: Literal["auto", "4", "5"] = Field("auto", description="The azurerm major; auto reads the lock file and required_providers.")
     planner: PlannerSettings = Field(
         default_factory=lambda: PlannerSettings.model_validate({}), description="Who turns a request into edits."
+    )
+    provision: ProvisionSettings = Field(
+        default_factory=lambda: ProvisionSettings.model_validate({}), description="How new machines are written."
     )
     guard: Guard = Field(default_factory=lambda: Guard.model_validate({}), description="Guardrails.")
 

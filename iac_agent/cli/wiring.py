@@ -18,6 +18,7 @@ from iac_agent.hcl.scope import Given
 from iac_agent.planner.auto import AutoPlanner
 from iac_agent.planner.builtin import BuiltinPlanner
 from iac_agent.planner.protocol import Planner
+from iac_agent.planner.recipes import all_recipes
 from iac_agent.planner.remembered import MemoryPlanner
 from iac_agent.store.audit import Audit
 from iac_agent.store.home import Home
@@ -107,7 +108,8 @@ def _planner(settings: Settings, environment: Mapping[str, str], memory: Memory)
         except ImportError as problem:
             raise UsageError("planner.model needs the `openai` package", hint="pip install 'iac-agent[model]'") from problem
         model = ModelPlanner(client, wanted.max_steps, wanted.context_tokens, (wanted.price.input, wanted.price.output))
-    return AutoPlanner(wanted.mode, BuiltinPlanner(), MemoryPlanner(memory), model)
+    modules = settings.provision.modules if settings.provision.style == "module" else ""
+    return AutoPlanner(wanted.mode, BuiltinPlanner(all_recipes(modules)), MemoryPlanner(memory), model)
 
 
 def _gym_provider(environment: dict[str, str], major: int) -> dict[str, str]:

@@ -63,6 +63,13 @@ class Address:
         """The address of the block this instance comes from: no instance keys."""
         return Address(self.type, self.name, None, tuple((m, None) for m, _ in self.modules), self.mode)
 
+    def covers(self, other: Address) -> bool:
+        """Whether the other is an instance of this: the same, but that a key left out here stands for every one."""
+        own, theirs = (*self.modules, (self.name, self.index)), (*other.modules, (other.name, other.index))
+        if (self.mode, self.type, len(own)) != (other.mode, other.type, len(theirs)):
+            return False
+        return all(a == b and (k is None or k == j) for (a, k), (b, j) in zip(own, theirs, strict=True))
+
     def __str__(self) -> str:
         prefix = "".join(f"module.{name}{show_index(key)}." for name, key in self.modules)
         data = "data." if self.mode == "data" else ""

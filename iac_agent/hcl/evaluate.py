@@ -308,7 +308,7 @@ def _name(frame: Frame, children: list[Node]) -> Value:
     head = document.text(children[0])
     if head in frame.bound:
         return _follow(frame, frame.bound[head], children[1:])
-    steps, plain = _plain_steps(frame, children[1:])
+    steps, keys = _plain_steps(frame, children[1:])
     if head in ("var", "local") and steps:
         value = frame.names.variable(str(steps[0])) if head == "var" else frame.names.local(str(steps[0]))
         return _follow(frame, value, children[2:])
@@ -318,18 +318,19 @@ def _name(frame: Frame, children: list[Node]) -> Value:
         return computed(frame.names.path("workspace"), "the workspace")
     if head == "module" and steps:
         value, used = frame.names.module_output(str(steps[0]), steps[1:])
-        return _follow(frame, value, children[2 + used :])
+        return _follow(frame, value.with_deps(*keys), children[2 + used :])
     if head == "data":
         return unknown(f"{document.path}: read from Azure by a data source")
-    if "_" in head and steps and plain >= 1:
+    if "_" in head and steps:
         value, used = frame.names.resource(head, str(steps[0]), steps[1:])
-        return _follow(frame, value, children[2 + used :])
+        return _follow(frame, value.with_deps(*keys), children[2 + used :])
     return unknown(f"{frame.where(children[0])}: no meaning known for {head}")
 
 
-def _plain_steps(frame: Frame, children: list[Node]) -> tuple[list[str | int | float], int]:
-    """The leading attribute names and known indexes behind a name."""
+def _plain_steps(frame: Frame, children: list[Node]) -> tuple[list[str | int | float], list[Value]]:
+    """The leading attribute names and known indexes behind a name; and the indexes once more, with where they are written."""
     steps: list[str | int | float] = []
+    keys: list[Value] = []
     for child in children:
         if child.type == "get_attr":
             steps.append(frame.document.text(child.children[-1]))
@@ -338,12 +339,13 @@ def _plain_steps(frame: Frame, children: list[Node]) -> tuple[list[str | int | f
             if not index.known or isinstance(index.data, dict | list):
                 break
             steps.append(index.data)
+            keys.append(index)
         elif child.type == "splat":
             steps.append("*")
             break
         else:
             break
-    return steps, len(steps)
+    return steps, keys
 
 
 def _index(frame: Frame, node: Node) -> Value:

@@ -163,7 +163,7 @@ class Scope:
     def _variable(self, name: str) -> Value:
         declared = next(iter(self.module.index.get(f"variable.{name}", [])), None)
         value = self._given(name)
-        if value is None or (value.known and value.data is None and declared is not None and _not_nullable(declared)):
+        if value is None or (value.known and value.data is None and declared is not None and is_not_nullable(declared)):
             default = declared.attributes.get("default") if declared else None
             if declared is None or default is None:
                 return unknown(f"variable {name} has no value")
@@ -332,7 +332,8 @@ def _outputs(scope: Scope) -> Value:
     return computed({n: scope.output(n) for n in names}, "the outputs of a module")
 
 
-def _not_nullable(block: Block) -> bool:
+def is_not_nullable(block: Block) -> bool:
+    """Whether a variable takes its default when it is given null."""
     attribute = block.attributes.get("nullable")
     return attribute is not None and block.document.text(attribute.value) == "false"
 

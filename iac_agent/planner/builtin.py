@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-from iac_agent.hcl import edits as e
-from iac_agent.hcl.address import parse_path
 from iac_agent.planner import refusals
 from iac_agent.planner.protocol import Answer, ChangeSet, Context, Question, Refusal, Unsettled
 from iac_agent.planner.recipes import Recipe, all_recipes
@@ -44,7 +42,7 @@ class BuiltinPlanner:
             return Refusal("It is so already.")
         return ChangeSet(
             " ".join(world.reasons),
-            _ordered(world.writer.edits),
+            tuple(world.writer.in_order()),
             tuple(world.expects),
             tuple(dict.fromkeys([*world.notes, *world.writer.notes])),
             tuple(dict.fromkeys(world.touches)),
@@ -107,10 +105,3 @@ def _continues(before: Recipe, recipe: Recipe, wish: Wish, world: World) -> bool
     if before.id != recipe.id or world.selector.names.mentions(wish.text):
         return before.id == "spot" and wish.has(r"\bevict|\bcents?\b")
     return before.id == "spot" or not starts_anew(wish.text)
-
-
-def _ordered(edits: list[e.Edit]) -> tuple[e.Edit, ...]:
-    """Elements of one list go from the last to the first, so that the others keep their places until they are reached."""
-    removals = [x for x in edits if isinstance(x, e.RemoveValue)]
-    in_order = iter(sorted(removals, key=lambda x: (x.address, parse_path(x.path)[:-1], -int(parse_path(x.path)[-1])), reverse=False))
-    return tuple(next(in_order) if isinstance(x, e.RemoveValue) else x for x in edits)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+from tree_sitter import Node
+
 from iac_agent.hcl import edits as e
 from iac_agent.hcl.address import parse_path, show_path
-from iac_agent.hcl.document import Block, literal, refers_to, unwrap
+from iac_agent.hcl.document import Block, Document, literal, refers_to, unwrap
 from iac_agent.hcl.evaluate import evaluate
 from iac_agent.hcl.expressions import pairs
 from iac_agent.hcl.module import Module
@@ -21,11 +23,15 @@ def remove(world: World, going: list[Resource]) -> None:
     """Write the edits that take exactly these instances out. Raises Unsettled when that cannot be said in HCL."""
     done: set[Resource] = set()
     for resource in going:
+        if isinstance(resource.instance.index, str):
+            _clean_outputs(world, resource.instance.scope.module, resource.address)
         if resource in done:
             continue
         siblings = world.inventory.siblings(resource)
         together = [r for r in siblings if r in going]
         done |= set(together)
+        if _switched_off(world, together, going):
+            continue
         if len(together) == len(siblings) and not (resource.instance.index is not None and _still_needed(world, resource, going)):
             if _drop_shared_elements(world, together, going):
                 continue
@@ -41,18 +47,49 @@ def remove(world: World, going: list[Resource]) -> None:
             _remove_from_module(world, resource, siblings, going)
 
 
+def _switched_off(world: World, together: list[Resource], going: list[Resource]) -> bool:
+    """Turn off the field that lets an element through: `public` of `{ for k, v in var.nics : k => v if v.public }`.
+
+    False, with nothing written, where there is none, or where nothing else is made from those elements.
+    """
+    homes = {r: element_home(r) for r in together}
+    field = _condition_field(together[0])
+    whole = {r.block for r in going if all(s in going for s in world.inventory.siblings(r))} - {together[0].block}
+    if any(r.block in whole for t in together for r in world.inventory.refers_to(t)):
+        return False
+    if not field or any(h is None or _all_users_go(world, h, going) for h in homes.values()):
+        return False
+    for home in homes.values():
+        assert home is not None
+        world.writer.add(e.PutKey(home.address, home.path, field, "false"))
+    return True
+
+
+def _condition_field(resource: Resource) -> str:
+    """The boolean field of an element that its for_each asks for; empty when it asks for none."""
+    attribute = resource.block.attributes.get("for_each")
+    if attribute is None or not isinstance(resource.instance.index, str):
+        return ""
+    document, node = resource.block.document, unwrap(attribute.value)
+    named = re.fullmatch(r"local\.([\w-]+)", document.text(node))
+    for block, held in resource.instance.scope.module.local_values(named[1]) if named else ():
+        document, node = block.document, unwrap(held.value)
+    asked = re.search(r"=>\s*(?P<v>\w+)\s+if\s+(?:try\()?(?P=v)\.(?P<field>\w+)(?:,\s*false\))?\s*\}$", document.text(node))
+    return asked["field"] if asked and node.type == "for_expr" else ""
+
+
 def _drop_shared_elements(world: World, together: list[Resource], going: list[Resource]) -> bool:
     """Whether all of a for_each block going means elements that others are made from go too: then those elements are taken out."""
     if not all(isinstance(r.instance.index, str) for r in together):
         return False
-    place = _element_home(together[0])
+    place = element_home(together[0])
     if place is None or not _all_users_go(world, place, going):
         return False
     users = {a for a, _ in world.inventory.users.of(place)}
     if not any(world.inventory.by_address[a].block_address != together[0].block_address for a in users):
         return False
     for resource in together:
-        home = _element_home(resource)
+        home = element_home(resource)
         if home is None:
             return False
         drop(world, home)
@@ -87,32 +124,36 @@ def _remove_block(world: World, resource: Resource) -> None:
     _clean_outputs(world, resource.instance.scope.module, ".".join(resource.block.labels))
 
 
-def _clean_outputs(world: World, module: Module, local: str) -> None:
-    """Take what refers to a removed block or call out of the outputs of the root; those of other modules are for their callers."""
+def _clean_outputs(world: World, module: Module, gone: str) -> None:
+    """Take what tells about a removed block, call or keyed instance out of the root's outputs; those of modules are for their callers."""
     if module.path:
         return
     for name, blocks in module.index.items():
         for block in blocks if name.startswith("output.") else ():
-            _clean_output(world, name, block, local)
+            _clean_output(world, name, block, gone)
 
 
-def _clean_output(world: World, name: str, block: Block, local: str) -> None:
-    """Take what refers to a removed block out of a root output: one entry of its map, or all of it."""
+def _clean_output(world: World, name: str, block: Block, gone: str) -> None:
+    """Take what tells about something removed out of a root output: one entry of its map, or all of it."""
     value = block.attributes.get("value")
-    if value is None or not refers_to(block.document, value.value, local):
+    if value is None or not _tells(block.document, value.value, gone):
         return
     node = unwrap(value.value)
     entries = pairs(block.document, node) if node.type == "object" else {}
-    gone = [k for k, pair in entries.items() if refers_to(block.document, pair, local)]
-    if gone and len(gone) < len(entries):
-        for key in gone:
+    dropped = [k for k, pair in entries.items() if _tells(block.document, pair, gone)]
+    if dropped and len(dropped) < len(entries):
+        for key in dropped:
             world.writer.add(e.DropKey(name, "value", key))
     else:
         world.writer.add(e.RemoveResource(name))
-    world.notes.append(f"{name} told about {local}; that goes too.")
+    world.notes.append(f"{name} told about {gone}; that goes too.")
 
 
-def _element_home(resource: Resource) -> Place | None:
+def _tells(document: Document, node: Node, gone: str) -> bool:
+    return gone in document.text(node) if gone.endswith("]") else refers_to(document, node, gone)
+
+
+def element_home(resource: Resource) -> Place | None:
     """Where the for_each element of an instance is written: a map entry, or an item of a set or list."""
     element = resource.instance.frame.element
     place = home_of(element) if element is not None else None
@@ -121,6 +162,8 @@ def _element_home(resource: Resource) -> Place | None:
 
 def _all_users_go(world: World, place: Place, going: list[Resource]) -> bool:
     addresses = {r.address for r in going}
+    if any(r not in going and (home := element_home(r)) is not None and home.key == place.key for r in world.inventory.resources):
+        return False
     inside = {a for p in _places_inside(world, place, going) for a, _ in world.inventory.users.of(p)}
     if inside - addresses - {a for a, _ in world.inventory.users.of(place)}:
         return False
@@ -140,12 +183,7 @@ def _only_keys(world: World, place: Place, going: set[str]) -> bool:
     """Whether those who stay use the place only because their for_each runs over the set it is an item of."""
     users = world.inventory.users.of(place)
     staying = {a for a, _ in users} - going
-    return bool(staying) and all(name == "for_each" for a, name in users if a in staying) and not _made_from(world, place, staying)
-
-
-def _made_from(world: World, place: Place, addresses: set[str]) -> list[str]:
-    """Of these instances, those that exist because of the element at the place."""
-    return [a for a in addresses if (home := _element_home(world.inventory.by_address[a])) is not None and home.key == place.key]
+    return bool(staying) and all(name == "for_each" for a, name in users if a in staying)
 
 
 def drop(world: World, place: Place) -> None:
@@ -159,7 +197,7 @@ def drop(world: World, place: Place) -> None:
 
 def _exclude_keys(world: World, together: list[Resource], going: list[Resource]) -> None:
     """Take for_each keys out at the source when everybody made from those elements goes; else leave them out here alone."""
-    homes = {r: _element_home(r) for r in together}
+    homes = {r: element_home(r) for r in together}
     rest: list[Resource] = []
     for resource, home in homes.items():
         if home is not None and _steps_ok(home) and _all_users_go(world, home, going):

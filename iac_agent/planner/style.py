@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 
@@ -41,9 +42,13 @@ def _tail(value: Value, resource: Resource, attribute: str) -> str | None:
 
 
 def rows(arguments: Mapping[str, str], indent: int = 2) -> str:
-    """Arguments, by name and as source, in lines with their equals signs under each other."""
-    width = max(map(len, arguments))
-    return "".join(f"{' ' * indent}{name.ljust(width)} = {source}\n" for name, source in arguments.items())
+    """Arguments, by name and as source, as lines: those of one line with their equals signs under each other."""
+    lines = ""
+    for long, group in itertools.groupby(arguments.items(), lambda item: "\n" in item[1]):
+        listed = list(group)
+        width = 0 if long else max(len(name) for name, _ in listed)
+        lines += "".join(f"{' ' * indent}{name.ljust(width)} = {source}\n" for name, source in listed)
+    return lines
 
 
 def add_resource(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from iac_agent.hcl.changeset import apply_edits
 from iac_agent.planner.inventory import Inventory, Resource
 from iac_agent.planner.protocol import Context, Expectation, Question, Refusal, Unsettled
 from iac_agent.planner.selection import Selector
@@ -36,6 +37,38 @@ class World:
         inventory = Inventory.build(context.root, context.state, context.given)
         about = tuple(r for a in context.about if (r := inventory.by_address.get(a)) is not None)
         return cls(context, inventory, Selector(inventory), Writer(inventory), about)
+
+    # --- what is written already -----------------------------------------------------------------------------------------
+
+    def advance(self) -> list[Resource]:
+        """Go on as if the edits so far were written, and return the resources that are new. Raises an HclError when they do not apply."""
+        known = self.inventory.by_address
+        root = self.context.root.with_edits({})
+        files = {path: change.after for path, change in apply_edits(root, self.writer.in_order()).files.items()}
+        self.context = replace(self.context, root=root.with_edits(files))
+        self.inventory = self.writer.inventory = Inventory.build(self.context.root, self.context.state, self.context.given)
+        self.selector = Selector(self.inventory)
+        self.last = tuple(self.inventory.by_address.get(r.address, r) for r in self.last)
+        return [r for r in self.inventory.resources if r.address not in known]
+
+    def trial(self) -> World:
+        """The same world, in which something may be tried out: nothing of it is felt here before `adopt`."""
+        writer = replace(self.writer, edits=[*self.writer.edits], notes=[*self.writer.notes], plumbed=dict(self.writer.plumbed))
+        return replace(
+            self,
+            writer=writer,
+            reasons=[*self.reasons],
+            expects=[*self.expects],
+            notes=[*self.notes],
+            touches=[*self.touches],
+            how=[*self.how],
+        )
+
+    def adopt(self, trial: World) -> None:
+        """Let what was tried out be so."""
+        self.__dict__.update(trial.__dict__)
+
+    # --- what a wish means -----------------------------------------------------------------------------------------------
 
     def choose(
         self, wish: Wish, kinds: tuple[str, ...], text: str | None = None, *, plural: bool = False, nothing: str = ""

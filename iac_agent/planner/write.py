@@ -18,10 +18,10 @@ from iac_agent.hcl.document import Block, Document, is_literal, literal, map_key
 from iac_agent.hcl.evaluate import Frame, evaluate
 from iac_agent.hcl.expressions import operands, pairs
 from iac_agent.hcl.paths import node_at, source_at
-from iac_agent.hcl.scope import Instance, Scope
+from iac_agent.hcl.scope import Instance, Scope, is_not_nullable
 from iac_agent.hcl.value import Place, Value
 from iac_agent.planner.inventory import Inventory, Resource
-from iac_agent.planner.protocol import Question, Unsettled
+from iac_agent.planner.protocol import Question, Refusal, Unsettled
 
 _READS = re.compile(
     r"(?:tostring\(|tobool\()?(?:each\.value\.(\w+)|(?:coalesce|try)\(each\.value\.(\w+),.*\)|each\.value\[\"(\w+)\"\]|"
@@ -80,6 +80,12 @@ class Writer:
                     self.edits[position] = e.SetAttribute(edit.address, edit.path, both, held.after, held.replacing)
                     return
         self.edits.append(edit)
+
+    def in_order(self) -> list[e.Edit]:
+        """The edits, elements of one list from the last to the first, so that the others keep their places until they are reached."""
+        removals = [x for x in self.edits if isinstance(x, e.RemoveValue)]
+        last_first = iter(sorted(removals, key=lambda x: (x.address, parse_path(x.path)[:-1], -int(parse_path(x.path)[-1]))))
+        return [next(last_first) if isinstance(x, e.RemoveValue) else x for x in self.edits]
 
     # --- scalars -------------------------------------------------------------------------------------------------------
 
@@ -177,7 +183,9 @@ class Writer:
         name = str(parse_path(path)[0])
         instances = [t.instance for t in targets]
         for place in reversed(value.via):
-            if place.editable and self.inventory.users.exclusive(place, instances, name) and "@template" not in place.path:
+            for_all = not _is_type_default(place) or set(self.inventory.siblings(targets[0])) <= set(targets)
+            usable = place.editable and "@template" not in place.path and for_all
+            if usable and self.inventory.users.exclusive(place, instances, name):
                 return place
         return None
 
@@ -204,13 +212,28 @@ class Writer:
 
     def _override(self, level: _Level, keys: list[str | int], path: str, source: str, after: str) -> None:
         """A value for some keys of a block with for_each or count."""
-        now = self._pending(level, path) or _written_here(level, path) or "null"
+        now = self._pending(level, path) or _written_here(level, path) or self._absent(level, path)
         known = re.fullmatch(r"lookup\((\{.*\}), (?:each\.key|tostring\(count\.index\)), (.*)\)", now, re.DOTALL)
         if known:
             for key in keys:
                 self.add(e.PutKey(level.address, f"{path}.@0", str(key), source))
             return
-        self.add(e.SetAttribute(level.address, path, level.by_key(keys, source, now), after, "" if now == "null" else now))
+        self.add(e.SetAttribute(level.address, path, level.by_key(keys, source, now), after, _written_here(level, path)))
+
+    def _absent(self, level: _Level, path: str) -> str:
+        """What stands for an argument that is not written, as source. Raises Unsettled where nothing does.
+
+        A module's variable takes null for a value unless it is declared not nullable.
+        """
+        child = next((m for m in self.inventory.configuration.root.modules if m.call == level.block), None)
+        declared = next(iter(child.index.get(f"variable.{path}", [])), None) if child is not None else None
+        if declared is None or is_not_nullable(declared):
+            return "null"
+        default = declared.attributes.get("default")
+        source = declared.document.text(default.value) if default is not None else ""
+        if default is None or not is_literal(default.value):
+            raise Unsettled(Refusal(f"{declared.where} has no plain default to keep for the other calls; set {path} there first."))
+        return source
 
     def _pending(self, level: _Level, path: str) -> str:
         """What this request makes of an expression, when it has changed it already."""
@@ -388,6 +411,10 @@ class Writer:
             place = home_of(part)
             if place is None or any(self._set_later(value, part, k) for k in entries):
                 continue
+            if _is_type_default(place):
+                if self._put_field_of_type(target, targets, place, {**part.plain(), **entries}):
+                    return
+                continue
             if place.editable and self.inventory.users.exclusive(place, instances, path):
                 for key, text in entries.items():
                     self.add(e.PutKey(place.address, place.path, key, literal(text)))
@@ -397,6 +424,12 @@ class Writer:
             self.add(e.SetAttribute(place.address, place.path, _merged(place.source, source), replacing=place.source))
             return
         self._merge_by_key(target, targets, path, value.via[0].source if value.via else "{}", entries)
+
+    def _put_field_of_type(self, target: Resource, targets: list[Resource], place: Place, value: Any) -> bool:
+        """Set the field that a type gives a default, in the target's own element."""
+        level = next((x for x in reversed(self._levels(target.instance)) if isinstance(x.key, str)), None)
+        name = next((str(s) for s in reversed(parse_path(place.path)) if not str(s).startswith("@")), "")
+        return level is not None and self._put_field(target, targets, level, f"each.value.{name}", value)
 
     @staticmethod
     def _set_later(value: Value, part: Value, key: str) -> bool:
@@ -567,6 +600,11 @@ def home_of(value: Value) -> Place | None:
     if place is None or value.why:
         return None
     return place
+
+
+def _is_type_default(place: Place) -> bool:
+    """Whether it is the default of an optional attribute in a variable's type: what elements that are not written yet will get."""
+    return place.address.split(".")[-2:-1] == ["variable"] and place.path.startswith("type.")
 
 
 def _homes(value: Value) -> list[Value]:

@@ -1,4 +1,4 @@
-"""Recipes applied for real, in three styles: a second plan is empty, and an azure-mgmt client sees the change."""
+"""Recipes applied for real, in five styles: a second plan is empty, and an azure-mgmt client sees the change."""
 
 from __future__ import annotations
 
@@ -27,6 +27,13 @@ class Live:
 
     def disk(self, name: str) -> Any:
         return self.compute.disks.get(self.group, name)
+
+    def size(self, name: str) -> str:
+        return str(self.vm(name).hardware_profile.vm_size)
+
+    def disks(self, name: str) -> list[int]:
+        """Sizes of the attached data disks, in GB."""
+        return [d.disk_size_gb for d in self.vm(name).storage_profile.data_disks]
 
     def ports(self, nsg: str) -> dict[str, str]:
         """Source by port."""
@@ -71,6 +78,22 @@ FOREACH: list[Step] = [
     ("add a worker called w3", lambda z: any(n.endswith("w3") for n in z.names())),
     ("detach the log disk from db", lambda z: len(z.vm("vm-orders-db").storage_profile.data_disks) == 1),
     ("kill the api vm", lambda z: z.gone("vm-orders-api")),
+    ("create a linux vm called cache in the data subnet with a 32 GB ssd", lambda z: z.disks("vm-orders-cache") == [32]),
+    ("two spot vms named batch in snet-backend and tag them owner=ml", lambda z: z.vm("vm-orders-batch-2").tags["owner"] == "ml"),
+]
+YAML: list[Step] = [
+    ("spin up a linux vm called report-1 in the back subnet, D4s_v5", lambda z: z.size("vm-media-report-1") == "Standard_D4s_v5"),
+    ("another report machine", lambda z: z.size("vm-media-report-2") == "Standard_D4s_v5"),
+    ("put cost=42 on vm-media-report-2", lambda z: z.vm("vm-media-report-2").tags["cost"] == "42"),
+    ("attach a 64 GB ssd to report-1", lambda z: z.disks("vm-media-report-1") == [64]),
+    ("delete vm-media-report-2", lambda z: z.gone("vm-media-report-2")),
+]
+MODULES: list[Step] = [
+    ("we need one more linux vm in the db subnet, call it cache, D2s_v5", lambda z: z.size("vm-acme-cache") == "Standard_D2s_v5"),
+    ("set up a second jump host just like the first one", lambda z: not z.gone("vm-acme-jump-2")),
+    ("create two linux vms named edge behind the load balancer", lambda z: {"vm-acme-edge-1", "vm-acme-edge-2"} <= z.names()),
+    ("resize vm-acme-edge-2 to Standard_D4s_v5", lambda z: z.size("vm-acme-edge-2") == "Standard_D4s_v5"),
+    ("put owner=ops on vm-acme-cache", lambda z: z.vm("vm-acme-cache").tags["owner"] == "ops"),
 ]
 COUNTED: list[Step] = [
     ("resize vm-worker-1 to Standard_F8s_v2", lambda z: z.vm("vm-worker-1").hardware_profile.vm_size == "Standard_F8s_v2"),
@@ -86,7 +109,9 @@ COUNTED: list[Step] = [
 
 
 @pytest.mark.timeout(560)
-@pytest.mark.parametrize(("style", "steps"), [("flat", FLAT), ("foreach", FOREACH), ("counted", COUNTED)])
+@pytest.mark.parametrize(
+    ("style", "steps"), [("flat", FLAT), ("foreach", FOREACH), ("counted", COUNTED), ("yaml", YAML), ("modules", MODULES)]
+)
 def test_applied_and_seen(sandbox: Sandbox, style: str, steps: list[Step]) -> None:
     sandbox.copy(ROOT / "fixtures" / "requests" / style)
     sandbox.up()
@@ -100,7 +125,6 @@ def test_applied_and_seen(sandbox: Sandbox, style: str, steps: list[Step]) -> No
         ran = sandbox.iacagent("apply", request, "--auto-approve", *flags)
         assert ran.code == 0, f"{request}: {ran.err}"
         assert "second plan: empty" in ran.out, request
-        group = next(v["name"] for a, v in sandbox.state().items() if a.startswith("azurerm_resource_group."))
-        live = live or Live(sandbox, group)
+        live = live or Live(sandbox, sandbox.group())
         assert seen(live), request
     assert sandbox.is_empty_plan()

@@ -23,8 +23,8 @@ class Recipe(Protocol):
     def plan(self, wish: Wish, world: World) -> None: ...
 
 
-def all_recipes() -> list[Recipe]:
-    """In the order they are asked."""
+def all_recipes(modules: str = "") -> list[Recipe]:
+    """In the order they are asked. `modules` is where new machines find iac-agent's modules; empty: they are written without them."""
     from iac_agent.planner.recipes.attach_disk import AttachDisk
     from iac_agent.planner.recipes.boot_diagnostics import BootDiagnostics
     from iac_agent.planner.recipes.detach_disk import DetachDisk
@@ -45,7 +45,7 @@ def all_recipes() -> list[Recipe]:
         Rename(),
         Tags(),
         BootDiagnostics(),
-        Provision(),
+        Provision(modules),
         Spot(),
         DetachDisk(),
         GrowDisk(),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
+from iac_agent.errors import HclError
 from iac_agent.planner import inventory as inv
 from iac_agent.planner.inventory import Resource
-from iac_agent.planner.lexicon import KIND_PATTERN, kind_of, verb_pattern
+from iac_agent.planner.lexicon import ALL, KIND_PATTERN, kind_of, verb_pattern
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
-from iac_agent.planner.removal import remove
+from iac_agent.planner.removal import element_home, remove
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
 
@@ -87,8 +88,12 @@ class Remove:
         kinds = self._kinds(text, wish, world)
         targets = list(world.choose(wish, kinds, text, nothing="There is nothing of that kind here."))
         going = self._going(targets, extra["what"] if extra else "", bool(keep), world)
+        if not wish.has(r"\b(?:nics?|interfaces?)\b[^,;]*\bstay|\b(?:keep|leave)\b[^,;]*\b(?:nics?|interfaces?)\b"):
+            going += [r for r in self._twins(going, world) if r not in going]
+        self._require_all_meant(targets, text, world)
         self._require_free(going, world)
         remove(world, going)
+        self._require_nothing_else_lost(going, world)
         world.touch(going)
         world.say(f"Remove {listed(going)}.")
         kept = [d for t in targets for d in world.inventory.disks_of(t) if d not in going]
@@ -98,6 +103,30 @@ class Remove:
             world.notes.append(
                 "azurerm deletes the OS disk with its machine unless features.virtual_machine.delete_os_disk_on_deletion is false."
             )
+
+    @staticmethod
+    def _require_all_meant(targets: list[Resource], text: str, world: World) -> None:
+        """Raise Unsettled when a bare name in the singular stands for several: `remove worker`, of which there are three."""
+        mentions = world.selector.names.mentions(text)
+        plural = any(m.plural for m in mentions) or ALL.search(text) or any(m["plural"] for m in KIND_PATTERN.finditer(text))
+        if len(targets) > 1 and len({t.block for t in targets}) == 1 and len(mentions) == 1 and not (plural or world.context.answer):
+            listed_ones = {t.address: t.describe() for t in targets}
+            raise Unsettled(Question(f"There are {len(targets)} of {targets[0].label}. Which should go?", {**listed_ones, "all": ""}))
+
+    @staticmethod
+    def _require_nothing_else_lost(going: list[Resource], world: World) -> None:
+        """Raise Unsettled when something that nobody named would be lost too, being made from the same data."""
+        if all(r.instance.index is None for r in going):
+            return
+        later = world.trial()
+        try:
+            later.advance()
+        except HclError:
+            return
+        left, named = later.inventory.by_address, {*world.touches, *(r.address for r in going)}
+        lost = [r for r in world.inventory.resources if r.address not in left and r.address not in named and r.type not in DEPENDENT]
+        if lost:
+            raise Unsettled(Question(f"That would take {listed(lost)} along, made from the same data. Say that it goes too.", {}))
 
     @staticmethod
     def _kinds(text: str, wish: Wish, world: World) -> tuple[str, ...]:
@@ -145,6 +174,17 @@ class Remove:
                     going.append(dependent)
                     pending.append(dependent)
         return [r for r in world.inventory.resources if r in going]
+
+    @staticmethod
+    def _twins(going: list[Resource], world: World) -> list[Resource]:
+        """The interfaces of machines that go, with their addresses, where they are made from the machine's own element."""
+        found: list[Resource] = []
+        for machine in (r for r in going if r.type in inv.MACHINES and r.instance.frame.element is not None):
+            nics = world.inventory.refers_to(machine, inv.NIC)
+            around = [*nics, *(p for n in nics for p in world.inventory.refers_to(n, inv.PUBLIC_IP))]
+            home = element_home(machine)
+            found += [r for r in around if home is not None and (own := element_home(r)) is not None and own.key == home.key]
+        return found
 
     @staticmethod
     def _cannot_stay(dependent: Resource, resource: Resource, world: World) -> bool:

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import re
 
-from iac_agent.hcl import edits as e
-from iac_agent.hcl.address import parse_path, show_path
-from iac_agent.hcl.datafile import is_data_file
-from iac_agent.hcl.document import literal
 from iac_agent.hcl.scope import Index
-from iac_agent.hcl.value import Place, Value
 from iac_agent.planner import inventory as inv
 from iac_agent.planner.inventory import MACHINES, SCALE_SETS, Resource
 from iac_agent.planner.lexicon import NUMBERS
+from iac_agent.planner.machines.copying import Copy, copy_elements
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.recipes.remove import DEPENDENT
 from iac_agent.planner.removal import call_count, remove, set_count
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World
-from iac_agent.planner.write import home_of
 
 _WORD = "|".join(n for n in NUMBERS if n not in ("a", "an", "both", "half a", "couple"))
 _NUMBER = rf"(\d{{1,3}}|{_WORD})"
@@ -41,7 +36,6 @@ _PLAIN = re.compile(
 )
 _CALLED = re.compile(r"\b(?:called|named|name it|call it|key)\s+[\"'`]?(?P<name>[A-Za-z][\w-]*)", re.IGNORECASE)
 _ADD = re.compile(r"\b(?:add|another|new|one more|additional|extra|more)\b", re.IGNORECASE)
-_FIXED = "private_ip|ip|ip_address"
 _WORDS = re.compile(
     rf"{_CALLED.pattern}|\b(?:scale|scaled|out|in|up|down|run|set|add|another|more|less|fewer|additional|extra|to|instances?|"
     rf"replicas?|count|need|want|have|number of)\b|\b(?:{_WORD}|\d{{1,3}})\b(?!-)",
@@ -101,6 +95,9 @@ class Scale:
         if wanted < 1:
             raise Unsettled(Question(f"That leaves none of {group[0].block_address}. Should they all be removed?", {}))
         self._change(group, wanted, names, world)
+        made = [r for r in world.advance() if r.type == group[0].type]
+        added = made if _MORE.search(wish.text) or names else []
+        world.last = tuple(added or [r for r in world.inventory.of_types(group[0].type) if _alike(r) == _alike(group[0])])
         world.say(f"Scale {group[0].block_address} from {now} to {wanted}.")
 
     @staticmethod
@@ -140,12 +137,13 @@ class Scale:
             going = group[wanted:]
             remove(world, [r for r in world.inventory.resources if r in going or any(r in _dependents(g, world) for g in going)])
             return
-        source = group[0].instance.body.get("for_each")
         present = [str(r.instance.index) for r in world.inventory.siblings(group[0])]
         present = [k for k in present if k not in {str(r.instance.index) for r in group}] + [str(r.instance.index) for r in group]
         fresh = _fresh(present, wanted - len(group), names)
         for key in fresh:
-            add_key(world, group, source, key)
+            copy_elements(Copy(group[-1], world, whole=True), key)
+            along = [c for c in _companions(group, world) if c.instance.index == group[-1].instance.index]
+            world.touch(f'{r.block_address}["{key}"]' for r in (group[0], *along))
 
     @staticmethod
     def _calls(group: list[Resource], wanted: int, names: list[str], world: World) -> None:
@@ -162,10 +160,9 @@ class Scale:
         if wanted < len(group):
             keys = [str(r.instance.scope.keys[-1]) for r in group][wanted:]
             raise Unsettled(Question(f"Which of them should go? {', '.join(keys)} would be the last.", {}))
-        element = scope.call.element if scope.call else None
         fresh = _fresh([str(r.instance.scope.keys[-1]) for r in group], wanted - len(group), names)
         for new in fresh:
-            _copy_element(world, element, key, new)
+            copy_elements(Copy(group[0], world, whole=True), new)
 
 
 def group_of(wish: Wish, world: World) -> list[list[Resource]] | None:
@@ -244,73 +241,6 @@ def _fresh(present: list[str], number: int, names: list[str]) -> list[str]:
         if key not in present and key not in found:
             found.append(key)
     return found
-
-
-def add_key(world: World, group: list[Resource], source: Value | None, key: str) -> None:
-    """A new element in what a for_each runs over, copied from a sibling; what runs over the same keys comes along."""
-    if source is None:
-        raise Unsettled(Refusal(f"{group[0].block_address} has no for_each."))
-    _copy_element(world, group[-1].instance.frame.element, str(group[-1].instance.index), key)
-    companions = _companions(group, world)
-    world.touch([f'{group[0].block_address}["{key}"]'])
-    for companion in companions:
-        if isinstance(companion.instance.index, str) and companion.instance.index == group[-1].instance.index:
-            world.touch([f'{companion.block_address}["{key}"]'])
-    _own_maps(world, group, key)
-
-
-def _own_maps(world: World, group: list[Resource], key: str) -> None:
-    """Machines whose interface has a map of its own, named in a field of their element: the interface's element is copied too."""
-    sibling = group[-1]
-    element = sibling.instance.frame.element
-    if element is None or not isinstance(element.data, dict):
-        return
-    for nic in world.inventory.refers_to(sibling, inv.NIC):
-        named = [name for name, v in element.data.items() if v.data == nic.instance.index and nic.instance.index is not None]
-        own = nic.instance.frame.element
-        if named and own is not None and home_of(own) != home_of(element):
-            _copy_element(world, own, str(nic.instance.index), key)
-            _retarget(world, named[0], str(nic.instance.index), key)
-
-
-def _retarget(world: World, name: str, old: str, key: str) -> None:
-    """Let the element that was just copied for a machine name its own interface."""
-    for position in range(len(world.writer.edits) - 1, -1, -1):
-        edit = world.writer.edits[position]
-        if isinstance(edit, e.PutKey) and edit.key == key and re.search(rf"\b{re.escape(name)}\b\s*=", edit.value):
-            value = re.sub(rf'(\b{re.escape(name)}\b\s*=\s*)"{re.escape(old)}"', rf'\g<1>"{key}"', edit.value)
-            world.writer.edits[position] = e.PutKey(edit.address, edit.path, edit.key, value)
-            return
-
-
-def _copy_element(world: World, value: Value | None, sibling: object, key: str) -> None:
-    place = home_of(value) if value is not None else None
-    if value is None or place is None or not place.editable:
-        raise Unsettled(Refusal(f"The keys are computed ({value.why if value else 'unknown'}); I cannot add {key} where they are made."))
-    steps = parse_path(place.path)
-    holder = show_path(steps[:-1])
-    data_file = is_data_file(place.address)
-    if isinstance(steps[-1], int) and not isinstance(value.data, dict):
-        world.writer.add(e.AppendItem(place.address, holder, literal(key)))
-        return
-    if isinstance(steps[-1], int):
-        world.writer.add(e.AppendItem(place.address, holder, _renamed(value, place, str(sibling), key, data_file)))
-        return
-    world.writer.add(e.PutKey(place.address, holder, key, _renamed(value, place, str(sibling), key, data_file)))
-
-
-def _renamed(value: Value, place: Place, sibling: str, key: str, data_file: bool) -> str:
-    """The sibling's element as source for the new key: its own name replaced, fixed addresses and disks of its own left out."""
-    if data_file:
-        plain = value.plain()
-        if isinstance(plain, dict):
-            plain = {k: key if v == sibling else v for k, v in plain.items() if not re.fullmatch(_FIXED, str(k))}
-        return literal(plain)
-    source = place.source
-    source = re.sub(r"#[^\n]*", "", source)
-    source = re.sub(rf"(?m)^\s*(?:{_FIXED})\s*=.*\n", "", source)
-    source = re.sub(rf",?\s*\b(?:{_FIXED})\s*=\s*\"[^\"]*\"", "", source)
-    return re.sub(rf'"{re.escape(sibling)}"', f'"{key}"', source)
 
 
 def _companions(group: list[Resource], world: World) -> list[Resource]:

@@ -11,6 +11,7 @@ from iac_agent.planner.inventory import MACHINES, SCALE_SETS, Resource
 from iac_agent.planner.protocol import Refusal, Unsettled
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
+from iac_agent.planner.write import Writer
 
 _SPOT = r"\bspots?\b|\blow[\s-]?priority\b|\bpre-?emptible\b|\bevict|\bbid price\b"
 _REGULAR = (
@@ -72,19 +73,11 @@ class Spot:
             self._to_spot(targets, wish, world)
 
     def _to_spot(self, targets: list[Resource], wish: Wish, world: World) -> None:
-        writer, before = world.writer, len(world.writer.edits)
-        fresh = [t for t in targets if t.value("priority") != "Spot"]
-        anchor = "sku" if targets[0].type in SCALE_SETS else "size"
-        writer.set(fresh, "priority", "Spot", after=anchor)
-        delete = wish.has(_DELETE)
-        wanted = {
-            t: "Delete" if delete else "Deallocate" for t in targets if delete or (t in fresh and t.value("eviction_policy") in (None, ""))
-        }
-        writer.set_each(dict(wanted), "eviction_policy", after="priority")
+        before, delete = len(world.writer.edits), wish.has(_DELETE)
+        fresh = make_spot(targets, world.writer, wish.price, delete=delete)
         if wish.price is not None:
-            writer.set(targets, "max_bid_price", wish.price, after="eviction_policy")
             world.expect(targets, "max_bid_price", wish.price)
-        if len(writer.edits) == before:
+        if len(world.writer.edits) == before:
             raise Unsettled(Refusal(f"{listed(targets)} is Spot already."))
         world.expect(targets, "priority", "Spot")
         world.touch(targets if delete or wish.price is not None else fresh)
@@ -102,3 +95,17 @@ class Spot:
         world.touch(spot)
         world.say(f"Make {listed(spot)} regular again.")
         world.notes.append(_LOST)
+
+
+def make_spot(targets: list[Resource], writer: Writer, price: float | None, *, delete: bool = False) -> list[Resource]:
+    """Write priority, eviction policy and cap (`price`, dollars an hour) where they differ; returns those that were not Spot."""
+    fresh = [t for t in targets if t.value("priority") != "Spot"]
+    anchor = "sku" if targets[0].type in SCALE_SETS else "size"
+    writer.set(fresh, "priority", "Spot", after=anchor)
+    policies = {
+        t: "Delete" if delete else "Deallocate" for t in targets if delete or (t in fresh and t.value("eviction_policy") in (None, ""))
+    }
+    writer.set_each(dict(policies), "eviction_policy", after="priority")
+    if price is not None:
+        writer.set(targets, "max_bid_price", price, after="eviction_policy")
+    return fresh
