@@ -17,6 +17,7 @@ from iac_agent.planner.auto import AutoPlanner
 from iac_agent.planner.builtin import BuiltinPlanner
 from iac_agent.planner.model.client import Access, ModelClient
 from iac_agent.planner.model.planner import ModelPlanner
+from iac_agent.planner.model.tools import definitions
 from iac_agent.planner.protocol import Answer, ChangeSet, Context, Question, Refusal
 from iac_agent.terraform.models import State
 from tests.conftest import Sandbox
@@ -90,6 +91,49 @@ def test_tools_then_edits(serve: Any, tmp_path: Path) -> None:
 def test_a_question_and_a_refusal(serve: Any, tmp_path: Path) -> None:
     assert isinstance(ask(serve({"call": "ask", "with": {"question": "Which?", "candidates": [VM]}}), tmp_path), Question)
     assert isinstance(ask(serve({"call": "refuse", "with": {"reason": "no"}}), tmp_path), Refusal)
+
+
+def test_structured_outputs_where_the_server_has_them(tmp_path: Path) -> None:
+    """A server that turns strict schemas down gets plain tools, and is not asked for the others again."""
+    sent: list[set[bool]] = []
+
+    def old_server(body: dict[str, Any]) -> Reply:
+        strict = {t["function"].get("strict", False) for t in body["tools"]}
+        sent.append(strict)
+        if True in strict:
+            return {"status": 400, "message": "Unknown parameter: 'tools[1].function.strict'."}
+        return GOOD if len(sent) > 2 else {"call": "find_resources", "with": {"query": "web"}}
+
+    server = ModelServer(old_server)
+    server.start()
+    assert isinstance(ask(server, tmp_path), ChangeSet)
+    assert sent == [{True, False}, {False}, {False}]
+    server.stop()
+
+
+def test_strict_schemas_are_what_the_api_takes() -> None:
+    """Every object closed, every property required: https://platform.openai.com/docs/guides/structured-outputs#supported-schemas"""
+
+    def objects(schema: Any) -> Iterator[dict[str, Any]]:
+        if isinstance(schema, dict):
+            if schema.get("type") == "object":
+                yield schema
+            schema = list(schema.values())
+        for inner in schema if isinstance(schema, list) else ():
+            yield from objects(inner)
+
+    strict = [t["function"] for t in definitions(strict=True) if t["function"].get("strict")]
+    assert {"propose_edits", "ask", "refuse", "read_block"} <= {f["name"] for f in strict}
+    found = list(objects([f["parameters"] for f in strict]))
+    assert len(found) > 20
+    assert all(o["required"] == list(o["properties"]) and o["additionalProperties"] is False for o in found)
+
+
+def test_nulls_of_structured_outputs_are_left_out(serve: Any, tmp_path: Path) -> None:
+    null_edit = edit("SetAttribute", path="size", value='"Standard_D2s_v5"', after=None, replacing=None)
+    answer = ask(serve({"call": "propose_edits", "with": {"reason": "r", "addresses": [VM], "edits": [null_edit]}}), tmp_path)
+    assert isinstance(answer, ChangeSet)
+    assert answer.edits[0].describe() == 'set size = "Standard_D2s_v5"'
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ Source: https://platform.openai.com/docs/api-reference/chat; Azure OpenAI's diff
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -61,25 +61,27 @@ class Reply:
 
 
 class ModelClient:
-    """A model on one server."""
+    """A model on one server. `strict` until the server turns structured outputs down."""
 
     def __init__(self, access: Access) -> None:
         import openai
 
         self.access = access
         self.usage = Usage()
+        self.strict = True
         common: dict[str, Any] = {"api_key": access.api_key or "none", "timeout": access.timeout, "max_retries": access.retries}
         if access.azure_api_version:
             self._client: Any = openai.AzureOpenAI(azure_endpoint=access.base_url, api_version=access.azure_api_version, **common)
         else:
             self._client = openai.OpenAI(base_url=access.base_url or None, **common)
 
-    def chat(self, messages: list[Message], tools: list[dict[str, Any]], max_tokens: int = 4000) -> Reply:
-        """One round. Raises ModelFailed."""
+    def chat(self, messages: list[Message], tools: Callable[..., list[dict[str, Any]]], max_tokens: int = 4000) -> Reply:
+        """One round. `tools(strict=...)` gives the tools as structured outputs, or as plain ones for a server that takes no others.
+
+        Raises ModelFailed.
+        """
         with translated(self.access):
-            done = self._client.chat.completions.create(
-                model=self.access.model, messages=messages, tools=tools, tool_choice="auto", max_tokens=max_tokens, temperature=0
-            )
+            done = self._create(messages, tools, max_tokens)
         usage = getattr(done, "usage", None)
         self.usage.add(getattr(usage, "prompt_tokens", 0) or 0, getattr(usage, "completion_tokens", 0) or 0)
         choices = getattr(done, "choices", None)
@@ -93,6 +95,27 @@ class ModelClient:
         if calls:
             kept["tool_calls"] = [{"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.raw}} for c in calls]
         return Reply(str(message.content or ""), calls, choices[0].finish_reason == "length", kept)
+
+    def _create(self, messages: list[Message], tools: Callable[..., list[dict[str, Any]]], max_tokens: int) -> Any:
+        import openai
+
+        def send() -> Any:
+            given = tools(strict=self.strict)
+            return self._client.chat.completions.create(
+                model=self.access.model, messages=messages, tools=given, tool_choice="auto", max_tokens=max_tokens, temperature=0
+            )
+
+        try:
+            return send()
+        except (openai.BadRequestError, openai.UnprocessableEntityError) as problem:
+            if not self.strict or _is_too_long(problem):
+                raise
+            self.strict = False
+            return send()
+
+
+def _is_too_long(problem: Exception) -> bool:
+    return "context" in str(problem).lower() or "token" in str(problem).lower()
 
 
 def _calls(message: Any) -> Iterator[Call]:
@@ -131,8 +154,7 @@ def translated(access: Access) -> Iterator[None]:
             f"{where} is over its rate limit or quota, after {access.retries} retries", hint="Wait, or raise planner.retries."
         ) from problem
     except openai.BadRequestError as problem:
-        long = "context" in str(problem).lower() or "token" in str(problem).lower()
-        hint = "Lower planner.context_tokens." if long else "Check that the model supports tool calls."
+        hint = "Lower planner.context_tokens." if _is_too_long(problem) else "Check that the model supports tool calls."
         raise ModelFailed(f"{where} rejected the request: {_first(problem)}", hint=hint) from problem
     except openai.APITimeoutError as problem:
         raise ModelFailed(f"{where} did not answer within {access.timeout:g} s", hint="Raise planner.timeout.") from problem

@@ -36,7 +36,7 @@ class ModelPlanner:
         toolbox = Toolbox(context, Veil.over(context.root, context.state))
         messages = self._opening(request, context, toolbox)
         for _ in range(_CALLS):
-            reply = self.client.chat(self._within(messages), definitions())
+            reply = self.client.chat(self._within(messages), definitions)
             messages.append(reply.message)
             if reply.cut:
                 messages.append(_told("Your answer was cut off: it was too long. Propose fewer or shorter edits."))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any
 
 from iac_agent.azure.schemas import attributes_of
@@ -23,6 +23,8 @@ _LONGEST = 8000
 _READING = re.compile(r"\b(?:file\w*|templatefile|pathexpand)\([^()]*\)?")
 _TEXT = {"type": "string"}
 _LIST = {"type": "array", "items": _TEXT}
+_PAIRS = {"type": "array", "items": _LIST}
+Schema = dict[str, Any]
 
 
 def edit_kinds() -> dict[str, type[e.Edit]]:
@@ -39,24 +41,30 @@ def described_kinds() -> list[str]:
     return lines
 
 
-def _tool(name: str, description: str, properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
-    schema = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
-    return {"type": "function", "function": {"name": name, "description": description, "parameters": schema}}
+def _tool(name: str, description: str, properties: Schema, required: list[str]) -> Schema:
+    return {"type": "function", "function": {"name": name, "description": description, "parameters": _object(properties, required)}}
 
 
-def definitions() -> list[dict[str, Any]]:
-    """The tools as the chat completions API takes them."""
-    edit = {
-        "type": "object",
-        "properties": {
-            "edit": {"type": "string", "enum": sorted(edit_kinds())},
-            **{f.name: _TEXT for k in edit_kinds().values() for f in fields(k)},
-        },
-        "required": ["edit", "address"],
-    }
-    edit["properties"]["arguments"] = {"type": "array", "items": {"type": "array", "items": _TEXT}}  # type: ignore[index]
-    proposal = {"reason": _TEXT, "addresses": _LIST, "edits": {"type": "array", "items": edit}}
-    return [
+def _object(properties: Schema, required: list[str]) -> Schema:
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def definitions(*, strict: bool = False) -> list[Schema]:
+    """The tools as the chat completions API takes them.
+
+    `strict`, for all but the preview: as structured outputs, where the server lets the model write nothing but what fits. Every property
+    is required, those that may be left out are nullable, and each kind of edit has its own fields.
+    Source: https://platform.openai.com/docs/guides/structured-outputs#supported-schemas
+    """
+    one_of: Schema = {"anyOf": [_edit_schema(kind) for _, kind in sorted(edit_kinds().items())]}
+    proposal = {"reason": _TEXT, "addresses": _LIST, "edits": {"type": "array", "items": one_of if strict else _any_edit()}}
+    preview = _tool(
+        "preview_plan",
+        "What Terraform would do with some edits. Ends nothing.",
+        {"edits": {"type": "array", "items": _any_edit()}},
+        ["edits"],
+    )
+    tools = [
         _tool("find_resources", "Resources whose address, Azure name, type or tags fit some words.", {"query": _TEXT}, ["query"]),
         _tool(
             "read_block",
@@ -71,11 +79,35 @@ def definitions() -> list[dict[str, Any]]:
             ["address", "path"],
         ),
         _tool("schema", "The arguments of a resource type.", {"type": _TEXT}, ["type"]),
-        _tool("preview_plan", "What Terraform would do with some edits. Ends nothing.", proposal, ["edits"]),
         _tool("propose_edits", "End with these edits.", proposal, ["reason", "addresses", "edits"]),
         _tool("ask", "End with a question; candidates are answers that settle it.", {"question": _TEXT, "candidates": _LIST}, ["question"]),
         _tool("refuse", "End with a refusal.", {"reason": _TEXT}, ["reason"]),
     ]
+    return [preview, *(_strictly(t) if strict else t for t in tools)]
+
+
+def _any_edit() -> Schema:
+    """One schema for every kind of edit, for servers that do not hold models to it."""
+    named = {f.name: _TEXT for k in edit_kinds().values() for f in fields(k)}
+    return _object({"edit": {"type": "string", "enum": sorted(edit_kinds())}, **named, "arguments": _PAIRS}, ["edit", "address"])
+
+
+def _edit_schema(kind: type[e.Edit]) -> Schema:
+    own = {f.name: _PAIRS if f.name == "arguments" else _TEXT for f in fields(kind)}
+    needed = [f.name for f in fields(kind) if f.default is MISSING]
+    return _required(_object({"edit": {"type": "string", "enum": [kind.__name__]}, **own}, ["edit", *needed]))
+
+
+def _strictly(tool: Schema) -> Schema:
+    function = tool["function"]
+    return {**tool, "function": {**function, "strict": True, "parameters": _required(function["parameters"])}}
+
+
+def _required(schema: Schema) -> Schema:
+    """An object schema with every property required: those that were not may be null."""
+    held = schema["properties"].items()
+    properties = {n: p if n in schema["required"] else {**p, "type": [p["type"], "null"]} for n, p in held}
+    return {**schema, "properties": properties, "required": list(properties)}
 
 
 class Toolbox:

@@ -40,6 +40,7 @@ _PURPOSE = re.compile(
     re.IGNORECASE,
 )
 _DEFAULT_GB = 128
+_UNCACHED = ("PremiumV2_LRS", "UltraSSD_LRS")
 
 
 class AttachDisk:
@@ -112,7 +113,13 @@ class AttachDisk:
         disk_id, machine_id = reference(world, disk), reference(world, machine)
         if disk_id is None or machine_id is None:
             raise Unsettled(Refusal(f"{disk.address} or {machine.address} is in a module without an output for its id."))
-        add_resource(world, ATTACHMENT, label, _attachment(disk_id, machine_id, _free_lun([machine], world)), file_of(disk))
+        add_resource(
+            world,
+            ATTACHMENT,
+            label,
+            _attachment(disk_id, machine_id, _free_lun([machine], world), str(disk.value("storage_account_type"))),
+            file_of(disk),
+        )
         world.say(f"Attach {listed([disk])} to {listed([machine])}.")
 
     # --- disks kept as data ----------------------------------------------------------------------------------------------
@@ -139,6 +146,8 @@ class AttachDisk:
         element[fields["disk_size_gb"]] = _like(size, element.get(fields["disk_size_gb"]))
         if kind and fields["storage_account_type"]:
             element[fields["storage_account_type"]] = kind
+        if kind in _UNCACHED and (caching := _field(attachment.instance.body.get("caching"), each)):
+            element[caching] = "None"
         element[fields["lun"]] = _like(_free_lun([machine], world), element.get(fields["lun"]))
         for field_name, value in element.items():
             if value == _own_name(other) and other is not machine:
@@ -286,7 +295,7 @@ class AttachDisk:
         if tags:
             disk["tags"] = tags
         key = "" if not repeat else "[count.index]" if "count" in repeat else "[each.key]"
-        attachment = _attachment(f"{DISK}.{label}{key}.id", f"{local}.id", _free_lun(group, world))
+        attachment = _attachment(f"{DISK}.{label}{key}.id", f"{local}.id", _free_lun(group, world), kind)
         for kind_, arguments in ((DISK, disk), (ATTACHMENT, attachment)):
             add_resource(world, kind_, label, arguments, file_of(machine), repeat, module=module)
 
@@ -324,7 +333,7 @@ class AttachDisk:
         if zone:
             disk["zone"] = literal(str(zone))
         add_resource(world, DISK, label, disk)
-        add_resource(world, ATTACHMENT, label, _attachment(f"{DISK}.{label}.id", machine_id, _free_lun([machine], world)))
+        add_resource(world, ATTACHMENT, label, _attachment(f"{DISK}.{label}.id", machine_id, _free_lun([machine], world), kind))
 
     def _disk(self, machine: Resource, name: str, location: str, group: str, size: int, kind: str, world: World) -> dict[str, str]:
         """The arguments of an empty disk, as source; `kind` empty: what the machine has already."""
@@ -354,8 +363,13 @@ def _how_many(text: str) -> int:
     return {"two": 2, "three": 3, "four": 4}.get(match[1].lower(), 0) or int(match[1]) if match else 1
 
 
-def _attachment(disk: str, machine: str, lun: int) -> dict[str, str]:
-    return {"managed_disk_id": disk, "virtual_machine_id": machine, "lun": str(lun), "caching": '"ReadWrite"'}
+def _attachment(disk: str, machine: str, lun: int, kind: str = "") -> dict[str, str]:
+    """`kind` is the disk's storage type, empty for not known: Premium SSD v2 and Ultra Disks have no host cache.
+
+    Source: https://learn.microsoft.com/azure/virtual-machines/disks-types#premium-ssd-v2
+    """
+    caching = "None" if kind in _UNCACHED else "ReadWrite"
+    return {"managed_disk_id": disk, "virtual_machine_id": machine, "lun": str(lun), "caching": literal(caching)}
 
 
 def _free_lun(machines: list[Resource], world: World) -> int:
