@@ -111,6 +111,21 @@ def test_structured_outputs_where_the_server_has_them(tmp_path: Path) -> None:
     server.stop()
 
 
+def test_reasoning_models_take_other_parameters(tmp_path: Path) -> None:
+    def reasoning(body: dict[str, Any]) -> Reply:
+        if "max_tokens" in body:
+            return {"status": 400, "message": "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."}
+        if "temperature" in body:
+            return {"status": 400, "message": "Unsupported value: 'temperature' does not support 0 with this model."}
+        return GOOD if body["max_completion_tokens"] == 4000 else {"status": 500}
+
+    server = ModelServer(reasoning)
+    server.start()
+    assert isinstance(ask(server, tmp_path), ChangeSet)
+    assert len(server.heard) == 3
+    server.stop()
+
+
 def test_strict_schemas_are_what_the_api_takes() -> None:
     """Every object closed, every property required: https://platform.openai.com/docs/guides/structured-outputs#supported-schemas"""
 

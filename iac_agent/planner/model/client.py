@@ -18,7 +18,9 @@ Message = dict[str, Any]
 
 @dataclass(frozen=True)
 class Access:
-    """How a model is reached. `base_url` ends in /v1; with `azure_api_version` it is an Azure OpenAI endpoint. `timeout` in seconds."""
+    """How a model is reached. `base_url` ends in /v1; with `azure_api_version` it is an Azure OpenAI endpoint. `timeout` in seconds for
+    one answer of at most `max_tokens`.
+    """
 
     model: str
     base_url: str = ""
@@ -26,6 +28,7 @@ class Access:
     azure_api_version: str = ""
     timeout: float = 60.0
     retries: int = 3
+    max_tokens: int = 4000
 
 
 @dataclass
@@ -61,27 +64,30 @@ class Reply:
 
 
 class ModelClient:
-    """A model on one server. `strict` until the server turns structured outputs down."""
+    """A model on one server. What the server turns down once, it is not asked for again: structured outputs, a temperature, the old name
+    of the token limit.
+    """
 
     def __init__(self, access: Access) -> None:
         import openai
 
         self.access = access
         self.usage = Usage()
-        self.strict = True
+        self._strict = True
+        self._options: dict[str, Any] = {"max_tokens": access.max_tokens, "temperature": 0}
         common: dict[str, Any] = {"api_key": access.api_key or "none", "timeout": access.timeout, "max_retries": access.retries}
         if access.azure_api_version:
             self._client: Any = openai.AzureOpenAI(azure_endpoint=access.base_url, api_version=access.azure_api_version, **common)
         else:
             self._client = openai.OpenAI(base_url=access.base_url or None, **common)
 
-    def chat(self, messages: list[Message], tools: Callable[..., list[dict[str, Any]]], max_tokens: int = 4000) -> Reply:
+    def chat(self, messages: list[Message], tools: Callable[..., list[dict[str, Any]]]) -> Reply:
         """One round. `tools(strict=...)` gives the tools as structured outputs, or as plain ones for a server that takes no others.
 
         Raises ModelFailed.
         """
         with translated(self.access):
-            done = self._create(messages, tools, max_tokens)
+            done = self._create(messages, tools)
         usage = getattr(done, "usage", None)
         self.usage.add(getattr(usage, "prompt_tokens", 0) or 0, getattr(usage, "completion_tokens", 0) or 0)
         choices = getattr(done, "choices", None)
@@ -96,26 +102,36 @@ class ModelClient:
             kept["tool_calls"] = [{"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.raw}} for c in calls]
         return Reply(str(message.content or ""), calls, choices[0].finish_reason == "length", kept)
 
-    def _create(self, messages: list[Message], tools: Callable[..., list[dict[str, Any]]], max_tokens: int) -> Any:
+    def _create(self, messages: list[Message], tools: Callable[..., list[dict[str, Any]]]) -> Any:
         import openai
 
-        def send() -> Any:
-            given = tools(strict=self.strict)
-            return self._client.chat.completions.create(
-                model=self.access.model, messages=messages, tools=given, tool_choice="auto", max_tokens=max_tokens, temperature=0
-            )
+        while True:
+            try:
+                return self._client.chat.completions.create(
+                    model=self.access.model, messages=messages, tools=tools(strict=self._strict), tool_choice="auto", **self._options
+                )
+            except (openai.BadRequestError, openai.UnprocessableEntityError) as problem:
+                if not self._asks_for_less(str(problem)):
+                    raise
 
-        try:
-            return send()
-        except (openai.BadRequestError, openai.UnprocessableEntityError) as problem:
-            if not self.strict or _is_too_long(problem):
-                raise
-            self.strict = False
-            return send()
+    def _asks_for_less(self, refusal: str) -> bool:
+        """Leave out what a server's 400 or 422 says it does not take; False when there is nothing left to leave out.
+
+        Source: https://platform.openai.com/docs/guides/reasoning (max_completion_tokens, no temperature)
+        """
+        if "max_tokens" in refusal and "max_tokens" in self._options:
+            self._options["max_completion_tokens"] = self._options.pop("max_tokens")
+        elif "temperature" in refusal and "temperature" in self._options:
+            del self._options["temperature"]
+        elif self._strict and not _is_too_long(refusal):
+            self._strict = False
+        else:
+            return False
+        return True
 
 
-def _is_too_long(problem: Exception) -> bool:
-    return "context" in str(problem).lower() or "token" in str(problem).lower()
+def _is_too_long(refusal: str) -> bool:
+    return "context" in refusal.lower() or "token" in refusal.lower()
 
 
 def _calls(message: Any) -> Iterator[Call]:
@@ -154,7 +170,7 @@ def translated(access: Access) -> Iterator[None]:
             f"{where} is over its rate limit or quota, after {access.retries} retries", hint="Wait, or raise planner.retries."
         ) from problem
     except openai.BadRequestError as problem:
-        hint = "Lower planner.context_tokens." if _is_too_long(problem) else "Check that the model supports tool calls."
+        hint = "Lower planner.context_tokens." if _is_too_long(str(problem)) else "Check that the model supports tool calls."
         raise ModelFailed(f"{where} rejected the request: {_first(problem)}", hint=hint) from problem
     except openai.APITimeoutError as problem:
         raise ModelFailed(f"{where} did not answer within {access.timeout:g} s", hint="Raise planner.timeout.") from problem
