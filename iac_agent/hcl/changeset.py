@@ -38,13 +38,13 @@ class Outcome:
 
 
 def apply_edits(root: RootModule | Path, edits: list[e.Edit]) -> Outcome:
-    """Apply `edits` in order to a root module, given as read or by its directory.
+    """Apply `edits` in order to a root module, given as read (edits not yet written included) or by its directory.
 
     Raises an HclError and applies nothing when any edit does not fit or does not prove to be exactly itself.
     """
     root = root if isinstance(root, RootModule) else RootModule(root)
     outcome = Outcome()
-    contents: dict[Path, bytes] = {}
+    contents = dict(root.overrides)
     for edit in edits:
         before_it = root.with_edits(contents)
         path, before, after = _apply_one(before_it, edit)

@@ -8,6 +8,7 @@ Source: the rules of `format.go` in https://github.com/hashicorp/hcl (hclwrite).
 
 from __future__ import annotations
 
+import functools
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -56,7 +57,8 @@ def _width(data: bytes) -> int:
 
 def _line_numbers(document: Document) -> Callable[[int], int]:
     """From rows to lines as `terraform fmt` counts them: a heredoc, however long, is one line with its argument."""
-    ends = sorted((n.start_point[0], n.end_point[0]) for n in walk(document.tree.root_node) if n.type == "heredoc_template")
+    heredocs = walk(document.tree.root_node) if b"<<" in document.data else ()
+    ends = sorted((n.start_point[0], n.end_point[0]) for n in heredocs if n.type == "heredoc_template")
 
     def number(row: int) -> int:
         return row - sum(min(row, end) - start for start, end in ends if row > start)
@@ -64,6 +66,7 @@ def _line_numbers(document: Document) -> Callable[[int], int]:
     return number
 
 
+@functools.lru_cache(maxsize=8)
 def _lines(document: Document) -> dict[int, _Line]:
     """The lines that have code or a trailing comment, by the number `_line_numbers` gives them."""
     number = _line_numbers(document)

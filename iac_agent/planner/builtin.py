@@ -40,9 +40,10 @@ class BuiltinPlanner:
             return settled.answer
         if not world.writer.edits:
             return Refusal("It is so already.")
+        world.writer.settle()
         return ChangeSet(
             " ".join(world.reasons),
-            tuple(world.writer.in_order()),
+            tuple(world.writer.edits),
             tuple(world.expects),
             tuple(dict.fromkeys([*world.notes, *world.writer.notes])),
             tuple(dict.fromkeys(world.touches)),

@@ -102,6 +102,7 @@ class Inventory:
 
     configuration: Configuration
     resources: list[Resource] = field(default_factory=list)
+    _referred: dict[Resource, list[str]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def build(cls, root: RootModule, state: State, given: Given | None = None) -> Inventory:
@@ -143,21 +144,17 @@ class Inventory:
 
     # --- what belongs to what ------------------------------------------------------------------------------------------
 
-    @functools.cached_property
-    def _references(self) -> dict[str, list[tuple[str, str]]]:
-        """For every instance the (argument, address) pairs of what it refers to."""
-        found: dict[str, list[tuple[str, str]]] = {}
-        for resource in self.resources:
-            listed = found.setdefault(resource.address, [])
+    def _references(self, resource: Resource) -> list[str]:
+        """The addresses of what a resource refers to."""
+        if resource not in self._referred:
             body = resource.instance.body
-            for name in body.names():
-                value = body.get(name)
-                listed += [(name, ref) for ref in _refs(value, name) if ref != resource.address]
-        return found
+            found = dict.fromkeys(ref for name in body.names() for ref in _refs(body.get(name), name))
+            self._referred[resource] = [a for a in found if a != resource.address]
+        return self._referred[resource]
 
     def refers_to(self, resource: Resource, *types: str) -> list[Resource]:
         """What this resource refers to."""
-        known = (self.by_address.get(a) for _, a in self._references.get(resource.address, []))
+        known = (self.by_address.get(a) for a in self._references(resource))
         return list(dict.fromkeys(r for r in known if r is not None and (not types or r.type in types)))
 
     def referred_by(self, resource: Resource, *types: str) -> list[Resource]:
@@ -169,7 +166,7 @@ class Inventory:
         """For every address the resources that refer to it, in the order of the configuration."""
         found: dict[str, list[Resource]] = {}
         for resource in self.resources:
-            for address in dict.fromkeys(a for _, a in self._references[resource.address]):
+            for address in self._references(resource):
                 found.setdefault(address, []).append(resource)
         return found
 

@@ -6,6 +6,7 @@ Never a guess: when several fit and the request does not say which, the result i
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from dataclasses import dataclass
 
@@ -52,7 +53,10 @@ class Selector:
 
     def __init__(self, inventory: Inventory) -> None:
         self.inventory = inventory
-        self.names = Names(inventory)
+
+    @functools.cached_property
+    def names(self) -> Names:
+        return Names(self.inventory)
 
     def select(self, text: str, kinds: tuple[str, ...], answer: str = "", *, plural: bool = False) -> Chosen:
         """The resources of `kinds` that `text` means. None when there is none of that kind; a Question when it is not clear which."""

@@ -42,10 +42,12 @@ class World:
 
     def advance(self) -> list[Resource]:
         """Go on as if the edits so far were written, and return the resources that are new. Raises an HclError when they do not apply."""
-        known = self.inventory.by_address
-        root = self.context.root.with_edits({})
-        files = {path: change.after for path, change in apply_edits(root, self.writer.in_order()).files.items()}
-        self.context = replace(self.context, root=root.with_edits(files))
+        fresh = self.writer.settle()
+        if not fresh:
+            return []
+        known, root = self.inventory.by_address, self.context.root
+        files = {path: change.after for path, change in apply_edits(root, fresh).files.items()}
+        self.context = replace(self.context, root=root.with_edits({**root.overrides, **files}))
         self.inventory = self.writer.inventory = Inventory.build(self.context.root, self.context.state, self.context.given)
         self.selector = Selector(self.inventory)
         self.last = tuple(self.inventory.by_address.get(r.address, r) for r in self.last)

@@ -57,19 +57,20 @@ class _Level:
 
 @dataclass
 class Writer:
-    """Collects edits for one request."""
+    """Collects edits for one request. Those before `applied` are in the inventory already, as if they were written."""
 
     inventory: Inventory
     edits: list[e.Edit] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     plumbed: dict[tuple[int, str, str], str] = field(default_factory=dict)
+    applied: int = 0
 
     def add(self, edit: e.Edit) -> None:
         """Keep an edit once; one that replaces what an earlier one replaced already builds on the earlier one."""
         if edit in self.edits:
             return
         if isinstance(edit, e.SetAttribute) and edit.replacing:
-            for position, held in enumerate(self.edits):
+            for position, held in enumerate(self.edits[self.applied :], self.applied):
                 same = isinstance(held, e.SetAttribute) and (held.address, held.path, held.replacing) == (
                     edit.address,
                     edit.path,
@@ -81,11 +82,17 @@ class Writer:
                     return
         self.edits.append(edit)
 
-    def in_order(self) -> list[e.Edit]:
-        """The edits, elements of one list from the last to the first, so that the others keep their places until they are reached."""
-        removals = [x for x in self.edits if isinstance(x, e.RemoveValue)]
+    def settle(self) -> list[e.Edit]:
+        """The edits not applied yet, with elements of one list from the last to the first, so that the others keep their places until
+        they are reached. They count as applied from here on.
+        """
+        fresh = self.edits[self.applied :]
+        removals = [x for x in fresh if isinstance(x, e.RemoveValue)]
         last_first = iter(sorted(removals, key=lambda x: (x.address, parse_path(x.path)[:-1], -int(parse_path(x.path)[-1]))))
-        return [next(last_first) if isinstance(x, e.RemoveValue) else x for x in self.edits]
+        fresh = [next(last_first) if isinstance(x, e.RemoveValue) else x for x in fresh]
+        self.edits[self.applied :] = fresh
+        self.applied = len(self.edits)
+        return fresh
 
     # --- scalars -------------------------------------------------------------------------------------------------------
 
@@ -238,7 +245,12 @@ class Writer:
     def _pending(self, level: _Level, path: str) -> str:
         """What this request makes of an expression, when it has changed it already."""
         return next(
-            (x.value for x in reversed(self.edits) if isinstance(x, e.SetAttribute) and (x.address, x.path) == (level.address, path)), ""
+            (
+                x.value
+                for x in reversed(self.edits[self.applied :])
+                if isinstance(x, e.SetAttribute) and (x.address, x.path) == (level.address, path)
+            ),
+            "",
         )
 
     def _as_field(self, target: Resource, targets: list[Resource], level: _Level, path: str, source: str, after: str) -> bool:

@@ -44,12 +44,16 @@ def as_kept(wanted: Wanted, world: World) -> bool:
 
 def _models(wanted: Wanted, world: World) -> list[Resource]:
     """Machines to copy, one of each way of writing, those in the same subnet first."""
-    machines = [wanted.like] if wanted.like else world.inventory.of_types(wanted.os)
-    near = sorted(machines, key=lambda m: wanted.subnet not in world.inventory.subnets_of(m))
-    ways: dict[object, Resource] = {}
-    for machine in near:
-        ways.setdefault((machine.block, _path(machine)), machine)
-    return list(ways.values())[:_MODELS]
+    ways: dict[object, list[Resource]] = {}
+    for machine in [wanted.like] if wanted.like else world.inventory.of_types(wanted.os):
+        ways.setdefault((machine.block, _path(machine)), []).append(machine)
+
+    def is_near(machine: Resource) -> bool:
+        return wanted.subnet in world.inventory.subnets_of(machine)
+
+    able = [group for group in ways.values() if group[0].instance.index is not None or group[0].instance.scope.parent is not None]
+    models = [next(filter(is_near, group), group[0]) for group in able]
+    return sorted(models, key=lambda m: not is_near(m))[:_MODELS]
 
 
 def _path(machine: Resource) -> tuple[object, ...]:
