@@ -297,7 +297,8 @@ def _remove_from_module(world: World, resource: Resource, siblings: list[Resourc
     if staying:
         raise Unsettled(
             Refusal(
-                f"{resource.address} is made by {call}, with {', '.join(r.address for r in staying[:4])}: I cannot take it out there alone."
+                f"{resource.address} is made by {call}, with {', '.join(r.address for r in staying[:4])}: I cannot take it out there "
+                "alone. Say that those go too."
             )
         )
     if key is None:

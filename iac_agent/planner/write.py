@@ -266,14 +266,16 @@ class Writer:
         declared = self._declared_type(level)
         if declared is None and any(h is not None and h.address.startswith("variable.") for h in homes.values()):
             return False
+        absent = self._absent(level, path)
         if declared is not None:
             address, inside, known = declared
             if name not in known:
-                self.add(e.PutKey(address, inside, name, f"optional({_type_of(source)})"))
+                default = "" if absent == "null" else f", {absent}"
+                self.add(e.PutKey(address, inside, name, f"optional({_type_of(source)}{default})"))
         for home in homes.values():
             assert home is not None
             self.add(e.PutKey(home.address, home.path, name, source))
-        read = f"each.value.{name}" if declared is not None else f"try(each.value.{name}, null)"
+        read = f"each.value.{name}" if declared is not None else f"try(each.value.{name}, {absent})"
         self.add(e.SetAttribute(level.address, path, read, after))
         return True
 
@@ -331,7 +333,10 @@ class Writer:
 
     def _declare(self, level: _Level, name: str, kind: str, default: str) -> None:
         """A new variable in the module of a level."""
-        block = f'variable "{name}" {{\n  type    = {kind}\n  default = {default}\n}}\n'
+        if default == "null":
+            block = f'variable "{name}" {{\n  type    = {kind}\n  default = null\n}}\n'
+        else:
+            block = f'variable "{name}" {{\n  type     = {kind}\n  default  = {default}\n  nullable = false\n}}\n'
         self.add(e.AddTopLevel(f"{level.scope.module.prefix}variable.{name}", block, "variables.tf"))
 
     def _undivided(self, target: Resource, targets: list[Resource], level: _Level, path: str) -> Unsettled:

@@ -10,11 +10,13 @@ import hashlib
 import json
 import os
 import socket
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import stamina
 from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, Text, create_engine, event, insert, select
 
 from iac_agent.errors import AuditBroken
@@ -117,7 +119,9 @@ class Audit:
         return count
 
 
+@stamina.retry(on=sqlite3.OperationalError, timeout=10, wait_initial=0.02)
 def _wait_for_others(connection: Any, _: Any) -> None:
+    """Turning to a write-ahead log does not heed the busy timeout, so two processes that open a new database may meet there."""
     connection.isolation_level = None
     connection.execute("pragma busy_timeout = 10000")
     connection.execute("pragma journal_mode = wal")

@@ -106,3 +106,56 @@ def test_later_wishes_speak_of_what_earlier_ones_make(foreach: Path) -> None:
     assert isinstance(changes, ChangeSet)
     assert 'Tag azurerm_linux_virtual_machine.worker["w3"]' in changes.reason
     assert "w1" not in changes.reason.partition("Tag")[2]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        "remove the os disk size of db",
+        "delete the os disk of db",
+        "remove the password of web",
+        "drop the zone from api",
+        "remove api from the nsg",
+        "take web out of the load balancer",
+        "remove the nsg from snet-data",
+        "remove db's data disk from terraform but keep it in azure",
+        "drop the premium disk for db and use standard instead",
+        "remove 3 workers",
+    ],
+)
+def test_what_is_no_resource_is_not_removed(foreach: Path, request_: str) -> None:
+    """Nor is what merely has it, or what it is in."""
+    assert not isinstance(answer(foreach, request_), ChangeSet)
+
+
+def test_a_name_that_is_taken_is_refused(foreach: Path) -> None:
+    found = answer(foreach, "create a linux vm called db in the data subnet")
+    assert not isinstance(found, ChangeSet)
+
+
+def test_what_an_optional_field_brings_the_others_is_what_they_had(tmp_path: Path) -> None:
+    """An `optional(string)` is null for the elements that leave it out, and a module's variable takes null for a value."""
+    files = {
+        "main.tf": 'module "w" {\n  source   = "./vm"\n  for_each = var.ws\n\n  name = each.key\n}\n',
+        "variables.tf": 'variable "ws" {\n  type = map(object({\n    ip = optional(string)\n  }))\n}\n',
+        "terraform.tfvars": "ws = {\n  alpha = {}\n  beta  = {}\n}\n",
+        "vm/main.tf": 'variable "name" {}\n\nvariable "size" {\n  default = "Standard_B2s"\n}\n\n'
+        'resource "azurerm_linux_virtual_machine" "vm" {\n  name = "vm-${var.name}"\n  size = var.size\n}\n',
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert 'size = optional(string, "Standard_B2s")' in edited(tmp_path, "resize vm-beta to Standard_D4s_v5", "variables.tf")
+
+
+def test_every_machine_has_its_own_fixed_address(tmp_path: Path) -> None:
+    fixed = Path(shutil.copytree(table.FOLDER / "foreach", tmp_path / "root"))
+    nics = 'nics = {\n  web = { subnet = "frontend", ip = "10.30.1.4" }\n  api = { subnet = "backend", ip = "10.30.2.4" }\n}\n'
+    tfvars = fixed / "terraform.tfvars"
+    tfvars.write_text(tfvars.read_text().partition("nics = {")[0].partition("  # PostgreSQL")[0] + "}\n\n" + nics)
+    variables = (fixed / "variables.tf").read_text()
+    (fixed / "variables.tf").write_text(variables.replace("private_ip = optional(string)", "ip = string"))
+    (fixed / "network.tf").write_text((fixed / "network.tf").read_text().replace("each.value.private_ip", "each.value.ip"))
+    text = edited(fixed, "create two linux vms named queue in the backend subnet", "terraform.tfvars")
+    assert 'queue-1 = { subnet = "backend", ip = "10.30.2.5" }' in text
+    assert 'queue-2 = { subnet = "backend", ip = "10.30.2.6" }' in text

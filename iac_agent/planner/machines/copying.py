@@ -6,8 +6,9 @@ arguments without a default and those that all calls agree in; lists and maps th
 
 from __future__ import annotations
 
+import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from iac_agent.hcl import edits as e
 from iac_agent.hcl.address import parse_path, show_path
@@ -29,12 +30,13 @@ _META = ("source", "version", "providers")
 
 @dataclass(frozen=True)
 class Copy:
-    """What is copied: a machine, into which subnet (None: the same), and whether as a whole."""
+    """What is copied: a machine, into which subnet (None: the same), and whether as a whole; and the addresses that copies were given."""
 
     model: Resource
     world: World
     subnet: Resource | None = None
     whole: bool = False
+    given: list[str] = field(default_factory=list)
 
     @property
     def nics(self) -> list[Resource]:
@@ -112,7 +114,10 @@ def _copy_element(copy: Copy, resource: Resource, key: str, interface: str = "")
     steps = parse_path(place.path)
     if not isinstance(element.data, dict) and not copy.whole and stem(key) != stem(own):
         raise Unsettled(Refusal(f"{place} lists machines of one kind by name; {key} is of another."))
-    source = _element_source(copy, resource, element, own, key, interface) if isinstance(element.data, dict) else literal(key)
+    if isinstance(element.data, dict):
+        source = _element_source(copy, resource, element, own, key, interface)
+    else:
+        source = literal(key if element.data == own or isinstance(steps[-1], int) else element.plain())
     holder = show_path(steps[:-1])
     if isinstance(steps[-1], int):
         copy.world.writer.add(e.AppendItem(place.address, holder, source))
@@ -125,9 +130,13 @@ def _element_source(copy: Copy, resource: Resource, element: Value, own: str, ke
     kept: dict[str, str] = {}
     for name, source in _written(element).items():
         value = element.data.get(name)
-        if _FIXED.fullmatch(name) or value is None:
+        if value is None:
             continue
-        if name == interface:
+        if _FIXED.fullmatch(name):
+            if all(name in peer for peer in peers) and not _is_optional(copy, element, name):
+                kept[name] = _next_address(source, [*(peer[name] for peer in peers), *copy.given])
+                copy.given.append(kept[name])
+        elif name == interface:
             kept[name] = literal(key)
         elif copy.whole or all(name in peer for peer in peers):
             alike = copy.whole or (len(peers) > 1 and all(peer.get(name) == source for peer in peers))
@@ -136,6 +145,17 @@ def _element_source(copy: Copy, resource: Resource, element: Value, own: str, ke
                 kept[name] = copy.moved(value, source) or _renamed(begun, own, key)
     place = element.via[-1]
     return _object(kept, "" if is_data_file(place.address) else place.source)
+
+
+def _next_address(source: str, taken: list[str]) -> str:
+    """The next address after one, both quoted, that is not taken. Raises Unsettled when it is none."""
+    try:
+        address = ipaddress.ip_address(source.strip('"'))
+        while f'"{address}"' in taken:
+            address += 1
+    except ValueError as problem:
+        raise Unsettled(Refusal(f"Every machine has a fixed address here, and I cannot count {source} on.")) from problem
+    return f'"{address}"'
 
 
 def _is_optional(copy: Copy, element: Value, name: str) -> bool:

@@ -7,7 +7,7 @@ kept only if it is then exactly that.
 from __future__ import annotations
 
 from iac_agent.errors import HclError
-from iac_agent.planner.inventory import DISK, MACHINES, NIC, NSG, PUBLIC_IP, SUBNET, Resource
+from iac_agent.planner.inventory import ATTACHMENT, DISK, MACHINES, NIC, NSG, PUBLIC_IP, SUBNET, Resource
 from iac_agent.planner.machines.copying import Copy, copy_call, copy_elements
 from iac_agent.planner.machines.wanted import Wanted
 from iac_agent.planner.protocol import Unsettled
@@ -91,8 +91,16 @@ def _is_as_wanted(made: list[Resource], wanted: Wanted, before: World, trial: Wo
     taken = {(r.type, r.azure_name) for r in before.inventory.of_types(*_NAMED_ALONE)}
     if any((r.type, r.azure_name) in taken for r in made) or _two_groups_on_a_subnet(trial):
         return False
-    allowed = (wanted.os, *_ALONG, *([PUBLIC_IP] if wanted.public else []))
+    allowed = [wanted.os, *_ALONG, *([PUBLIC_IP] if wanted.public else [])]
+    if any(trial.inventory.disks_of(m) for m in machines) and _all_have_disks(machines, before):
+        allowed += [DISK, ATTACHMENT]
     return wanted.like is not None or all(r.type in allowed for r in made)
+
+
+def _all_have_disks(machines: list[Resource], before: World) -> bool:
+    """Whether each machine of their kind has a data disk of its own, so that these must have one too."""
+    alike = [r for r in before.inventory.of_types(*MACHINES) if r.block_address == machines[0].block_address]
+    return bool(alike) and all(before.inventory.disks_of(r) for r in alike)
 
 
 def _fits(machine: Resource, key: str, wanted: Wanted, trial: World) -> bool:
@@ -110,7 +118,7 @@ def _fits(machine: Resource, key: str, wanted: Wanted, trial: World) -> bool:
         and (machine.value("priority") == "Spot") == spot
         and (machine.value("max_bid_price") == cap or (machine.value("max_bid_price") in no_cap and cap in no_cap))
         and wanted.accepts(image[0] if isinstance(image, list) and image else None)
-        and (public == wanted.public or (like is not None and not wanted.public))
+        and public == (wanted.public if wanted.public is not None else public and like is not None)
     )
 
 

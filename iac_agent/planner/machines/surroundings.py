@@ -135,6 +135,10 @@ def _public_key(sibling: Resource | None, world: World) -> str:
         for block in machine.block.blocks:
             if block.type == "admin_ssh_key" and "public_key" in block.attributes:
                 return block.document.text(block.attributes["public_key"].value)
+    declared = [n.removeprefix("variable.") for n in world.context.root.modules[0].index if n.startswith("variable.")]
+    for name in declared:
+        if re.search(r"ssh.*key|public_key", name):
+            return f"var.{name}"
     keys = sorted(world.context.directory.glob("*.pub"))
     if keys:
         return f'file("${{path.module}}/{keys[0].name}")'

@@ -53,7 +53,8 @@ class Wanted:
     (empty), by `publisher` as in `ubuntu`, or `exact` as in `debian 12`.
 
     `size` is empty when none was asked for; `names` is empty or has one for each machine; `base` names them all. `subnet` is None where
-    there is no network yet. `zone` is empty for none. `price` is the cap in dollars an hour. `like` is a machine that they should equal.
+    there is no network yet. `zone` is empty for none; `public` is None where nothing was said. `price` is the cap in dollars
+    an hour. `like` is a machine that they should equal.
     """
 
     os: str
@@ -65,7 +66,7 @@ class Wanted:
     base: str
     spot: bool
     price: float | None
-    public: bool
+    public: bool | None
     zone: str
     subnet: Resource | None
     like: Resource | None
@@ -114,8 +115,7 @@ def read(wish: Wish, world: World) -> Wanted:
         base=base,
         spot=wish.has(r"\bspot\b"),
         price=wish.price if wish.has(r"\bspot\b") else None,
-        public=wish.has(r"\bpublic (?:ip|address)\b|\bpip\b")
-        and not wish.has(r"\b(?:no|without(?: a| any)?) public (?:ip|address)\b|\bno pip\b"),
+        public=_public(wish),
         zone=_zone(wish),
         subnet=subnet,
         like=like,
@@ -158,6 +158,12 @@ def _size(wish: Wish, kind: str, world: World) -> str:
     fitting = sizes.with_cores_and_memory(held, wish.cores, float(memory[1])) if memory else []
     same = fitting[0] if fitting else sizes.with_cores(held or sizes.all_sizes()["standard_d2s_v5"], wish.cores)
     return same.name if same else ""
+
+
+def _public(wish: Wish) -> bool | None:
+    if wish.has(r"\b(?:no|without(?: a| any)?|but no) public (?:ip|address)\b|\bno pip\b"):
+        return False
+    return True if wish.has(r"\bpublic (?:ip|address)\b|\bpip\b") else None
 
 
 def _zone(wish: Wish) -> str:

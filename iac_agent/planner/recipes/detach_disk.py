@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from iac_agent.planner.inventory import DISK, MACHINES
+from iac_agent.planner.inventory import ATTACHMENT, BALANCER, DISK, MACHINES, NSG, SUBNET
 from iac_agent.planner.protocol import Refusal, Unsettled
 from iac_agent.planner.removal import remove
 from iac_agent.planner.wish import Wish
@@ -28,7 +28,11 @@ class DetachDisk:
 
     def plan(self, wish: Wish, world: World) -> None:
         text = re.sub(r"[,;]?\s*(?:but|and)?\s*(?:don'?t|do not|keep|leave|without)\b.*$", "", wish.text, flags=re.IGNORECASE)
+        owner = re.search(r"\b(?:from|off|out of)\b.*$", text, re.IGNORECASE)
         text = _WORDS.sub(lambda m: " " * len(m[0]), text)
+        named = [{r.type for _, r in m.named} for m in world.selector.names.mentions(owner[0])] if owner else []
+        if any(types & {BALANCER, NSG, SUBNET} and not types & {DISK, ATTACHMENT, *MACHINES} for types in named):
+            raise Unsettled(Refusal("I detach disks. To take a machine out of a pool or a group, name the association by its address."))
         disks = list(world.choose(wish, (DISK,), text, nothing="There is no managed disk here."))
         attached = [a for d in disks for a in world.inventory.attachments_of(d)]
         if not attached:

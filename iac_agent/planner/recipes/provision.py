@@ -8,17 +8,18 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from iac_agent.planner.inventory import NIC, WINDOWS, Resource
+from iac_agent.planner.inventory import MACHINES, NIC, WINDOWS, Resource
 from iac_agent.planner.machines.balancer import join, new_balancer, present_pool
 from iac_agent.planner.machines.kept import as_kept
 from iac_agent.planner.machines.modules import as_module, module_for
 from iac_agent.planner.machines.resources import DEFAULT_SIZE, as_resources
 from iac_agent.planner.machines.surroundings import look_around
 from iac_agent.planner.machines.wanted import BEHIND, NOUNS, Wanted, read
+from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.recipes.attach_disk import AttachDisk
 from iac_agent.planner.recipes.scale import group_of
 from iac_agent.planner.wish import Wish
-from iac_agent.planner.world import World
+from iac_agent.planner.world import World, listed
 
 _MAKES = (
     r"\b(?:create|provision|deploy|launch|spin(?: |-)up|stand up|set up|setup|build|bring up|roll out|put up|(?:i|we) "
@@ -67,7 +68,8 @@ class Provision:
         noun = wish.has(NOUNS) or (wish.has(r"\b(?:bastion|jump ?host|jump ?box)\b") and wish.has(r"\b(?:linux|windows|ubuntu)\b"))
         if not (makes and noun) or wish.has(_NOT_THIS) or _means_more(wish, world):
             return False
-        number_only = wish.has(r"\badd\b") and group_of(wish, world) and not wish.has(r"\b(?:linux|windows|ubuntu|new)\b")
+        own = wish.has(r"\b(?:linux|windows|ubuntu|new)\b|\b(?:vms?|virtual machines?|machines?|servers?|box(?:es)?)\s+(?:called|named)\b")
+        number_only = wish.has(r"\badd\b") and not own and group_of(wish, world)
         return bool(wish.has(_FRESH) or behind or wish.size or wish.number) and not number_only
 
     def plan(self, wish: Wish, world: World) -> None:
@@ -84,6 +86,7 @@ class Provision:
             as_resources(wanted, wish, world)
         world.advance()
         machines = [r for r in world.inventory.of_types(wanted.os) if r.address not in known]
+        self._require_new_names(machines, world)
         world.touch(r for r in world.inventory.resources if r.address not in known and module)
         self._say(wanted, machines, balanced, world)
         if balanced and module != "load-balanced-web":
@@ -92,8 +95,18 @@ class Provision:
             join(nics, pool or new_balancer(wanted, around, wish, world), wanted, around.file, world)
         if disks is not None:
             world.advance()
+            if any(world.inventory.disks_of(m) for m in machines):
+                raise Unsettled(Question("The machine to be like has data disks, and they are copied. Ask for other disks afterwards.", {}))
             AttachDisk().plan(Wish(f"attach {disks['disks']} to {' and '.join(m.address for m in machines)}"), world)
         world.last = tuple(machines)
+
+    @staticmethod
+    def _require_new_names(machines: list[Resource], world: World) -> None:
+        """Raise Unsettled when Azure has a machine of one of these names in the same place."""
+        for machine in machines:
+            held = [m for m in world.inventory.of_types(*MACHINES) if m not in machines and m.azure_name == machine.azure_name]
+            if machine.azure_name and held:
+                raise Unsettled(Refusal(f"{listed(held)} has that name already. Give the new machine another one."))
 
     @staticmethod
     def _say(wanted: Wanted, machines: list[Resource], balanced: bool, world: World) -> None:
@@ -102,6 +115,9 @@ class Provision:
         size = next((str(s) for m in machines if (s := m.value("size"))), wanted.size or DEFAULT_SIZE[wanted.os])
         place = wanted.subnet.address if wanted.subnet is not None else "a new network"
         world.say(f"Create {count} ({size}) in {place}{', behind a load balancer' if balanced else ''}.")
+        disks = [d for m in machines for d in world.inventory.disks_of(m)]
+        if disks:
+            world.notes.append(f"As the others of its kind it comes with a data disk: {listed(disks)}.")
 
 
 def _in_size_only(wanted: Wanted, world: World) -> Wanted:

@@ -7,7 +7,7 @@ import re
 from iac_agent.errors import HclError
 from iac_agent.planner import inventory as inv
 from iac_agent.planner.inventory import Resource
-from iac_agent.planner.lexicon import ALL, KIND_PATTERN, kind_of, verb_pattern
+from iac_agent.planner.lexicon import ALL, KIND_PATTERN, NUMBERS, kind_of, verb_pattern
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.removal import element_home, remove
 from iac_agent.planner.wish import Wish
@@ -60,6 +60,52 @@ _KEEP = re.compile(
 _VERB = verb_pattern("remove")
 
 
+_FROM = re.compile(r"^(?P<what>.+?)\s+(?P<by>from|of|off|out of|on)\s+(?P<owner>.+)$", re.IGNORECASE)
+_HOME = re.compile(
+    r"^(?:the |our |this )?(?:terraform|code|configuration|config|repo(?:sitory)?|azure|root module|stack|estate|plan)\b", re.IGNORECASE
+)
+_SOME = re.compile(
+    r"(?:just |only |any )?(?:one|any|some|all|both|half|each|two|three|\d+|the (?:first|second|third|last)(?: \w+)?)", re.IGNORECASE
+)
+_PARTS = (inv.DISK, inv.ATTACHMENT, inv.NIC, inv.PUBLIC_IP, "azurerm_virtual_machine_extension")
+_OF_NO_RESOURCE = re.compile(
+    r"\b(?:outputs?|variables?|locals?|providers?)\s+[\w-]+$|\b(?:os|root|system|boot)[\s-]*disks?\b", re.IGNORECASE
+)
+_OTHER_WAY = re.compile(
+    r"\binstead\b|\b(?:from|in|out of) (?:terraform|state|the (?:state|code))\b.*\bkeep\b|\bkeep\b.*\bin azure\b", re.IGNORECASE
+)
+
+
+def require_whole(text: str, world: World) -> None:
+    """Raise Unsettled unless it is a resource that should go: not a part of one (`the zone of app`), not its place in another (`worker 3
+    out of the load balancer`), not its place in Terraform.
+    """
+    said = _VERB.sub(" ", re.sub(r"\b(?:get rid of|take|throw|kick|toss)\b", " ", text, flags=re.IGNORECASE)).strip()
+    if _OF_NO_RESOURCE.search(said) or _OTHER_WAY.search(said):
+        raise Unsettled(Refusal(f"I remove whole resources; {said!r} asks for something else. Edit that by hand, or word it differently."))
+    match = _FROM.match(said)
+    if match is None or _HOME.match(match["owner"]) or _SOME.fullmatch(match["what"]):
+        return
+    kinds = [k for m in KIND_PATTERN.finditer(match["what"]) for k in kind_of(m)]
+    named = [r for m in world.selector.names.mentions(match["what"]) for _, r in m.named]
+    owner = [r for m in world.selector.names.mentions(match["owner"]) for _, r in m.named]
+    if not owner and not KIND_PATTERN.search(match["owner"]):
+        return
+    if re.search(r"\b(?:rules?|probes?)\b", match["what"], re.IGNORECASE):
+        return
+    if not kinds and not named:
+        raise Unsettled(Refusal(f"{match['what']!r} is no resource of its own: I do not remove parts of one. Edit that by hand."))
+    types = set(kinds) or {r.type for r in named}
+    whole = not types & {*_PARTS} or (not kinds and bool(types & set(inv.MACHINES)))
+    if whole and match["by"].lower() != "on":
+        raise Unsettled(
+            Refusal(
+                f"Taking {match['what']!r} out of {match['owner']!r} is not removing it. Name the association that should go, by its "
+                "address."
+            )
+        )
+
+
 class Remove:
     id = "remove"
     title = "remove resources, keeping or taking along what belongs to them"
@@ -75,6 +121,7 @@ class Remove:
         )
 
     def plan(self, wish: Wish, world: World) -> None:
+        require_whole(wish.text, world)
         keep = _KEEP.search(wish.text)
         text = _STAYING.sub("", wish.text[: keep.start()] if keep else wish.text)
         extra = _WITH.search(text)
@@ -91,6 +138,8 @@ class Remove:
         if not wish.has(r"\b(?:nics?|interfaces?)\b[^,;]*\bstay|\b(?:keep|leave)\b[^,;]*\b(?:nics?|interfaces?)\b"):
             going += [r for r in self._twins(going, world) if r not in going]
         self._require_all_meant(targets, text, world)
+        if not world.context.answer:
+            self._require_number(targets, text)
         self._require_free(going, world)
         remove(world, going)
         self._require_nothing_else_lost(going, world)
@@ -112,6 +161,14 @@ class Remove:
         if len(targets) > 1 and len({t.block for t in targets}) == 1 and len(mentions) == 1 and not (plural or world.context.answer):
             listed_ones = {t.address: t.describe() for t in targets}
             raise Unsettled(Question(f"There are {len(targets)} of {targets[0].label}. Which should go?", {**listed_ones, "all": ""}))
+
+    @staticmethod
+    def _require_number(targets: list[Resource], text: str) -> None:
+        """Raise Unsettled when a number is said and another is meant: `remove 2 workers`, of which there are three."""
+        said = re.search(r"(?<![\w-])(\d{1,2}|one|two|three|four|five|six)\s+(?:of (?:the )?)?(?=[a-z])", text, re.IGNORECASE)
+        number = int(said[1]) if said and said[1].isdigit() else NUMBERS[said[1].lower()] if said else len(targets)
+        if number != len(targets):
+            raise Unsettled(Question(f"{number} of these {len(targets)}: which?", {t.address: t.describe() for t in targets}))
 
     @staticmethod
     def _require_nothing_else_lost(going: list[Resource], world: World) -> None:
@@ -177,8 +234,11 @@ class Remove:
 
     @staticmethod
     def _twins(going: list[Resource], world: World) -> list[Resource]:
-        """The interfaces of machines that go, with their addresses, where they are made from the machine's own element."""
+        """The interfaces of machines that go, with their addresses, where they are made from the machine's own element or module call."""
         found: list[Resource] = []
+        for machine in (r for r in going if r.type in inv.MACHINES and r.instance.scope.module.path and r.instance.index is None):
+            scope = machine.instance.scope
+            found += [r for r in world.inventory.resources if r.instance.scope is scope and r.type in (inv.NIC, inv.PUBLIC_IP, *DEPENDENT)]
         for machine in (r for r in going if r.type in inv.MACHINES and r.instance.frame.element is not None):
             nics = world.inventory.refers_to(machine, inv.NIC)
             around = [*nics, *(p for n in nics for p in world.inventory.refers_to(n, inv.PUBLIC_IP))]

@@ -35,6 +35,14 @@ _PLAIN = re.compile(
     re.IGNORECASE,
 )
 _CALLED = re.compile(r"\b(?:called|named|name it|call it|key)\s+[\"'`]?(?P<name>[A-Za-z][\w-]*)", re.IGNORECASE)
+_ADDED = re.compile(
+    r"\b(?:add|create|spin up|launch)\s+(?:an?|another|one more)\s+(?:new\s+)?[a-z]+\s+(?P<name>[a-z][\w-]*)"
+    r"(?=\s*$|\s*,|\s+(?:and|with|in|like)\b)",
+    re.IGNORECASE,
+)
+_COMMON = re.compile(
+    r"(?:vms?|machines?|servers?|instances?|nodes?|box(?:es)?|hosts?|replicas?|workers?|please|too|more|now|as well)", re.IGNORECASE
+)
 _ADD = re.compile(r"\b(?:add|another|new|one more|additional|extra|more)\b", re.IGNORECASE)
 _WORDS = re.compile(
     rf"{_CALLED.pattern}|\b(?:scale|scaled|out|in|up|down|run|set|add|another|more|less|fewer|additional|extra|to|instances?|"
@@ -85,9 +93,11 @@ class Scale:
         now = len(group)
         wanted = _wanted(wish, now)
         names = _names(wish)
+        present = {str(k) for r in group for k in r.keys}
+        if names and all(n in present for n in names) and (wanted is None or wanted > now):
+            raise Unsettled(Refusal(f"{', '.join(names)} is there already."))
         if wanted is None and names:
-            new = [n for n in names if n not in {str(r.instance.index) for r in group}]
-            wanted = now + len(new)
+            wanted = now + sum(n not in present for n in names)
         if wanted is None:
             raise Unsettled(Question(f"To how many should {group[0].block_address} be scaled? There are {now}.", {}))
         if wanted == now:
@@ -95,8 +105,9 @@ class Scale:
         if wanted < 1:
             raise Unsettled(Question(f"That leaves none of {group[0].block_address}. Should they all be removed?", {}))
         self._change(group, wanted, names, world)
-        made = [r for r in world.advance() if r.type == group[0].type]
-        added = made if _MORE.search(wish.text) or names else []
+        new = world.advance()
+        world.touch(new)
+        added = [r for r in new if r.type == group[0].type] if names or not _TO.search(wish.text) else []
         world.last = tuple(added or [r for r in world.inventory.of_types(group[0].type) if _alike(r) == _alike(group[0])])
         world.say(f"Scale {group[0].block_address} from {now} to {wanted}.")
 
@@ -223,8 +234,8 @@ def _wanted(wish: Wish, now: int) -> int | None:
 
 
 def _names(wish: Wish) -> list[str]:
-    match = _CALLED.search(wish.text)
-    if match:
+    match = _CALLED.search(wish.text) or _ADDED.search(wish.text)
+    if match and not _COMMON.fullmatch(match["name"]):
         return [match["name"]]
     tail = re.search(r":\s*(?P<list>[\w-]+(?:(?:\s*,\s*|\s+and\s+)[\w-]+)+)\s*$", wish.text)
     return re.split(r"\s*,\s*|\s+and\s+", tail["list"]) if tail else []
