@@ -45,7 +45,7 @@ class Provision:
     title = "new Linux or Windows machines, alone, in a network, or behind a load balancer"
     examples: tuple[str, ...] = (
         "create a linux vm called api in subnet app",
-        "spin up 3 ubuntu servers named worker in snet-app, D2s_v5",
+        "spin up 3 ubuntu servers named queue in snet-app, D2s_v5",
         "two linux vms behind a load balancer on port 443",
         "create a linux vm called archive in subnet app with a 1 TB hdd",
     )
