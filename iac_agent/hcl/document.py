@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -232,11 +232,16 @@ def literal(value: object) -> str:
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")
     if isinstance(value, dict):
-        inner = ", ".join(f"{map_key(str(k))} = {literal(v)}" for k, v in value.items())
-        return f"{{ {inner} }}" if inner else "{}"
+        return map_source({str(k): literal(v) for k, v in value.items()})
     if isinstance(value, list | tuple | set | frozenset):
         return "[" + ", ".join(literal(v) for v in value) + "]"
     return json.dumps(value)
+
+
+def map_source(entries: Mapping[str, str]) -> str:
+    """A map on one line, its values as source."""
+    inner = ", ".join(f"{map_key(k)} = {source}" for k, source in entries.items())
+    return f"{{ {inner} }}" if inner else "{}"
 
 
 _KEYWORDS = ("for", "if")

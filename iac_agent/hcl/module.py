@@ -46,6 +46,10 @@ class Module:
         winning = [b for b in blocks if is_override(b)][-1:] or blocks
         return [(b, b.attributes[name]) for b in winning]
 
+    def variable(self, name: str) -> Block | None:
+        """The declaration of a variable; None when there is none."""
+        return next(iter(self.index.get(f"variable.{name}", [])), None)
+
     @property
     def prefix(self) -> str:
         return "".join(f"module.{name}." for name in self.path)

@@ -161,7 +161,7 @@ class Scope:
         return self._once(f"var.{name}", lambda: self._variable(name))
 
     def _variable(self, name: str) -> Value:
-        declared = next(iter(self.module.index.get(f"variable.{name}", [])), None)
+        declared = self.module.variable(name)
         value = self._given(name)
         if value is None or (value.known and value.data is None and declared is not None and is_not_nullable(declared)):
             default = declared.attributes.get("default") if declared else None
@@ -222,6 +222,11 @@ class Scope:
         for block, attribute in self.module.local_values(name):
             return evaluate(self.frame(block.document, f"local.{name}"), attribute.value, (name,))
         return unknown(f"local.{name} is not defined")
+
+    @property
+    def outermost(self) -> Scope:
+        """The call in the root module that leads here; itself in the root module."""
+        return self if self.parent is None or not self.parent.module.path else self.parent.outermost
 
     def module_children(self, name: str) -> list[Scope]:
         return [s for s in self.configuration.scopes if s.parent is self and s.module.path[-1] == name]

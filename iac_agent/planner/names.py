@@ -56,6 +56,11 @@ def words(text: str) -> list[Word]:
     return [Word(m[0].lower(), m.start(), m.end()) for m in _WORD.finditer(text)]
 
 
+def stem(name: str) -> str:
+    """A name without the number at its end: `web` of web-01; itself when it is nothing but a number."""
+    return re.sub(r"[-_]?\d+$", "", name) or name
+
+
 def _key(text: str) -> tuple[str, ...]:
     return tuple(w.text for w in words(text))
 
@@ -168,8 +173,8 @@ def _names(resource: Resource) -> Iterator[tuple[int, str]]:
     for key in keys:
         if isinstance(key, str):
             yield NAME, key
-            if len(stem := re.sub(r"[-_]?\d+$", "", key)) > 1 and stem != key:
-                yield ROLE, stem
+            if len(stem(key)) > 1 and stem(key) != key:
+                yield ROLE, stem(key)
     for name, index in zip(reversed(resource.instance.scope.module.path), reversed(resource.instance.scope.keys), strict=True):
         yield ROLE, name
         if index is not None:

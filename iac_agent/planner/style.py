@@ -72,6 +72,15 @@ def add_resource(
     world.touch([address])
 
 
+def add_call(world: World, name: str, meta: Mapping[str, str], arguments: Mapping[str, str], file: str) -> None:
+    """Write a new module call under a name that is free; `meta` are its source and the like, all as source."""
+    wanted = re.sub(r"\W", "_", name)
+    taken, number, label = world.context.root.modules[0].index, 2, wanted
+    while f"module.{label}" in taken:
+        number, label = number + 1, f"{wanted}_{number}"
+    world.writer.add(e.AddTopLevel(f"module.{label}", f'module "{label}" {{\n{rows(meta)}\n{rows(arguments)}}}\n', file))
+
+
 def block_source(name: str, arguments: Mapping[str, str]) -> str:
     """A nested block of a new resource."""
     return f"  {name} {{\n{rows(arguments, 4)}  }}\n"
@@ -94,13 +103,19 @@ def tags_source(resource: Resource | None) -> str | None:
     if attribute is None or resource.instance.scope.module.path:
         return None
     text = resource.block.document.text(attribute.value)
-    merged = re.match(r"merge\(([^(){}]+?),", text)
-    if merged:
-        return merged[1].strip()
+    shared = shared_tags(text)
+    if shared:
+        return shared
     if text.startswith("{"):
         kept = {k: v for k, v in resource.tags.items() if k.lower() not in _PERSONAL}
         return literal(kept) if kept else None
     return None if _OWN.search(text) else text
+
+
+def shared_tags(source: str) -> str | None:
+    """What the source of some tags merges something into; None where it does not."""
+    merged = re.match(r"merge\(([^(){}]+?),", source)
+    return merged[1].strip() if merged else None
 
 
 def name_source(world: World, sibling: Resource | None, name: str, prefix: str) -> str:

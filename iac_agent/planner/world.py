@@ -64,6 +64,9 @@ class World:
             notes=[*self.notes],
             touches=[*self.touches],
             how=[*self.how],
+            luns={address: {*taken} for address, taken in self.luns.items()},
+            priorities={address: {*taken} for address, taken in self.priorities.items()},
+            rule_names={*self.rule_names},
         )
 
     def adopt(self, trial: World) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from iac_agent.hcl import edits as e
 from iac_agent.hcl.address import parse_path
 from iac_agent.hcl.datafile import is_data_file
-from iac_agent.hcl.document import Block, Document, is_literal, literal, map_key, unwrap
+from iac_agent.hcl.document import Block, Document, is_literal, literal, map_source, unwrap
 from iac_agent.hcl.evaluate import Frame, evaluate
 from iac_agent.hcl.expressions import operands, pairs
 from iac_agent.hcl.paths import node_at, source_at
@@ -51,8 +51,8 @@ class _Level:
 
     def by_key(self, keys: list[str | int], source: str, otherwise: str) -> str:
         """An expression that is `source` for the instances with these keys."""
-        own = ", ".join(f"{map_key(str(k))} = {source}" for k in keys)
-        return f"lookup({{ {own} }}, {self.index if isinstance(self.key, str) else f'tostring({self.index})'}, {otherwise})"
+        own = map_source({str(k): source for k in keys})
+        return f"lookup({own}, {self.index if isinstance(self.key, str) else f'tostring({self.index})'}, {otherwise})"
 
 
 @dataclass
@@ -233,7 +233,7 @@ class Writer:
         A module's variable takes null for a value unless it is declared not nullable.
         """
         child = next((m for m in self.inventory.configuration.root.modules if m.call == level.block), None)
-        declared = next(iter(child.index.get(f"variable.{path}", [])), None) if child is not None else None
+        declared = child.variable(path) if child is not None else None
         if declared is None or is_not_nullable(declared):
             return "null"
         default = declared.attributes.get("default")
@@ -292,7 +292,7 @@ class Writer:
         attribute = level.block.attributes["for_each"]
         match = re.fullmatch(r"var\.([\w-]+)", level.block.document.text(attribute.value).strip())
         module = level.scope.module
-        declared = module.index.get(f"variable.{match[1]}", [None])[0] if match else None
+        declared = module.variable(match[1]) if match else None
         if declared is None or "type" not in declared.attributes or match is None:
             return None
         outer = unwrap(declared.attributes["type"].value)

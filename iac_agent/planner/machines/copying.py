@@ -13,14 +13,15 @@ from dataclasses import dataclass, field
 from iac_agent.hcl import edits as e
 from iac_agent.hcl.address import parse_path, show_path
 from iac_agent.hcl.datafile import is_data_file
-from iac_agent.hcl.document import Block, Document, literal, unwrap
+from iac_agent.hcl.document import Block, Document, literal, map_source, unwrap
 from iac_agent.hcl.evaluate import evaluate
 from iac_agent.hcl.expressions import pairs
 from iac_agent.hcl.scope import Scope
 from iac_agent.hcl.value import Key, Value
 from iac_agent.planner.inventory import NIC, SUBNET, Resource
+from iac_agent.planner.names import stem
 from iac_agent.planner.protocol import Refusal, Unsettled
-from iac_agent.planner.style import reference, rows
+from iac_agent.planner.style import add_call, reference, rows, shared_tags
 from iac_agent.planner.world import World
 from iac_agent.planner.write import home_of
 
@@ -162,13 +163,10 @@ def _is_optional(copy: Copy, element: Value, name: str) -> bool:
     """Whether the type of the variable that holds the element lets a field be left out."""
     place = element.via[-1]
     variable = place.address.removeprefix("variable.") if place.address.startswith("variable.") else str(parse_path(place.path)[0])
-    declared = next(iter(copy.world.context.root.modules[0].index.get(f"variable.{variable}", [])), None)
-    kind = declared.attributes.get("type") if declared is not None else None
-    return (
-        declared is not None
-        and kind is not None
-        and re.search(rf"\b{name}\s*=\s*optional\(", declared.document.text(kind.value)) is not None
-    )
+    declared = copy.world.context.root.modules[0].variable(variable)
+    if declared is None or "type" not in declared.attributes:
+        return False
+    return re.search(rf"\b{name}\s*=\s*optional\(", declared.document.text(declared.attributes["type"].value)) is not None
 
 
 def _written(element: Value) -> dict[str, str]:
@@ -186,7 +184,7 @@ def _written(element: Value) -> dict[str, str]:
 def _object(fields: dict[str, str], like: str) -> str:
     """A map in the layout of another one: a line for each field, or all in one."""
     if "\n" not in like:
-        return "{ " + ", ".join(f"{k} = {v}" for k, v in fields.items()) + " }" if fields else "{}"
+        return map_source(fields)
     depth = max(len(x) - len(x.lstrip()) for x in like.splitlines()[-1:])
     return "{\n" + rows(fields, depth + 2) + " " * depth + "}"
 
@@ -202,28 +200,20 @@ def _renamed(source: str, own: str, key: str) -> str:
     return literal(stem(key)) if source == literal(stem(own)) else source
 
 
-def stem(name: str) -> str:
-    return re.sub(r"[-_]?\d+$", "", name) or name
-
-
 # --- calls -------------------------------------------------------------------------------------------------------------
 
 
 def copy_call(copy: Copy, label: str, keys: list[str]) -> None:
     """One more call of the root module's module that the machine is in, for each key. Raises Unsettled when there is none to copy."""
-    scope = copy.model.instance.scope
-    while scope.parent is not None and scope.parent.module.path:
-        scope = scope.parent
+    scope = copy.model.instance.scope.outermost
     call = scope.module.call
     if call is None or scope.call is None or call.attributes.keys() & {"count", "for_each"}:
         raise Unsettled(Refusal(f"{copy.model.address} is not made by a module call of its own."))
-    label = free_label(re.sub(r"\W", "_", label), copy.world)
     new = literal(keys[0]) if len(keys) == 1 else '"${each.key}"'
     arguments = _arguments(copy, scope, call, new)
     meta = {n: call.document.text(call.attributes[n].value) for n in _META if n in call.attributes}
     meta |= {"for_each": f"toset({literal(keys)})"} if len(keys) > 1 else {}
-    source = f'module "{label}" {{\n{rows(meta)}\n{rows(arguments)}}}\n'
-    copy.world.writer.add(e.AddTopLevel(f"module.{label}", source, str(call.document.path).rsplit("/", 1)[-1]))
+    add_call(copy.world, label, meta, arguments, str(call.document.path).rsplit("/", 1)[-1])
 
 
 def _arguments(copy: Copy, scope: Scope, call: Block, new: str) -> dict[str, str]:
@@ -239,20 +229,15 @@ def _arguments(copy: Copy, scope: Scope, call: Block, new: str) -> dict[str, str
             continue
         source = call.document.text(attribute.value)
         alike = len(peers) > 1 and all(peer.get(name) == source for peer in peers)
-        declared = next(iter(scope.module.index.get(f"variable.{name}", [])), None)
+        declared = scope.module.variable(name)
         required = declared is not None and "default" not in declared.attributes
         if not (copy.whole or alike or required or name.endswith("tags")) or _FIXED.fullmatch(name):
             continue
-        source = source if copy.whole or alike else _shared_tags(source) if name.endswith("tags") else _emptied(source)
+        if not (copy.whole or alike):
+            source = (shared_tags(source) if name.endswith("tags") else None) or _emptied(source)
         value = evaluate(scope.call, attribute.value, (name,))
         kept[name] = copy.moved(value, source) or _named(source, call.labels[0], new)
     return kept
-
-
-def _shared_tags(source: str) -> str:
-    """Tags without what one call adds to them for itself."""
-    merged = re.match(r"merge\(([^(){}]+?),", source)
-    return merged[1].strip() if merged else _emptied(source)
 
 
 def _named(source: str, own: str, new: str) -> str:
@@ -261,12 +246,3 @@ def _named(source: str, own: str, new: str) -> str:
     words = rf"(?<![A-Za-z0-9])(?:{'|'.join(re.escape(w) for w in dict.fromkeys([own, own.replace('_', '-')]))})(?![A-Za-z0-9])"
     renamed = re.sub(r'(?<!\[)"[^"\n]*"', lambda m: re.sub(words, lambda _: inside, m[0]), source)
     return "each.key" if renamed == '"${each.key}"' else renamed
-
-
-def free_label(label: str, world: World) -> str:
-    """A name that no module call of the root module has."""
-    taken = world.context.root.modules[0].index
-    number, free = 2, label
-    while f"module.{free}" in taken:
-        free, number = f"{label}_{number}", number + 1
-    return free

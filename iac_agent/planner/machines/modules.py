@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from iac_agent.hcl import edits as e
-from iac_agent.hcl.document import literal, map_key
+from iac_agent.hcl.document import literal, map_source
 from iac_agent.planner.inventory import LINUX, WINDOWS
 from iac_agent.planner.machines.balancer import port_of
-from iac_agent.planner.machines.copying import free_label
 from iac_agent.planner.machines.resources import image_of
-from iac_agent.planner.machines.surroundings import Surroundings, access, look_around
+from iac_agent.planner.machines.surroundings import Surroundings, access
 from iac_agent.planner.machines.wanted import Wanted
 from iac_agent.planner.protocol import Refusal, Unsettled
-from iac_agent.planner.style import name_source, rows
+from iac_agent.planner.style import add_call, name_source
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World
 
@@ -27,10 +25,8 @@ def module_for(wanted: Wanted, *, new_balancer: bool) -> str:
     return "spot-vm" if wanted.spot else "linux-vm"
 
 
-def as_module(module: str, folder: str, wanted: Wanted, wish: Wish, world: World) -> None:
+def as_module(module: str, folder: str, wanted: Wanted, around: Surroundings, wish: Wish, world: World) -> None:
     """Write a call. `folder` is a source address of the folder of modules, local or remote. Raises Unsettled."""
-    around = look_around(wanted, wish, world)
-    label = free_label(wanted.stem.replace("-", "_"), world)
     meta = {"source": literal(_source(folder, module, world))}
     if wanted.number > 1 and module == "windows-vm":
         meta["for_each"] = f"toset({literal(wanted.keys)})"
@@ -43,7 +39,7 @@ def as_module(module: str, folder: str, wanted: Wanted, wish: Wish, world: World
         **_balancing(module, wish),
         **around.tagged,
     }
-    world.writer.add(e.AddTopLevel(f"module.{label}", f'module "{label}" {{\n{rows(meta)}\n{rows(arguments)}}}\n', around.file))
+    add_call(world, wanted.stem, meta, arguments, around.file)
 
 
 def _source(folder: str, module: str, world: World) -> str:
@@ -68,7 +64,7 @@ def _names(module: str, wanted: Wanted, around: Surroundings, world: World) -> d
         return {**prefix, "machine_count": str(wanted.number)}
     keys = [n.removeprefix(wanted.stem).lstrip("-_") or n for n in wanted.keys]
     own = f"{{ zone = {literal(wanted.zone)} }}" if wanted.zone else "{}"
-    return {**prefix, "instances": "{ " + ", ".join(f"{map_key(k)} = {own}" for k in keys) + " }"}
+    return {**prefix, "instances": map_source(dict.fromkeys(keys, own))}
 
 
 def _machine(module: str, wanted: Wanted, around: Surroundings, world: World) -> dict[str, str]:

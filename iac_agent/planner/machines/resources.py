@@ -7,18 +7,16 @@ import re
 from iac_agent.hcl.document import literal
 from iac_agent.planner import inventory as inv
 from iac_agent.planner.inventory import LINUX, MACHINES, NIC, WINDOWS
-from iac_agent.planner.machines.surroundings import Surroundings, access, in_root, look_around
+from iac_agent.planner.machines.surroundings import Surroundings, access, in_root
 from iac_agent.planner.machines.wanted import Image, Wanted
 from iac_agent.planner.style import add_resource, block_source, file_of, label_for, name_source
-from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World
 
 DEFAULT_SIZE = {LINUX: "Standard_B2s", WINDOWS: "Standard_D2s_v5"}
 
 
-def as_resources(wanted: Wanted, wish: Wish, world: World) -> None:
+def as_resources(wanted: Wanted, around: Surroundings, world: World) -> None:
     """Raises Unsettled."""
-    around = look_around(wanted, wish, world)
     repeat, index, own = "", "", wanted.base
     if wanted.number > 1 and len(wanted.names) > 1:
         repeat, index, own = f"  for_each = toset({literal(list(wanted.names))})\n\n", "[each.key]", "${each.key}"

@@ -114,8 +114,7 @@ def access(wanted: Wanted, around: Surroundings, world: World) -> tuple[str, str
 
 def _password(sibling: Resource | None, world: World) -> str:
     password = own_source(sibling, "admin_password") if sibling else None
-    declared = next((n for n in world.context.root.modules[0].index if n.startswith("variable.") and "password" in n), "")
-    password = password or (f"var.{declared.removeprefix('variable.')}" if declared else None)
+    password = password or _declared("password", world)
     if password is None:
         raise Unsettled(
             Question(
@@ -127,6 +126,12 @@ def _password(sibling: Resource | None, world: World) -> str:
     return password
 
 
+def _declared(pattern: str, world: World) -> str | None:
+    """The first variable of the root module whose name fits, as source."""
+    names = (n.removeprefix("variable.") for n in world.context.root.modules[0].index if n.startswith("variable."))
+    return next((f"var.{n}" for n in names if re.search(pattern, n)), None)
+
+
 def _public_key(sibling: Resource | None, world: World) -> str:
     given = _KEY.search(world.context.answer) or _KEY.search(" ".join(world.how))
     if given:
@@ -135,10 +140,9 @@ def _public_key(sibling: Resource | None, world: World) -> str:
         for block in machine.block.blocks:
             if block.type == "admin_ssh_key" and "public_key" in block.attributes:
                 return block.document.text(block.attributes["public_key"].value)
-    declared = [n.removeprefix("variable.") for n in world.context.root.modules[0].index if n.startswith("variable.")]
-    for name in declared:
-        if re.search(r"ssh.*key|public_key", name):
-            return f"var.{name}"
+    declared = _declared(r"ssh.*key|public_key", world)
+    if declared is not None:
+        return declared
     keys = sorted(world.context.directory.glob("*.pub"))
     if keys:
         return f'file("${{path.module}}/{keys[0].name}")'

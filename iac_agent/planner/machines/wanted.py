@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from iac_agent.planner import sizes
 from iac_agent.planner.inventory import LINUX, MACHINES, NIC, SUBNET, WINDOWS, Resource
 from iac_agent.planner.lexicon import NUMBERS
+from iac_agent.planner.names import stem
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.wish import CIDR, Wish
 from iac_agent.planner.world import World
@@ -88,7 +89,7 @@ class Wanted:
     @property
     def stem(self) -> str:
         """What they are called together."""
-        return re.sub(r"[-_]?\d+$", "", self.base) or self.base if self.number > 1 else self.base
+        return stem(self.base) if self.number > 1 else self.base
 
 
 def read(wish: Wish, world: World) -> Wanted:
@@ -185,9 +186,9 @@ def _counted_on(like: Resource, world: World) -> str:
     path = like.instance.scope.module.path
     own = keys[0] if keys else path[0] if path else like.label
     match = re.fullmatch(r"(.*?)[-_]?(\d+)", own)
-    stem, last = (match[1], int(match[2])) if match else (own, 1)
+    kind, last = (match[1], int(match[2])) if match else (own, 1)
     taken = {k for r in world.inventory.of_types(*MACHINES) for k in (*r.keys, r.label, *r.instance.scope.module.path)}
-    return next(name for n in range(last + 1, last + 100) if (name := f"{stem}-{n}") not in taken)
+    return next(name for n in range(last + 1, last + 100) if (name := f"{kind}-{n}") not in taken)
 
 
 def role(wish: Wish) -> str:

@@ -200,11 +200,9 @@ class AttachDisk:
     ) -> bool | None:
         """The argument of the machine's own module call, where the other's disks are an argument of its call. None: they are not."""
         variable = str(parse_path(path)[0])
-        scope = machine.instance.scope
+        scope = machine.instance.scope.outermost
         if not address.startswith("module.") or len(parse_path(path)) != 2:
             return None
-        while scope.parent is not None and scope.parent.module.path:
-            scope = scope.parent
         call = scope.module.call
         if (
             call is None

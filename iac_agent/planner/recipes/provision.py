@@ -13,7 +13,7 @@ from iac_agent.planner.machines.balancer import join, new_balancer, present_pool
 from iac_agent.planner.machines.kept import as_kept
 from iac_agent.planner.machines.modules import as_module, module_for
 from iac_agent.planner.machines.resources import DEFAULT_SIZE, as_resources
-from iac_agent.planner.machines.surroundings import look_around
+from iac_agent.planner.machines.surroundings import Surroundings, look_around
 from iac_agent.planner.machines.wanted import BEHIND, NOUNS, Wanted, read
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.recipes.attach_disk import AttachDisk
@@ -63,8 +63,7 @@ class Provision:
         ):
             return False
         behind = wish.has(BEHIND)
-        makes = wish.has(_MAKES) or behind
-        makes = makes or wish.has(_NUMBER_OF)
+        makes = wish.has(_MAKES) or behind or wish.has(_NUMBER_OF)
         noun = wish.has(NOUNS) or (wish.has(r"\b(?:bastion|jump ?host|jump ?box)\b") and wish.has(r"\b(?:linux|windows|ubuntu)\b"))
         if not (makes and noun) or wish.has(_NOT_THIS) or _means_more(wish, world):
             return False
@@ -80,17 +79,16 @@ class Provision:
         pool = present_pool(wish, world) if balanced else None
         known = {*world.inventory.by_address}
         module = module_for(wanted, new_balancer=balanced and pool is None) if self.modules else ""
-        if module:
-            as_module(module, self.modules, wanted, wish, world)
-        elif not as_kept(wanted, world) and not (wanted.like and as_kept(wanted := _in_size_only(wanted, world), world)):
-            as_resources(wanted, wish, world)
+        around = self._write(module, wanted, wish, world)
         world.advance()
-        machines = [r for r in world.inventory.of_types(wanted.os) if r.address not in known]
+        made = [r for r in world.inventory.resources if r.address not in known]
+        machines = [r for r in made if r.type == wanted.os]
         self._require_new_names(machines, world)
-        world.touch(r for r in world.inventory.resources if r.address not in known and module)
+        if module:
+            world.touch(made)
         self._say(wanted, machines, balanced, world)
         if balanced and module != "load-balanced-web":
-            around = look_around(wanted, wish, world)
+            around = around or look_around(wanted, wish, world)
             nics = [n for m in machines for n in world.inventory.refers_to(m, NIC)[:1]]
             join(nics, pool or new_balancer(wanted, around, wish, world), wanted, around.file, world)
         if disks is not None:
@@ -99,6 +97,22 @@ class Provision:
                 raise Unsettled(Question("The machine to be like has data disks, and they are copied. Ask for other disks afterwards.", {}))
             AttachDisk().plan(Wish(f"attach {disks['disks']} to {' and '.join(m.address for m in machines)}"), world)
         world.last = tuple(machines)
+
+    def _write(self, module: str, wanted: Wanted, wish: Wish, world: World) -> Surroundings | None:
+        """Write the machines, in the way that fits; returns what they took from around them, None where that was not looked at."""
+        if not module:
+            if as_kept(wanted, world):
+                return None
+            if wanted.like is not None:
+                wanted = _in_size_only(wanted, wanted.like, world)
+                if as_kept(wanted, world):
+                    return None
+        around = look_around(wanted, wish, world)
+        if module:
+            as_module(module, self.modules, wanted, around, wish, world)
+        else:
+            as_resources(wanted, around, world)
+        return around
 
     @staticmethod
     def _require_new_names(machines: list[Resource], world: World) -> None:
@@ -120,11 +134,10 @@ class Provision:
             world.notes.append(f"As the others of its kind it comes with a data disk: {listed(disks)}.")
 
 
-def _in_size_only(wanted: Wanted, world: World) -> Wanted:
+def _in_size_only(wanted: Wanted, like: Resource, world: World) -> Wanted:
     """What is left of being like another machine where that cannot be copied as it is."""
-    assert wanted.like is not None
-    world.notes.append(f"Only size and network are as those of {wanted.like.address}: its disks and other settings are not copied.")
-    return replace(wanted, like=None, size=wanted.size or str(wanted.like.value("size") or ""))
+    world.notes.append(f"Only size and network are as those of {like.address}: its disks and other settings are not copied.")
+    return replace(wanted, like=None, size=wanted.size or str(like.value("size") or ""))
 
 
 def _without_disks(wish: Wish) -> Wish:

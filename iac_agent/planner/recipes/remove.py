@@ -58,8 +58,6 @@ _KEEP = re.compile(
     re.IGNORECASE,
 )
 _VERB = verb_pattern("remove")
-
-
 _FROM = re.compile(r"^(?P<what>.+?)\s+(?P<by>from|of|off|out of|on)\s+(?P<owner>.+)$", re.IGNORECASE)
 _HOME = re.compile(
     r"^(?:the |our |this )?(?:terraform|code|configuration|config|repo(?:sitory)?|azure|root module|stack|estate|plan)\b", re.IGNORECASE
@@ -67,7 +65,7 @@ _HOME = re.compile(
 _SOME = re.compile(
     r"(?:just |only |any )?(?:one|any|some|all|both|half|each|two|three|\d+|the (?:first|second|third|last)(?: \w+)?)", re.IGNORECASE
 )
-_PARTS = (inv.DISK, inv.ATTACHMENT, inv.NIC, inv.PUBLIC_IP, "azurerm_virtual_machine_extension")
+_PARTS = frozenset({inv.DISK, inv.ATTACHMENT, inv.NIC, inv.PUBLIC_IP, "azurerm_virtual_machine_extension"})
 _OF_NO_RESOURCE = re.compile(
     r"\b(?:outputs?|variables?|locals?|providers?)\s+[\w-]+$|\b(?:os|root|system|boot)[\s-]*disks?\b", re.IGNORECASE
 )
@@ -76,7 +74,7 @@ _OTHER_WAY = re.compile(
 )
 
 
-def require_whole(text: str, world: World) -> None:
+def _require_whole(text: str, world: World) -> None:
     """Raise Unsettled unless it is a resource that should go: not a part of one (`the zone of app`), not its place in another (`worker 3
     out of the load balancer`), not its place in Terraform.
     """
@@ -96,7 +94,7 @@ def require_whole(text: str, world: World) -> None:
     if not kinds and not named:
         raise Unsettled(Refusal(f"{match['what']!r} is no resource of its own: I do not remove parts of one. Edit that by hand."))
     types = set(kinds) or {r.type for r in named}
-    whole = not types & {*_PARTS} or (not kinds and bool(types & set(inv.MACHINES)))
+    whole = not types & _PARTS or (not kinds and bool(types & set(inv.MACHINES)))
     if whole and match["by"].lower() != "on":
         raise Unsettled(
             Refusal(
@@ -121,7 +119,7 @@ class Remove:
         )
 
     def plan(self, wish: Wish, world: World) -> None:
-        require_whole(wish.text, world)
+        _require_whole(wish.text, world)
         keep = _KEEP.search(wish.text)
         text = _STAYING.sub("", wish.text[: keep.start()] if keep else wish.text)
         extra = _WITH.search(text)

@@ -41,7 +41,7 @@ _ADDED = re.compile(
     re.IGNORECASE,
 )
 _COMMON = re.compile(
-    r"(?:vms?|machines?|servers?|instances?|nodes?|box(?:es)?|hosts?|replicas?|workers?|please|too|more|now|as well)", re.IGNORECASE
+    r"(?:vms?|machines?|servers?|instances?|nodes?|box(?:es)?|hosts?|replicas?|workers?|please|too|more|now)", re.IGNORECASE
 )
 _ADD = re.compile(r"\b(?:add|another|new|one more|additional|extra|more)\b", re.IGNORECASE)
 _WORDS = re.compile(
@@ -127,20 +127,14 @@ class Scale:
 
     def _change(self, group: list[Resource], wanted: int, names: list[str], world: World) -> None:
         index = group[0].instance.index
-        companions = _companions(group, world)
         if isinstance(index, int):
+            companions = _companions(group, world)
             set_count(world, group[0], wanted, companions)
-            gone = [r for r in (*group, *companions) if isinstance(r.instance.index, int) and r.instance.index >= wanted]
-            world.touch(gone or self._numbered(group, companions, wanted))
+            world.touch(r for r in (*group, *companions) if isinstance(r.instance.index, int) and r.instance.index >= wanted)
         elif isinstance(index, str):
             self._keys(group, wanted, names, world)
         else:
             self._calls(group, wanted, names, world)
-
-    @staticmethod
-    def _numbered(group: list[Resource], companions: list[Resource], wanted: int) -> list[str]:
-        blocks = dict.fromkeys(r.block_address for r in (group[0], *companions))
-        return [f"{b}[{i}]" for b in blocks for i in range(len(group), wanted)]
 
     @staticmethod
     def _keys(group: list[Resource], wanted: int, names: list[str], world: World) -> None:
@@ -153,8 +147,6 @@ class Scale:
         fresh = _fresh(present, wanted - len(group), names)
         for key in fresh:
             copy_elements(Copy(group[-1], world, whole=True), key)
-            along = [c for c in _companions(group, world) if c.instance.index == group[-1].instance.index]
-            world.touch(f'{r.block_address}["{key}"]' for r in (group[0], *along))
 
     @staticmethod
     def _calls(group: list[Resource], wanted: int, names: list[str], world: World) -> None:
