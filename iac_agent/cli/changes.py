@@ -27,7 +27,7 @@ def inputs(command: F) -> F:
         click.option("--var-file", "var_files", multiple=True, metavar="FILE", help="A file of Terraform variables."),
         click.option("--lock-timeout", default="", metavar="DURATION", help="How long to wait for locks, as in 30s."),
         click.option("--parallelism", type=int, default=0, help="Terraform's parallelism."),
-        click.option("--answer", default="", help="The answer to a question about an ambiguous request."),
+        click.option("--answer", default="", help="The answer to a question about an ambiguous request; several with ; between."),
         click.option("--explain", is_flag=True, help="Say how the request was understood."),
         click.option("--include-unrelated", is_flag=True, help="Also apply changes the request did not ask for."),
     ]

@@ -101,7 +101,8 @@ class Conversation:
         if not answer:
             self.request = request
         self.candidates = []
-        self.agent.session = replace(self.agent.session, answer=answer, about=self.touched)
+        earlier = self.agent.session.answer if answer else ""
+        self.agent.session = replace(self.agent.session, answer=";".join(filter(None, [earlier, answer])), about=self.touched)
         self.request = request
         prepared = self.agent.plan(request)
         self.touched = tuple(i.address for i in prepared.verdict.intended)

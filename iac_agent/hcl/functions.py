@@ -215,6 +215,8 @@ def call(name: str, arguments: list[Value], where: str) -> Value:
         if name in PICKING:
             return PICKING[name](arguments)
         if name in COMPUTING:
+            if name == "length" and isinstance(arguments[0].data, dict | list):
+                return computed(len(arguments[0].data), f"{where}: computed by length", *arguments)
             if not all(a.fully_known() for a in arguments):
                 return unknown(f"{where}: {name} of something that is not known yet", *arguments)
             return lift(COMPUTING[name](*(a.plain() for a in arguments)), f"{where}: computed by {name}", *arguments)

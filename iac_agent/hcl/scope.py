@@ -255,6 +255,9 @@ class Scope:
     def resource(self, kind: str, name: str, rest: list[str | int | float]) -> tuple[Value, int]:
         """`TYPE.NAME[KEY].ATTRIBUTE`: the value and how many of the steps it took."""
         instances = self.configuration.instances_of(self, f"{kind}.{name}")
+        if not instances and (held := self.module.index.get(f"{kind}.{name}")) and len(rest) < 2:
+            none: Any = {} if "for_each" in held[0].attributes else []
+            return computed(none, f"{kind}.{name} has no instance"), 0
         if not instances:
             return unknown(f"{kind}.{name} is not in the configuration"), len(rest)
         if instances[0].index is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from iac_agent.planner import refusals
+from iac_agent.planner.forgotten import forgotten
 from iac_agent.planner.protocol import Answer, ChangeSet, Context, Question, Refusal, Unsettled
 from iac_agent.planner.recipes import Recipe, all_recipes
 from iac_agent.planner.wish import Wish, starts_anew, wishes
@@ -35,7 +36,11 @@ class BuiltinPlanner:
         try:
             for recipe, wish in claimed:
                 world.how.append(f"{wish.text!r}: {recipe.title}")
+                edits, reasons = len(world.writer.edits), len(world.reasons)
                 recipe.plan(wish, world)
+                words = forgotten(wish, world.writer.edits[edits:], " ".join(world.reasons[reasons:]))
+                if words:
+                    raise Unsettled(Question(f"I would leave out {words!r} of {wish.text!r}. What does it ask for?", {}))
         except Unsettled as settled:
             return settled.answer
         if not world.writer.edits:

@@ -95,10 +95,9 @@ class Names:
             if len(found) <= most and not all(w.isdigit() for w in key):
                 for resource in found:
                     self._add(key, resource, PART)
-                stem = re.sub(r"\d+$", "", key[0])
-                if len(key) == 1 and len(stem) > 1 and stem != key[0] and stem not in _PREFIXES:
+                for short in _shorter(key):
                     for resource in found:
-                        self._add((stem,), resource, PART)
+                        self._add(short, resource, PART)
 
     @functools.cached_property
     def single_words(self) -> list[str]:
@@ -143,8 +142,20 @@ class Names:
                 held = self.index.get(variant)
                 if held:
                     start, end = span[0].start, span[-1].end
-                    return Mention(start, end, text[start:end], plural, tuple((s, r) for r, s in held.items()))
+                    alone = not re.match(r"[\w.-]", text[end : end + 1]) and not re.search(r"[\w.-]$", text[:start])
+                    several = plural or (alone and max(held.values()) >= ROLE and singular(span[-1].text) != span[-1].text)
+                    return Mention(start, end, text[start:end], several, tuple((s, r) for r, s in held.items()))
         return None
+
+
+def _shorter(key: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """What else a piece of a name is called by: without the number at its end, `web` of webserver."""
+    unnumbered = re.sub(r"\d+$", "", key[-1])
+    if unnumbered != key[-1] and len(unnumbered) > 1 and (len(key) > 1 or unnumbered not in _PREFIXES):
+        yield (*key[:-1], unnumbered)
+    compound = re.fullmatch(r"([a-z]{2,})(?:servers?|box|hosts?|nodes?|machines?)", key[-1])
+    if compound and len(key) == 1:
+        yield (compound[1],)
 
 
 def _variants(key: tuple[str, ...]) -> Iterable[tuple[tuple[str, ...], bool]]:

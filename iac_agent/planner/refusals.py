@@ -85,12 +85,17 @@ _FOREIGN = (
     r"\bprime numbers?\b|\bpython (?:script|code)\b|\bfibonacci\b|\bhoroscope\b|\bhomework\b|\bvacation\b|\bt[23]\.(?:nano|"
     r"micro|small|medium|large|xlarge)\b|\bm5\.\w+\b"
 )
+_PURPOSE = re.compile(
+    r"(?P<what>\b(?:vms?|machines?|servers?|box|disks?|ssd|hdd)\b.*?)\b(?:called|named|for)\s+(?:the |our |my )?[\w-]+", re.IGNORECASE
+)
 _VAGUE = (
     r"\b(?:faster|quicker|speed(?:ier)?(?: \w+)? up|performance|perform better|optimi[sz]e|improve|better|more secure|"
     r"secure (?:it|this|everything|my|our|the)|harden|cheaper|save (?:some )?money|reduce (?:the )?costs?|cut (?:the "
     r")?costs?|cost less|more reliable|highly available|more robust|clean (?:up|this)|tidy|modern(?:i[sz]e|er)?|fix (?:it|"
     r"this|everything|the)|"
     r"slow|sluggish|overloaded|more resilient|production[- ]ready|ready for (?:black friday|production|launch)|handle more|"
+    r"more (?:disk|storage|space|memory|cpu|capacity)\s*$|^(?:scale|resize|update|change|modify|upgrade) (?:it|this|that|them|the "
+    r"(?:vms?|scale ?sets?|servers?|machines?))\s*$|"
     r"more power(?:ful)?|too expensive|expensive|struggl\w+|best practices?|scalable|sort (?:it|this) out|do something|make "
     r"it (?:work|nice|good)|upgrade everything|beef(?:ier)? up the (?:setup|stack)|future[- ]proof)\b"
 )
@@ -107,14 +112,14 @@ def refused(request: str) -> Refusal | None:
     for pattern, reason in _HARMFUL:
         if re.search(pattern, text, re.IGNORECASE):
             return Refusal(reason, final=True)
-    if re.search(_FOREIGN, text, re.IGNORECASE):
+    if re.search(_FOREIGN, _PURPOSE.sub(r"\g<what> ", text), re.IGNORECASE):
         return Refusal("That is outside what I do: changes of Azure infrastructure kept in Terraform.", final=True)
     changes = re.search(
         r"\b(?:turn|switch|enable|disable|add|remove|set|make|resize|tag|open|close)\b.*\b(?:boot diag\w*|logging|tag|size|port)\b",
         text,
         re.IGNORECASE,
     )
-    if re.search(_RUN_TIME, text, re.IGNORECASE) and not changes:
+    if re.search(_RUN_TIME, text, re.IGNORECASE) and not (changes or re.search(r"\bevict", text, re.IGNORECASE)):
         return Refusal(
             "That is an operation or a question about run time, not a change of the configuration. Nothing here would be edited.",
             final=True,

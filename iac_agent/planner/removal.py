@@ -6,6 +6,7 @@ import re
 
 from tree_sitter import Node
 
+from iac_agent.errors import HclError
 from iac_agent.hcl import edits as e
 from iac_agent.hcl.address import parse_path, show_path
 from iac_agent.hcl.document import Block, Document, literal, refers_to, unwrap
@@ -13,15 +14,19 @@ from iac_agent.hcl.evaluate import evaluate
 from iac_agent.hcl.expressions import pairs
 from iac_agent.hcl.module import Module
 from iac_agent.hcl.value import Place
-from iac_agent.planner.inventory import Resource
-from iac_agent.planner.protocol import Refusal, Unsettled
+from iac_agent.planner.inventory import DISK, Resource
+from iac_agent.planner.protocol import Question, Refusal, Unsettled
+from iac_agent.planner.switches import switch
 from iac_agent.planner.world import World
 from iac_agent.planner.write import home_of
+
+WITH_DISKS = "with its disks"
 
 
 def remove(world: World, going: list[Resource]) -> None:
     """Write the edits that take exactly these instances out. Raises Unsettled when that cannot be said in HCL."""
-    done: set[Resource] = set()
+    done = _whole_calls(world, going)
+    done |= _whole_elements(world, [r for r in going if r not in done])
     for resource in going:
         if isinstance(resource.instance.index, str):
             _clean_outputs(world, resource.instance.scope.module, resource.address)
@@ -44,7 +49,42 @@ def remove(world: World, going: list[Resource]) -> None:
         elif isinstance(resource.instance.index, int):
             _lower_count(world, together, siblings, going)
         else:
-            _remove_from_module(world, resource, siblings, going)
+            _remove_from_module(world, resource, going)
+
+
+def _whole_calls(world: World, going: list[Resource]) -> set[Resource]:
+    """Take out the module calls of which all resources go; returns those resources."""
+    done: set[Resource] = set()
+    leaving = set(going)
+    for scope in world.inventory.configuration.scopes:
+        inside = [r for r in world.inventory.resources if scope.prefix and r.address.startswith(scope.prefix)]
+        if inside and leaving.issuperset(inside) and not done.issuperset(inside):
+            _remove_from_module(world, next(r for r in inside if r.instance.scope is scope), going)
+            done.update(inside)
+    return done
+
+
+def _whole_elements(world: World, going: list[Resource]) -> set[Resource]:
+    """Take out the elements that nothing but these is made from, directly or not; returns what goes by that.
+
+    What the configuration computes from them is not traced: the elements are dropped on trial.
+    """
+    homes = {h.key: h for r in going if isinstance(r.instance.index, str) and (h := element_home(r)) is not None and _steps_ok(h)}
+    if all(_all_users_go(world, h, going) for h in homes.values()):
+        return set()
+    trial = world.trial()
+    for home in homes.values():
+        drop(trial, home)
+    try:
+        trial.advance()
+    except HclError:
+        return set()
+    lost = {r for r in world.inventory.resources if r.address not in trial.inventory.by_address}
+    if not lost or not lost <= set(going):
+        return set()
+    for home in homes.values():
+        drop(world, home)
+    return lost
 
 
 def _switched_off(world: World, together: list[Resource], going: list[Resource]) -> bool:
@@ -52,6 +92,8 @@ def _switched_off(world: World, together: list[Resource], going: list[Resource])
 
     False, with nothing written, where there is none, or where nothing else is made from those elements.
     """
+    if all(_counted_off(world, r, going) for r in together):
+        return True
     homes = {r: element_home(r) for r in together}
     field = _condition_field(together[0])
     whole = {r.block for r in going if all(s in going for s in world.inventory.siblings(r))} - {together[0].block}
@@ -63,6 +105,22 @@ def _switched_off(world: World, together: list[Resource], going: list[Resource])
         assert home is not None
         world.writer.add(e.PutKey(home.address, home.path, field, "false"))
     return True
+
+
+def _counted_off(world: World, resource: Resource, going: list[Resource]) -> bool:
+    """Let the condition in `count = var.public ? 1 : 0` fail for the module call a resource is in; or its count follows that of others."""
+    counted = re.fullmatch(r"length\((azurerm_\w+\.[\w-]+)\)", _count_of(resource))
+    if counted and {r for r in world.inventory.resources if r.address.startswith(f"{resource.instance.scope.prefix}{counted[1]}[")} <= set(
+        going
+    ):
+        return True
+    alone = [r for r in world.inventory.siblings(resource) if r.instance.scope is resource.instance.scope] == [resource]
+    return alone and bool(resource.instance.scope.prefix) and switch(resource, "count", False, world.writer)
+
+
+def _count_of(resource: Resource) -> str:
+    attribute = resource.block.attributes.get("count")
+    return resource.block.document.text(attribute.value) if attribute is not None else ""
 
 
 def _condition_field(resource: Resource) -> str:
@@ -285,13 +343,20 @@ def _shorten(world: World, resource: Resource, number: int, present: int, along:
     return True
 
 
-def _remove_from_module(world: World, resource: Resource, siblings: list[Resource], going: list[Resource]) -> None:
+def _remove_from_module(world: World, resource: Resource, going: list[Resource]) -> None:
     """An instance in a module that is called several times: the whole call goes when all its resources go."""
     scope = resource.instance.scope
     inside = [r for r in world.inventory.resources if r.address.startswith(scope.prefix)]
     if not scope.module.path or scope.parent is None or scope.module.call is None:
         raise Unsettled(Refusal(f"I cannot take {resource.address} out alone."))
     staying = [r for r in inside if r not in going]
+    if staying and all(r.type == DISK for r in staying):
+        raise Unsettled(
+            Question(
+                f"{resource.address} is made together with {', '.join(r.address for r in staying)}. Does that go too?",
+                {WITH_DISKS: "deleted"},
+            )
+        )
     call = f"{scope.parent.module.prefix}module.{scope.module.path[-1]}"
     key = scope.keys[-1]
     if staying:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import functools
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from iac_agent.planner import inventory as inv
@@ -64,7 +65,8 @@ class Selector:
         if not candidates:
             return None
         if answer:
-            return self._answered(answer, kinds, candidates)
+            given = [self._answered(part, kinds, candidates) for part in answer.split(";")]
+            return next((g for g in given if isinstance(g, Selection)), given[-1])
         along = _AND_ITS.search(text)
         if along and (said := [lexicon.kind_of(m) for m in lexicon.KIND_PATTERN.finditer(along["kind"])]):
             return self._with_belongings(text[: along.start()], kinds, said[0], plural=plural)
@@ -81,7 +83,7 @@ class Selector:
         if unknown:
             return unknown
         if not groups:
-            strange = self._strange(text, pool or candidates)
+            strange = self.strange(text, pool or candidates)
             if strange:
                 return strange
             return self._one_or_ask(self._ordinal(text, pool), many, without, named=len(pool) < len(candidates))
@@ -204,6 +206,10 @@ class Selector:
     def _ordinal(self, text: str, found: list[Resource]) -> list[Resource]:
         if len(found) < 2:
             return found
+        several = re.search(r"\b(first|last)\s+(two|three|four|five|six|\d)\b", text, re.IGNORECASE)
+        if several:
+            number = int(several[2]) if several[2].isdigit() else lexicon.NUMBERS[several[2].lower()]
+            return found[-number:] if several[1].lower() == "last" else found[:number]
         match = re.search(rf"\b({'|'.join(lexicon.ORDINALS)})\b(?! of all)", text, re.IGNORECASE)
         if match:
             position = lexicon.ORDINALS[match[1].lower()]
@@ -232,8 +238,11 @@ class Selector:
                 )
         return None
 
-    def _strange(self, text: str, pool: list[Resource]) -> Question | None:
-        """A word before a kind that should tell which, and is known neither here nor to anybody: `the webby machines`."""
+    def strange(self, text: str, pool: list[Resource], known: Iterable[Mention] = ()) -> Question | None:
+        """A word before a kind that should tell which, and is known neither here nor to anybody: `the webby machines`.
+
+        `known` are mentions that do tell which.
+        """
         for match in lexicon.KIND_PATTERN.finditer(text):
             before = re.search(
                 r"\b(?:the|all|every|each|both|our|my|of|on|for|from|to)\s+(?P<word>[A-Za-z][\w-]+)\s+$",
@@ -242,7 +251,8 @@ class Selector:
             )
             word = before["word"].lower() if before else ""
             if (
-                word
+                before
+                and not any(m.start < before.end("word") and before.start("word") < m.end for m in known)
                 and word not in _PLAIN_WORDS
                 and word not in lexicon.VOCABULARY
                 and not _ORDINARY.fullmatch(word)

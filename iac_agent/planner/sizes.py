@@ -27,6 +27,10 @@ class Size:
         return re.sub(r"\d+", "*", self.name.removeprefix("Standard_"), count=1)
 
     @property
+    def is_burstable(self) -> bool:
+        return self.name.startswith("Standard_B")
+
+    @property
     def version(self) -> str:
         return self.name.rpartition("_v")[2] if "_v" in self.name else ""
 
@@ -49,8 +53,12 @@ def in_series(size: Size) -> list[Size]:
 
 
 def with_cores(size: Size, cores: int) -> Size | None:
-    """The same series with another number of cores."""
-    return next((s for s in in_series(size) if s.cores == cores), None)
+    """The same series with another number of cores; of burstable ones the nearest in memory per core."""
+    same = next((s for s in in_series(size) if s.cores == cores), None)
+    if same is not None or not size.is_burstable:
+        return same
+    alike = [s for s in all_sizes().values() if s.is_burstable and s.cores == cores and s.version == size.version]
+    return min(alike, key=lambda s: abs(s.memory / s.cores - size.memory / size.cores), default=None)
 
 
 def step(size: Size, by: int) -> Size | None:
@@ -64,7 +72,16 @@ def with_cores_and_memory(size: Size | None, cores: int, memory: float) -> list[
     """Sizes with exactly these, those most like the present one first, then the cheapest."""
     fitting = [s for s in all_sizes().values() if s.cores == cores and abs(s.memory - memory) < 0.6]
     suffix = size.series.split("*")[-1] if size else ""
-    return sorted(fitting, key=lambda s: (s.series.split("*")[-1] != suffix, bool(size) and s.version != size.version, s.price or 9e9))  # type: ignore[union-attr]
+    bursts = size is not None and size.is_burstable
+    return sorted(
+        fitting,
+        key=lambda s: (
+            s.is_burstable and not bursts,
+            s.series.split("*")[-1] != suffix,
+            size is not None and s.version != size.version,
+            s.price or 9e9,
+        ),
+    )
 
 
 def nearest(name: str) -> list[str]:

@@ -12,7 +12,7 @@ from iac_agent.planner import lexicon
 from iac_agent.planner.names import ADDRESS
 
 _FULL_SIZE = re.compile(r"\b(Standard|Basic)_([A-Za-z]+\d+[a-z]*(?:-\d+)?[a-z]*(?:_[A-Za-z]\w*?)*?(?:_v\d+)?)\b", re.IGNORECASE)
-_SHORT_SIZE = re.compile(r"(?<![\w-])((?:B|D|E|F|L|M|DS|DC|NC|NV|HB|A)\d+[a-z]*(?:-\d+)?[a-z]*(?:_v\d)?)(?![\w-])", re.IGNORECASE)
+_SHORT_SIZE = re.compile(r"(?<![\w-])((?:B|D|E|F|L|M|DS|DC|NC|NV|HB|A)[1-9]\d*[a-z]*(?:-\d+)?[a-z]*(?:_v\d)?)(?![\w-])", re.IGNORECASE)
 _AMOUNT = re.compile(
     r"(?<![\w.-])(?P<number>\d+(?:[.,]\d+)?|half a|a|an|one|two)\s*-?(?P<unit>tib|tb|terabytes?|tera|gib|gb|gigs?|"
     r"gigabytes?|gbs|g(?=\b))\b",
@@ -178,6 +178,7 @@ def _spaced_region(text: str, name: str) -> bool:
     return re.search(r"\b" + r" ?".join(re.escape(c) for c in name) + r"\b", text) is not None
 
 
+_TICKET = re.compile(r"^\[?(?:(?:ticket|issue|jira)\s+)?(?:[A-Z]{2,}-\d+|#\d+)\]?\s*[:–-]\s*", re.IGNORECASE)
 _SEPARATOR = re.compile(
     r"\s*(?:;|\.(?=\s|$)|,?\s+and\s+then\s+|,?\s+then\s+|,?\s+and also\s+|,\s*and\s+|\s+and\s+|,\s+|\s+plus\s+|\s+but\s+|:\s+)\s*",
     re.IGNORECASE,
@@ -275,7 +276,7 @@ _NUMBERED = re.compile(
 
 def wishes(request: str) -> list[Wish]:
     """The wishes of a request, in order. A part without a verb of its own belongs to the one before it."""
-    request = " ".join(request.replace("’", "'").split())
+    request = _TICKET.sub("", " ".join(request.replace("’", "'").split()))
     parts: list[str] = []
     position = 0
     protected = _protected(request)
@@ -396,7 +397,9 @@ def _elliptic(before: str, rest: str) -> bool:
     head = match["value"].split()[0].lower()
     if head in ("to", "by") and re.search(r"\b(?:to|by|plus)\s", before, re.IGNORECASE):
         return True
-    return re.search(rf"(?<!\w){re.escape(head)}(?!\w)", before, re.IGNORECASE) is not None or head in ("plus", "regular", "spot")
+    if head in ("regular", "spot"):
+        return re.search(r"\b(?:spot|regular|demand|priority)\b", before, re.IGNORECASE) is not None
+    return re.search(rf"(?<!\w){re.escape(head)}(?!\w)", before, re.IGNORECASE) is not None or head == "plus"
 
 
 def _complete(found: list[Wish]) -> list[Wish]:

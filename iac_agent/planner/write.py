@@ -190,11 +190,53 @@ class Writer:
         name = str(parse_path(path)[0])
         instances = [t.instance for t in targets]
         for place in reversed(value.via):
-            for_all = not _is_type_default(place) or set(self.inventory.siblings(targets[0])) <= set(targets)
+            shared = _is_type_default(place) or self._is_default_of_many(place)
+            for_all = not shared or set(self.inventory.siblings(targets[0])) <= set(targets)
             usable = place.editable and "@template" not in place.path and for_all
             if usable and self.inventory.users.exclusive(place, instances, name):
                 return place
         return None
+
+    def give(self, target: Resource, source: str, value: Any) -> bool:
+        """Let what an expression of the target reads (`var.public`, `each.value.public`) be `value` for its module call or element.
+
+        What else is made there may feel it too. False, with nothing written, where it cannot be said for them alone.
+        """
+        levels, scope = self._levels(target.instance), target.instance.scope
+        kind, _, name = source.rpartition(".")
+        if kind == "each.value":
+            return self._put_field(target, [target], levels[-1], source, value)
+        held = scope.variable(name) if kind == "var" else scope.local(name)
+        around = [target, *self.inventory.referred_by(target)]
+        mates = [r for r in self.inventory.resources if r.address.startswith(scope.prefix)] if scope.prefix else around
+        known = {r.address for r in mates}
+        for place in reversed(held.via):
+            inside = place.address.startswith("module.") or _is_type_default(place)
+            if place.editable and not inside and {a for a, _ in self.inventory.users.of(place)} <= known:
+                self.write_at(place, value)
+                return True
+        if kind == "local" or len(levels) == 1:
+            return False
+        passed = name
+        for level in reversed(levels[:-1]):
+            text = _written_here(level, passed)
+            if self._put_field(target, mates, level, text, value):
+                return True
+            above = re.fullmatch(r"var\.([\w-]+)", text.strip())
+            if above is None:
+                break
+            passed = above[1]
+        self._split_at(target, mates, levels[-2], name, literal(value))
+        return True
+
+    def _is_default_of_many(self, place: Place) -> bool:
+        """Whether it is what a module that is called several times gives a variable that a call leaves out."""
+        module, dot, _ = place.address.rpartition(".variable.")
+        if not dot or place.path != "default":
+            return False
+        configuration = self.inventory.configuration
+        directory = next((m.directory for m in configuration.root.modules if m.prefix == f"{module}."), None)
+        return sum(s.module.directory == directory for s in configuration.scopes) > 1
 
     def write_at(self, place: Place, value: Any) -> None:
         """Put `value` (Python data) at a place that is known to be the right one."""
@@ -424,6 +466,8 @@ class Writer:
                 self._split(target, targets, path, source)
             return
         instances = [t.instance for t in targets]
+        if any(self._has_by_now(value, part, entries) for part in _homes(value)):
+            return
         for part in _homes(value):
             place = home_of(part)
             if place is None or any(self._set_later(value, part, k) for k in entries):
@@ -441,6 +485,12 @@ class Writer:
             self.add(e.SetAttribute(place.address, place.path, _merged(place.source, source), replacing=place.source))
             return
         self._merge_by_key(target, targets, path, value.via[0].source if value.via else "{}", entries)
+
+    def _has_by_now(self, value: Value, part: Value, entries: dict[str, str]) -> bool:
+        """Whether this request gives the entries to a part of a merge already, with nothing behind it that has another value for them."""
+        place = home_of(part)
+        written = place is not None and all(e.PutKey(place.address, place.path, k, literal(t)) in self.edits for k, t in entries.items())
+        return written and not any(self._set_later(value, part, k) for k in entries)
 
     def _put_field_of_type(self, target: Resource, targets: list[Resource], place: Place, value: Any) -> bool:
         """Set the field that a type gives a default, in the target's own element."""

@@ -23,7 +23,7 @@ from iac_agent.terraform.models import Plan, ResourceChange, State
 from iac_agent.terraform.runner import Terraform
 
 FOLDER = Path(__file__).parent.parent.parent / "fixtures" / "requests"
-STYLES = ("flat", "modules", "foreach", "counted", "dynamic", "yaml")
+STYLES = ("flat", "modules", "foreach", "counted", "dynamic", "yaml", "calls")
 
 
 @dataclass

@@ -37,6 +37,12 @@ def present_pool(wish: Wish, world: World) -> str | None:
     return source
 
 
+def members(world: World) -> list[Resource]:
+    """The machines whose interfaces are in a backend pool."""
+    pooled = [n for link in world.inventory.of_types(_MEMBER) for n in world.inventory.refers_to(link, inv.NIC)]
+    return [m for m in world.inventory.of_types(*inv.MACHINES) if any(n in pooled for n in world.inventory.refers_to(m, inv.NIC))]
+
+
 def port_of(wish: Wish) -> str:
     """The port to balance, 80 unless the wish names one."""
     match = re.search(r"\b(?:port|on|for|tcp)\s+(\d{2,5})\b", wish.text, re.IGNORECASE)

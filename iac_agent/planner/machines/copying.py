@@ -237,6 +237,8 @@ def _arguments(copy: Copy, scope: Scope, call: Block, new: str) -> dict[str, str
             source = (shared_tags(source) if name.endswith("tags") else None) or _emptied(source)
         value = evaluate(scope.call, attribute.value, (name,))
         kept[name] = copy.moved(value, source) or _named(source, call.labels[0], new)
+        if kept[name] == source and value.known and value.data == copy.model.azure_name:
+            kept[name] = new if new.startswith('"') and "$" not in new else "each.key"
     return kept
 
 

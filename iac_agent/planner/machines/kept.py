@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from iac_agent.errors import HclError
 from iac_agent.planner.inventory import ATTACHMENT, DISK, MACHINES, NIC, NSG, PUBLIC_IP, SUBNET, Resource
+from iac_agent.planner.machines.blocks import copy_blocks
 from iac_agent.planner.machines.copying import Copy, copy_call, copy_elements
 from iac_agent.planner.machines.wanted import Wanted
 from iac_agent.planner.protocol import Unsettled
 from iac_agent.planner.recipes.spot import make_spot
+from iac_agent.planner.switches import switch
 from iac_agent.planner.world import World
 
 _MODELS = 4
@@ -51,7 +53,7 @@ def _models(wanted: Wanted, world: World) -> list[Resource]:
     def is_near(machine: Resource) -> bool:
         return wanted.subnet in world.inventory.subnets_of(machine)
 
-    able = [group for group in ways.values() if group[0].instance.index is not None or group[0].instance.scope.parent is not None]
+    able = [g for g in ways.values() if wanted.like or g[0].instance.index is not None or g[0].instance.scope.parent is not None]
     models = [next(filter(is_near, group), group[0]) for group in able]
     return sorted(models, key=lambda m: not is_near(m))[:_MODELS]
 
@@ -70,6 +72,9 @@ def _write(model: Resource, wanted: Wanted, trial: World) -> None:
     if isinstance(model.instance.index, str) or any(isinstance(k, str) for k in model.instance.scope.keys):
         for key in wanted.keys:
             copy_elements(copy, key)
+    elif model.instance.scope.parent is None:
+        for key in wanted.keys:
+            copy_blocks(copy, key)
     else:
         copy_call(copy, wanted.stem, wanted.keys)
 
@@ -80,6 +85,9 @@ def _fit(machines: list[Resource], wanted: Wanted, trial: World) -> None:
         trial.writer.set(machines, "size", wanted.size)
     if wanted.zone:
         trial.writer.set(machines, "zone", wanted.zone)
+    nics = [n for m in machines for n in trial.inventory.refers_to(m, NIC)]
+    for nic in nics if wanted.public is not None else ():
+        switch(nic, "ip_configuration.public_ip_address_id", wanted.public is True, trial.writer)
     if wanted.spot:
         make_spot(machines, trial.writer, wanted.price)
 

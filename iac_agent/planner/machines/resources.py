@@ -44,7 +44,7 @@ def _interface(wanted: Wanted, around: Surroundings, label: str, own: str, repea
 
 def _machine(wanted: Wanted, around: Surroundings, label: str, nic: str, own: str, repeat: str, world: World) -> None:
     user, secret = access(wanted, around, world)
-    name = name_source(world, around.sibling, own, "vm-")
+    name = name_source(world, around.sibling, own, "vm-").replace('"${each.key}"', "each.key")
     machine = {"name": name}
     if wanted.os == WINDOWS and len(re.sub(r"\$\{[^}]*\}", "12345", name.strip('"'))) > 15:
         machine["computer_name"] = f'"{re.sub(r"[^A-Za-z0-9-]", "", own)[:15]}"'

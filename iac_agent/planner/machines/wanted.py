@@ -20,15 +20,21 @@ BEHIND = (
     r"balancer)\b|\bload[- ]?balanced\b|\bbehind (?:lb|\w+-lb)\b|\b(?:backend )?pool\b"
 )
 _NAMED = re.compile(
-    r"\b(?:called|named|name[sd]?:?|with the names?|call (?:it|them))\s+[\"'`]?(?P<names>[A-Za-z][\w-]*(?:(?:\s*,\s*|"
+    r"\b(?:called|named|(?:call|name) (?:it|them)|name[sd]?:?|with the names?)\s+[\"'`]?(?P<names>[A-Za-z][\w-]*(?:(?:\s*,\s*|"
     r"\s+and\s+|\s*&\s*)[A-Za-z][\w]*-?[\w-]*\d[\w-]*)*)",
     re.IGNORECASE,
 )
 _LISTED = re.compile(
     r"(?:vms?|machines?|servers?|boxes|nodes)[:,]?\s+(?P<names>[a-z][\w-]*(?:(?:\s*,\s*|\s+and\s+)[a-z][\w-]*\d[\w-]*)+)", re.IGNORECASE
 )
+_COUNTED = re.compile(
+    r"\b(?P<number>\d|two|three|four|five|six)\s+(?:[\w.-]+\s+){0,2}?(?:vms|machines|servers|boxes|nodes)[:,]?\s+"
+    r"(?P<names>[a-z][\w-]*(?:(?:\s*,\s*|\s+and\s+)[a-z][\w-]*)+)",
+    re.IGNORECASE,
+)
 _BARE = re.compile(r"\b(?:vm|machine|server|box|host)\s+(?P<names>[a-z][a-z-]*\d+)\b", re.IGNORECASE)
 _LIKE = re.compile(r"\b(?:just like|like|same as|copy of|clone of|identical to)\b", re.IGNORECASE)
+_ANOTHER = re.compile(r"\b(?:another|(?:a|one) (?:second|third)|an? (?:additional|extra)|one more)\b", re.IGNORECASE)
 _BESIDE = re.compile(r"\b(?:next to|beside|alongside)\b", re.IGNORECASE)
 _IMAGES: tuple[tuple[str, str, Image], ...] = (
     (r"ubuntu\s*(?:server\s*)?22(?:\.04)?|jammy", LINUX, ("Canonical", "0001-com-ubuntu-server-jammy", "22_04-lts-gen2")),
@@ -100,7 +106,7 @@ def read(wish: Wish, world: World) -> Wanted:
         )
     names = _names(wish)
     image = next(((kind, i) for p, kind, i in _IMAGES if wish.has(rf"\b(?:{p})\b")), None)
-    like = _like(wish, world)
+    like = like_of(wish, world)
     kind = image[0] if image else like.type if like else LINUX
     subnet = _subnet(wish, like, world)
     base = names[0] if names else _counted_on(like, world) if like else role(wish)
@@ -110,7 +116,7 @@ def read(wish: Wish, world: World) -> Wanted:
         os=kind,
         image=image[1] if image else _DEFAULT_IMAGE[kind],
         named_image="exact" if image and wish.has(_EXACT) else "publisher" if image and wish.has(_PARTICULAR) else "",
-        size=_size(wish, kind, world),
+        size=_size(wish, like or _first(kind, world)),
         number=_number(wish, names),
         names=tuple(names),
         base=base,
@@ -124,10 +130,12 @@ def read(wish: Wish, world: World) -> Wanted:
 
 
 def _names(wish: Wish) -> list[str]:
-    match = _NAMED.search(wish.text) or _LISTED.search(wish.text) or _BARE.search(wish.text)
+    match = _NAMED.search(wish.text) or _LISTED.search(wish.text) or _BARE.search(wish.text) or _COUNTED.search(wish.text)
     if not match:
         return []
     listed = [n for n in re.split(r"\s*,\s*|\s+and\s+|\s*&\s*", match["names"]) if n]
+    if match.re is _COUNTED and NUMBERS.get(match["number"].lower(), match["number"]) not in (len(listed), str(len(listed))):
+        return []
     return [n for n in listed if not re.fullmatch(r"(?:Standard_\w+|[A-F]\d+s?_v\d|in|with|on)", n)]
 
 
@@ -135,8 +143,8 @@ def _number(wish: Wish, names: list[str]) -> int:
     if len(names) > 1:
         return len(names)
     match = re.search(
-        r"\b(\d{1,2}|two|three|four|five|six|seven|eight|nine|ten|couple)\b(?=(?:\s+(?:of\s+)?[\w.-]+){0,6}?\s+(?:vms?|virtual "
-        r"machines|servers|machines|boxes|hosts|nodes|instances)\b)",
+        r"(?<![\w.-])(\d{1,2}|two|three|four|five|six|seven|eight|nine|ten|couple)\b(?!\s*v?(?:cores?|cpus?))"
+        r"(?=(?:\s+(?:of\s+)?[\w.-]+){0,6}?\s+(?:vms?|virtual machines|servers|machines|boxes|hosts|nodes|instances)\b)",
         wish.without(CIDR),
         re.IGNORECASE,
     )
@@ -145,7 +153,12 @@ def _number(wish: Wish, names: list[str]) -> int:
     return int(match[1]) if match[1].isdigit() else NUMBERS[match[1].lower()]
 
 
-def _size(wish: Wish, kind: str, world: World) -> str:
+def _first(kind: str, world: World) -> Resource | None:
+    return next(iter(world.inventory.of_types(kind) or world.inventory.of_types(*MACHINES)), None)
+
+
+def _size(wish: Wish, example: Resource | None) -> str:
+    """The size asked for by name, or by cores and memory in the series of an example; empty when none is."""
     if wish.size:
         known = sizes.get(wish.size)
         if known is None:
@@ -153,8 +166,7 @@ def _size(wish: Wish, kind: str, world: World) -> str:
         return known.name
     if not wish.cores:
         return ""
-    machines = world.inventory.of_types(kind) or world.inventory.of_types(*MACHINES)
-    held = sizes.get(str(machines[0].value("size"))) if machines else None
+    held = sizes.get(str(example.value("size"))) if example is not None else None
     memory = re.search(r"(\d+)\s*(?:gib|gb|gigs?)", wish.text, re.IGNORECASE)
     fitting = sizes.with_cores_and_memory(held, wish.cores, float(memory[1])) if memory else []
     same = fitting[0] if fitting else sizes.with_cores(held or sizes.all_sizes()["standard_d2s_v5"], wish.cores)
@@ -172,19 +184,23 @@ def _zone(wish: Wish) -> str:
     return match[1] if match else ""
 
 
-def _like(wish: Wish, world: World) -> Resource | None:
+def like_of(wish: Wish, world: World) -> Resource | None:
     """The machine that the new ones should equal in everything but their names."""
-    said = _LIKE.search(wish.text)
-    mentions = world.selector.names.mentions(wish.text) if said else []
-    named = list(dict.fromkeys(r for m in mentions for r in world.selector.meant(m, MACHINES)))
-    return named[0] if len({r.block for r in named}) == 1 else None
+    for said in (_LIKE.search(wish.text), _ANOTHER.search(wish.text)):
+        told = (
+            re.split(r",|\b(?:but|called|named|call it|name it|with|in|on|to|for|of|at|like)\b", wish.text[said.end() :])[0] if said else ""
+        )
+        named = list(dict.fromkeys(r for m in world.selector.names.mentions(told) for r in world.selector.meant(m, MACHINES)))
+        if len(named) == 1 or (said is not None and said.re is _LIKE and len({r.block for r in named}) == 1):
+            return named[0]
+    return None
 
 
 def _counted_on(like: Resource, world: World) -> str:
     """The next name after that of a machine: `jump-2` after `jump`."""
     keys = [k for k in like.keys if isinstance(k, str)]
     path = like.instance.scope.module.path
-    own = keys[0] if keys else path[0] if path else like.label
+    own = keys[0] if keys else path[0] if path else like.label if like.label.replace("_", "-") in like.azure_name else like.azure_name
     match = re.fullmatch(r"(.*?)[-_]?(\d+)", own)
     kind, last = (match[1], int(match[2])) if match else (own, 1)
     taken = {k for r in world.inventory.of_types(*MACHINES) for k in (*r.keys, r.label, *r.instance.scope.module.path)}

@@ -28,10 +28,12 @@ def all_recipes(modules: str = "") -> list[Recipe]:
     from iac_agent.planner.recipes.attach_disk import AttachDisk
     from iac_agent.planner.recipes.boot_diagnostics import BootDiagnostics
     from iac_agent.planner.recipes.detach_disk import DetachDisk
+    from iac_agent.planner.recipes.disk_type import DiskType
     from iac_agent.planner.recipes.grow_disk import GrowDisk
     from iac_agent.planner.recipes.move_region import MoveRegion
     from iac_agent.planner.recipes.port import Port
     from iac_agent.planner.recipes.provision import Provision
+    from iac_agent.planner.recipes.public_ip import PublicIp
     from iac_agent.planner.recipes.remove import Remove
     from iac_agent.planner.recipes.rename import Rename
     from iac_agent.planner.recipes.resize import Resize
@@ -46,8 +48,10 @@ def all_recipes(modules: str = "") -> list[Recipe]:
         Tags(),
         BootDiagnostics(),
         Provision(modules),
+        PublicIp(),
         Spot(),
         DetachDisk(),
+        DiskType(),
         GrowDisk(),
         AttachDisk(),
         Port(),

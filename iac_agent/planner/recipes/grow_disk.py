@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from iac_agent.planner.inventory import DISK, MACHINES, Resource
+from iac_agent.planner.inventory import ATTACHMENT, DISK, MACHINES, Resource
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
@@ -89,6 +89,8 @@ def _names_disk(wish: Wish, world: World) -> bool:
     mentions = world.selector.names.mentions(wish.text)
     best = [(s, r) for m in mentions for s, r in m.named]
     top = max((s for s, _ in best), default=0)
+    if best and all(r.type in (DISK, ATTACHMENT) for _, r in best) and wish.has(r"\b(?:to|at|=)\s+\d"):
+        return True
     return top >= 3 and any(r.type == DISK for s, r in best if s == top) and not any(r.type in MACHINES for s, r in best if s == top)
 
 

@@ -10,9 +10,10 @@ import re
 from dataclasses import dataclass
 
 from iac_agent.hcl import edits as e
-from iac_agent.hcl.address import Step, show_path
+from iac_agent.hcl.address import Step, parse_path, show_path
 from iac_agent.hcl.document import Block, literal
 from iac_agent.hcl.evaluate import elements, evaluate
+from iac_agent.hcl.paths import source_at
 from iac_agent.hcl.value import Place, Value
 from iac_agent.planner import inventory as inv
 from iac_agent.planner import lexicon
@@ -84,6 +85,8 @@ class Port:
     def claims(self, wish: Wish, world: World) -> bool:
         if wish.has(r"\b(?:load balancer|balancer|lb)\b") and wish.has(r"\b(?:vms?|machines?|servers?|nodes?|rule|rules)\b"):
             return False
+        if _named_rules(wish, world) and (wish.cidrs or wish.has(_CLOSE)) and not _ports(wish):
+            return wish.has(f"{_CLOSE}|{_NARROW}")
         if not (
             _ports(wish)
             and (
@@ -97,8 +100,11 @@ class Port:
         return wish.has(f"{_CLOSE}|{_NARROW}|{_OPEN}") or bool(wish.cidrs)
 
     def plan(self, wish: Wish, world: World) -> None:
-        ports = _ports(wish)
-        if (wish.has(_NARROW) and wish.cidrs and not wish.has(r"\b(?:open|allow)\b(?! only)")) or (wish.has(r"\bonly\b") and wish.cidrs):
+        ports = _ports(wish) or [(r.text("destination_port_range"), "") for r in _named_rules(wish, world)]
+        known = any(r.allows(p, k) for g in world.inventory.of_types(NSG) for r in rules_of(g, world) for p, k in ports)
+        if wish.has(r"\b(?:open|allow|permit)\b") and not known:
+            self._open(wish, world, ports)
+        elif (wish.has(_NARROW) and wish.cidrs and not wish.has(r"\b(?:open|allow)\b(?! only)")) or (wish.has(r"\bonly\b") and wish.cidrs):
             self._narrow(wish, world, ports)
         elif wish.has(_CLOSE) and not wish.has(r"\b(?:unblock)\b"):
             self._close(wish, world, ports)
@@ -296,13 +302,12 @@ class Port:
 
     def _narrow(self, wish: Wish, world: World, ports: list[tuple[str, str]]) -> None:
         rules = self._found(wish, world, ports)
-        if len(wish.cidrs) > 1:
-            raise Unsettled(
-                Question(
-                    f"A rule here has one source. Which network: {', '.join(wish.cidrs)}? Open the port for the others apart.",
-                    dict.fromkeys(wish.cidrs, ""),
-                )
-            )
+        listing = [r for r in rules if len(wish.cidrs) > 1 or r.get("source_address_prefixes") is not None]
+        if listing:
+            self._list_sources(listing, wish.cidrs, world)
+            rules = [r for r in rules if r not in listing]
+            if not rules:
+                return
         source = wish.cidrs[-1]
         changing = [r for r in rules if r.text("source_address_prefix") != source]
         if not changing:
@@ -312,6 +317,24 @@ class Port:
             self._set_source(rule, path, source, changing, world)
         world.touch(dict.fromkeys(r.owner for r in changing))
         world.say(f"Let only {source} reach {', '.join(p for p, _ in ports)} through {listed(dict.fromkeys(r.group for r in changing))}.")
+
+    @staticmethod
+    def _list_sources(rules: list[Rule], sources: list[str], world: World) -> None:
+        """Give rules that are written as blocks of their own a list of sources. Raises Unsettled for others."""
+        for rule in rules:
+            owner, prefix = rule.owner, ".".join(filter(None, [_block_path(rule), "source_address_prefix"]))
+            if len(world.inventory.siblings(owner)) > 1 or (rule.path and not prefix.startswith("security_rule")):
+                raise Unsettled(
+                    Question(
+                        f"{rule.text('name')} on {rule.group.address} has one source. Which network? Open the port for the others apart.",
+                        dict.fromkeys(sources, ""),
+                    )
+                )
+            if rule.get("source_address_prefix") is not None:
+                world.writer.add(e.RemoveAttribute(owner.block_address, prefix))
+            world.writer.add(e.SetAttribute(owner.block_address, f"{prefix}es", literal(sources), replacing=_written(rule, f"{prefix}es")))
+        world.touch(dict.fromkeys(r.owner for r in rules))
+        world.say(f"Let only {', '.join(sources)} through {listed(dict.fromkeys(r.group for r in rules))} by {rules[0].text('name')}.")
 
     @staticmethod
     def _set_source(rule: Rule, path: str, source: str, changing: list[Rule], world: World) -> None:
@@ -409,6 +432,32 @@ def _belongs(rule: Resource, group: Resource, world: World) -> bool:
         return True
     name = rule.instance.body.get("network_security_group_name")
     return name is not None and name.data == group.azure_name and rule.instance.scope is group.instance.scope
+
+
+def _block_path(rule: Rule) -> str:
+    """The path of the nested block that a rule is; empty for one that is a resource of its own, `?` for one that is computed."""
+    if not rule.path:
+        return ""
+    blocks = [b for b in rule.group.block.blocks if b.type == "security_rule"]
+    place = rule.value.via[-1] if rule.value.via else None
+    if place is None or all(b.node.start_byte != place.offset for b in blocks):
+        return "?"
+    return "security_rule" if len(blocks) == 1 else show_path(rule.path)
+
+
+def _written(rule: Rule, path: str) -> str:
+    return source_at(rule.owner.block, parse_path(path)) or ""
+
+
+def _named_rules(wish: Wish, world: World) -> list[Rule]:
+    """The rules that a wish names: `the kube api` for kube-api."""
+    text = re.sub(r"[\s_-]+", " ", wish.text.lower())
+    found = [r for g in world.inventory.of_types(NSG) for r in rules_of(g, world)]
+    return [r for r in found if re.search(rf"(?<!\w){re.escape(_plain(r.text('name')))}(?!\w)", text) and len(r.text("name")) > 4]
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_-]+", " ", name.lower())
 
 
 def _ports(wish: Wish) -> list[tuple[str, str]]:
@@ -510,6 +559,10 @@ def _element_like(sibling: Value | None, fields: dict[str, str], values: dict[st
         out[protocol] = values["protocol"]
     if not out and fields:
         out = {f: values[a] for a, f in fields.items() if a in values}
+    for argument in ("source_address_prefix", "destination_port_range"):
+        name = fields.get(argument, "")
+        if name and name not in out and not (name in model and model[name].plain() == values[argument]):
+            out[name] = values[argument]
     return literal(out)
 
 

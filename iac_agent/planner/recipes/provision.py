@@ -14,7 +14,7 @@ from iac_agent.planner.machines.kept import as_kept
 from iac_agent.planner.machines.modules import as_module, module_for
 from iac_agent.planner.machines.resources import DEFAULT_SIZE, as_resources
 from iac_agent.planner.machines.surroundings import Surroundings, look_around
-from iac_agent.planner.machines.wanted import BEHIND, NOUNS, Wanted, read
+from iac_agent.planner.machines.wanted import BEHIND, NOUNS, Wanted, like_of, read
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.recipes.attach_disk import AttachDisk
 from iac_agent.planner.recipes.scale import group_of
@@ -23,7 +23,7 @@ from iac_agent.planner.world import World, listed
 
 _MAKES = (
     r"\b(?:create|provision|deploy|launch|spin(?: |-)up|stand up|set up|setup|build|bring up|roll out|put up|(?:i|we) "
-    r"(?:need|want)|new|add|make me|get me|give me)\b"
+    r"(?:need|want)|new|add|another|make me|get me|give me)\b"
 )
 _NUMBER_OF = (
     r"^(?:\d+|an?|one|two|three|four|five|six|another)\s+(?:(?:\w+\s+)?(?:linux|ubuntu|windows|debian|rhel)\b|(?:[\w.-]+\s+){0,3}?"
@@ -34,6 +34,12 @@ _NOT_THIS = r"\bdisks?\b(?!.*\bvm)|\btags?\b|\bboot diag|\bport\b(?!.*\bbalancer
 _WITH_DISKS = re.compile(
     r",?\s*\b(?:with|and|plus|having)\s+(?P<disks>(?:an?|one|two|three|\d+(?!\s*(?:cores|cpus|vcpus)))\s+(?:[\w.-]+\s+){0,5}?"
     r"(?:disks?|drives?|volumes?|hdds?|ssds?))\b(?:\s+(?:each|attached|on (?:it|them|each)))?",
+    re.IGNORECASE,
+)
+
+_OS_DISK = re.compile(
+    r",?\s*\b(?:with |and )?(?:an? )?\d+\s*-?(?:gib|gb|gigs?|tb)\s+(?:os|root|system)[ -]?disks?\b|"
+    r",?\s*\b(?:os|root|system)[ -]?disks?(?: of| with)? \d+\s*-?(?:gib|gb|gigs?|tb)\b",
     re.IGNORECASE,
 )
 
@@ -48,6 +54,7 @@ class Provision:
         "spin up 3 ubuntu servers named queue in snet-app, D2s_v5",
         "two linux vms behind a load balancer on port 443",
         "create a linux vm called archive in subnet app with a 1 TB hdd",
+        "another vm just like vm-db, called db2",
     )
 
     def __init__(self, modules: str = "") -> None:
@@ -56,6 +63,8 @@ class Provision:
     def claims(self, wish: Wish, world: World) -> bool:
         if wish.has(_MAKES) and _WITH_DISKS.search(wish.text):
             wish = _without_disks(wish)
+        if wish.has(_MAKES):
+            wish = Wish(_OS_DISK.sub(" ", wish.text), wish.context)
         if wish.has(r"\b(?:os|root|system)[ -]?disks?\b"):
             return False
         if wish.cores and not wish.has(
@@ -65,13 +74,15 @@ class Provision:
         behind = wish.has(BEHIND)
         makes = wish.has(_MAKES) or behind or wish.has(_NUMBER_OF)
         noun = wish.has(NOUNS) or (wish.has(r"\b(?:bastion|jump ?host|jump ?box)\b") and wish.has(r"\b(?:linux|windows|ubuntu)\b"))
-        if not (makes and noun) or wish.has(_NOT_THIS) or _means_more(wish, world):
+        if not (makes and (noun or like_of(wish, world))) or wish.has(_NOT_THIS) or _means_more(wish, world):
             return False
         own = wish.has(r"\b(?:linux|windows|ubuntu|new)\b|\b(?:vms?|virtual machines?|machines?|servers?|box(?:es)?)\s+(?:called|named)\b")
         number_only = wish.has(r"\badd\b") and not own and group_of(wish, world)
-        return bool(wish.has(_FRESH) or behind or wish.size or wish.number) and not number_only
+        return bool(wish.has(_FRESH) or behind or wish.size or wish.number or like_of(wish, world)) and not number_only
 
     def plan(self, wish: Wish, world: World) -> None:
+        system = _OS_DISK.search(wish.text)
+        wish = Wish(_OS_DISK.sub(" ", wish.text), wish.context) if system else wish
         disks = _WITH_DISKS.search(wish.text)
         wish = _without_disks(wish)
         wanted = read(wish, world)
@@ -86,6 +97,8 @@ class Provision:
         self._require_new_names(machines, world)
         if module:
             world.touch(made)
+        if system:
+            world.writer.set(machines, "os_disk.disk_size_gb", Wish(system[0]).amounts[0].gigabytes)
         self._say(wanted, machines, balanced, world)
         if balanced and module != "load-balanced-web":
             around = around or look_around(wanted, wish, world)
@@ -93,10 +106,19 @@ class Provision:
             join(nics, pool or new_balancer(wanted, around, wish, world), wanted, around.file, world)
         if disks is not None:
             world.advance()
-            if any(world.inventory.disks_of(m) for m in machines):
-                raise Unsettled(Question("The machine to be like has data disks, and they are copied. Ask for other disks afterwards.", {}))
+            copied = [d for m in machines for d in world.inventory.disks_of(m)]
+            if copied:
+                self._fit_disks(copied, machines, Wish(disks["disks"]), world)
+                return
             AttachDisk().plan(Wish(f"attach {disks['disks']} to {' and '.join(m.address for m in machines)}"), world)
         world.last = tuple(machines)
+
+    @staticmethod
+    def _fit_disks(copied: list[Resource], machines: list[Resource], wish: Wish, world: World) -> None:
+        """Give the one disk that each copy has of its model the size that was asked for. Raises Unsettled when there are others."""
+        if len(copied) != len(machines) or len(wish.amounts) != 1 or wish.has(r"\b(?:two|three|\d+) (?:[\w.-]+ )*disks\b"):
+            raise Unsettled(Question("The machine to be like has data disks, and they are copied. Ask for other disks afterwards.", {}))
+        world.writer.set(copied, "disk_size_gb", wish.amounts[0].gigabytes)
 
     def _write(self, module: str, wanted: Wanted, wish: Wish, world: World) -> Surroundings | None:
         """Write the machines, in the way that fits; returns what they took from around them, None where that was not looked at."""
@@ -146,6 +168,8 @@ def _without_disks(wish: Wish) -> Wish:
 
 def _means_more(wish: Wish, world: World) -> bool:
     """Whether the wish is for more of a group that is there: `one more worker`, `we need 5 workers: ...`."""
+    if like_of(wish, world) is not None:
+        return False
     if wish.has(r"\b(?:another|one more|more|additional|extra)\b") and not wish.has(r"\b(?:new|linux|windows|ubuntu|debian)\b"):
         return group_of(wish, world) is not None
     if wish.has(r"^(?:we |i )?(?:need|want)\b") and not wish.has(r"\b(?:new|linux|windows|ubuntu|debian|rhel|vms?|servers?)\b"):

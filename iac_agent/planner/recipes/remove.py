@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from iac_agent.errors import HclError
+from iac_agent.hcl import edits as e
+from iac_agent.hcl.address import parse_path
+from iac_agent.hcl.paths import source_at
 from iac_agent.planner import inventory as inv
 from iac_agent.planner.inventory import Resource
 from iac_agent.planner.lexicon import ALL, KIND_PATTERN, NUMBERS, kind_of, verb_pattern
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
-from iac_agent.planner.removal import element_home, remove
+from iac_agent.planner.removal import WITH_DISKS, drop, element_home, remove
+from iac_agent.planner.switches import switch
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
 
@@ -69,6 +74,11 @@ _PARTS = frozenset({inv.DISK, inv.ATTACHMENT, inv.NIC, inv.PUBLIC_IP, "azurerm_v
 _OF_NO_RESOURCE = re.compile(
     r"\b(?:outputs?|variables?|locals?|providers?)\s+[\w-]+$|\b(?:os|root|system|boot)[\s-]*disks?\b", re.IGNORECASE
 )
+_KEEPING = "but keep its disks"
+_OS_DISK = (
+    "azurerm deletes the OS disk with its machine. To keep it, write `virtual_machine { delete_os_disk_on_deletion = false }` into the "
+    "features of the provider and apply that first; or snapshot the disk."
+)
 _OTHER_WAY = re.compile(
     r"\binstead\b|\b(?:from|in|out of) (?:terraform|state|the (?:state|code))\b.*\bkeep\b|\bkeep\b.*\bin azure\b", re.IGNORECASE
 )
@@ -79,7 +89,7 @@ def _require_whole(text: str, world: World) -> None:
     out of the load balancer`), not its place in Terraform.
     """
     said = _VERB.sub(" ", re.sub(r"\b(?:get rid of|take|throw|kick|toss)\b", " ", text, flags=re.IGNORECASE)).strip()
-    if _OF_NO_RESOURCE.search(said) or _OTHER_WAY.search(said):
+    if _OF_NO_RESOURCE.search(said):
         raise Unsettled(Refusal(f"I remove whole resources; {said!r} asks for something else. Edit that by hand, or word it differently."))
     match = _FROM.match(said)
     if match is None or _HOME.match(match["owner"]) or _SOME.fullmatch(match["what"]):
@@ -119,8 +129,13 @@ class Remove:
         )
 
     def plan(self, wish: Wish, world: World) -> None:
-        _require_whole(wish.text, world)
+        wish = _decided(wish, world)
         keep = _KEEP.search(wish.text)
+        if _OTHER_WAY.search(wish.text):
+            raise Unsettled(Refusal(f"I remove resources from Azure and the configuration; {wish.text!r} asks for something else."))
+        _require_whole(wish.text[: keep.start()] if keep else wish.text, world)
+        if keep and re.search(r"\b(?:os|root|system|boot)[\s-]*disks?\b", keep["rest"], re.IGNORECASE):
+            raise Unsettled(Refusal(_OS_DISK))
         text = _STAYING.sub("", wish.text[: keep.start()] if keep else wish.text)
         extra = _WITH.search(text)
         if extra:
@@ -132,14 +147,26 @@ class Remove:
         )
         kinds = self._kinds(text, wish, world)
         targets = list(world.choose(wish, kinds, text, nothing="There is nothing of that kind here."))
+        telling = [m for m in world.selector.names.mentions(text) if set(world.selector.meant(m, kinds)) & set(targets)]
+        if not world.context.answer and (strange := world.selector.strange(text, targets, telling)):
+            raise Unsettled(strange)
         going = self._going(targets, extra["what"] if extra else "", bool(keep), world)
         if not wish.has(r"\b(?:nics?|interfaces?)\b[^,;]*\bstay|\b(?:keep|leave)\b[^,;]*\b(?:nics?|interfaces?)\b"):
             going += [r for r in self._twins(going, world) if r not in going]
         self._require_all_meant(targets, text, world)
         if not world.context.answer:
             self._require_number(targets, text)
+        if not keep and not extra:
+            self._require_disks_decided(targets, going, world)
         self._require_free(going, world)
-        remove(world, going)
+        try:
+            remove(world, going)
+        except Unsettled as settled:
+            if keep and isinstance(settled.answer, Question) and WITH_DISKS in settled.answer.candidates:
+                raise Unsettled(
+                    Refusal(f"{listed(targets)} is made together with its disks; I cannot take it out and keep them.")
+                ) from None
+            raise
         self._require_nothing_else_lost(going, world)
         world.touch(going)
         world.say(f"Remove {listed(going)}.")
@@ -167,6 +194,29 @@ class Remove:
         number = int(said[1]) if said and said[1].isdigit() else NUMBERS[said[1].lower()] if said else len(targets)
         if number != len(targets):
             raise Unsettled(Question(f"{number} of these {len(targets)}: which?", {t.address: t.describe() for t in targets}))
+
+    @staticmethod
+    def _require_disks_decided(targets: list[Resource], going: list[Resource], world: World) -> None:
+        """Raise Unsettled when data disks are made from the very data that makes a machine: they go with it, or that stays."""
+        homes = {m: element_home(m) for m in targets if m.type in inv.MACHINES and isinstance(m.instance.index, str)}
+        staying = [d for m in homes for d in world.inventory.disks_of(m) if d not in going]
+        if not staying or any(h is None for h in homes.values()):
+            return
+        later = world.trial()
+        for home in homes.values():
+            assert home is not None
+            drop(later, home)
+        try:
+            later.advance()
+        except HclError:
+            return
+        bound = [d for d in staying if d.address not in later.inventory.by_address]
+        if bound:
+            raise Unsettled(
+                Question(
+                    f"{listed(bound)} is made from the same data. Does it go too?", {WITH_DISKS: "deleted", _KEEPING: "the data stays"}
+                )
+            )
 
     @staticmethod
     def _require_nothing_else_lost(going: list[Resource], world: World) -> None:
@@ -258,11 +308,32 @@ class Remove:
                 loose = [u for u in users if u.type == inv.NIC]
                 for nic in loose:
                     if "public_ip_address_id" in _config(nic) and "try(" not in nic.block.document.text(nic.block.node):
-                        world.writer.unset([nic], "ip_configuration.public_ip_address_id")
+                        _let_go(nic, resource, going, world)
                         world.touch([nic])
                 users = [u for u in users if u not in loose]
             if users:
                 raise Unsettled(Refusal(f"{resource.address} is used by {listed(users)}: remove those first, or say that they go too."))
+
+
+def _decided(wish: Wish, world: World) -> Wish:
+    """The wish with what was answered about disks; other answers stay for the rest."""
+    answers = [a.strip() for a in world.context.answer.split(";")]
+    said = [a for a in answers if a in (WITH_DISKS, _KEEPING)]
+    world.context = replace(world.context, answer=";".join(a for a in answers if a not in said))
+    return Wish(f"{wish.text} {said[0]}", wish.context) if said else wish
+
+
+def _let_go(nic: Resource, address: Resource, going: list[Resource], world: World) -> None:
+    """Let an interface no longer name a public address that goes."""
+    path = "ip_configuration.public_ip_address_id"
+    if switch(nic, path, False, world.writer):
+        return
+    named, source = f"{'.'.join(address.block.labels)}.id", source_at(nic.block, parse_path(path)) or ""
+    branch = next((n for n in (1, 2) if source_at(nic.block, parse_path(f"{path}.@{n}")) == named), 0)
+    if branch and source.startswith(("each.", "count.")) and all(s in going for s in world.inventory.siblings(address)):
+        world.writer.add(e.SetAttribute(nic.block_address, f"{path}.@{branch}", "null", replacing=named))
+    else:
+        world.writer.unset([nic], path)
 
 
 def _config(nic: Resource) -> dict[str, object]:

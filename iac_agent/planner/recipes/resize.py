@@ -45,6 +45,8 @@ class Resize:
             return True
         if wish.has(r"\bdisks?\b|\bdrives?\b"):
             return False
+        if wish.has(r"\b(?:twice|half|double)(?: as many| the)? (?:number of )?(?:cores|v?cpus)\b"):
+            return True
         return wish.has(r"\b(?:resize|upsize|downsize|beef)\b") or (wish.has(f"{_UP}|{_DOWN}") and wish.has(_STEP))
 
     def plan(self, wish: Wish, world: World) -> None:

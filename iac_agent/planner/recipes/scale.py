@@ -6,11 +6,14 @@ import re
 
 from iac_agent.hcl.scope import Index
 from iac_agent.planner import inventory as inv
+from iac_agent.planner import sizes
 from iac_agent.planner.inventory import MACHINES, SCALE_SETS, Resource
 from iac_agent.planner.lexicon import NUMBERS
+from iac_agent.planner.machines.balancer import members
 from iac_agent.planner.machines.copying import Copy, copy_elements
+from iac_agent.planner.machines.wanted import BEHIND
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
-from iac_agent.planner.recipes.remove import DEPENDENT
+from iac_agent.planner.recipes.remove import DEPENDENT, Remove
 from iac_agent.planner.removal import call_count, remove, set_count
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World
@@ -34,6 +37,8 @@ _PLAIN = re.compile(
     rf"do|would do|is enough|are enough|suffices?|in total)\b.*)?$",
     re.IGNORECASE,
 )
+_LEAVING = re.compile(r",?\s*\b(?:by|and)\s+(?:remov|dropp?|delet|retir|kick)ing\s+(?:the\s+)?(?P<who>[\w, -]+)$", re.IGNORECASE)
+_INSTANCES = re.compile(rf"^{_NUMBER} (?:instances?|nodes|replicas) (?:on|of|for|in)\b", re.IGNORECASE)
 _CALLED = re.compile(r"\b(?:called|named|name it|call it|key)\s+[\"'`]?(?P<name>[A-Za-z][\w-]*)", re.IGNORECASE)
 _ADDED = re.compile(
     r"\b(?:add|create|spin up|launch)\s+(?:an?|another|one more)\s+(?:new\s+)?[a-z]+\s+(?P<name>[a-z][\w-]*)"
@@ -65,6 +70,8 @@ class Scale:
             or (wish.price is not None and wish.has(r"cents|\$"))
         ):
             return False
+        if _INSTANCES.search(wish.text) and group_of(wish, world):
+            return True
         if wish.has(r"\bscale\b") and (wish.number is not None or wish.has(r"\b(?:out|in)\b")):
             return True
         if (
@@ -90,6 +97,11 @@ class Scale:
         if group[0].type in SCALE_SETS:
             self._scale_set(group[0], wish, world)
             return
+        leaving = _LEAVING.search(wish.text)
+        if leaving:
+            Remove().plan(Wish(f"remove {leaving['who']}", wish.context), world)
+            self._require_left(group, _wanted(wish, len(group)), world)
+            return
         now = len(group)
         wanted = _wanted(wish, now)
         names = _names(wish)
@@ -107,9 +119,26 @@ class Scale:
         self._change(group, wanted, names, world)
         new = world.advance()
         world.touch(new)
+        if wish.size and _ADD.search(wish.text):
+            self._resize([r for r in new if r.type == group[0].type], wish, world)
         added = [r for r in new if r.type == group[0].type] if names or not _TO.search(wish.text) else []
         world.last = tuple(added or [r for r in world.inventory.of_types(group[0].type) if _alike(r) == _alike(group[0])])
         world.say(f"Scale {group[0].block_address} from {now} to {wanted}.")
+
+    @staticmethod
+    def _require_left(group: list[Resource], wanted: int | None, world: World) -> None:
+        """Raise Unsettled when taking out those that were named does not leave the number that was asked for."""
+        left = sum(r.address not in world.touches for r in group)
+        if wanted is not None and wanted != left:
+            raise Unsettled(Question(f"Without them there are {left} of {group[0].block_address}, not {wanted}. Which is meant?", {}))
+
+    @staticmethod
+    def _resize(new: list[Resource], wish: Wish, world: World) -> None:
+        """Give the new ones the size that was asked for with them."""
+        known = sizes.get(wish.size)
+        if known is None:
+            raise Unsettled(Question(f"There is no VM size {wish.size} that I know.", dict.fromkeys(sizes.nearest(wish.size), "")))
+        world.writer.set(new, "size", known.name)
 
     @staticmethod
     def _scale_set(target: Resource, wish: Wish, world: World) -> None:
@@ -123,6 +152,7 @@ class Scale:
         world.writer.set([target], "instances", wanted)
         world.expect([target], "instances", wanted)
         world.touch([target])
+        world.last = (target,)
         world.say(f"Give {target.address} {wanted} instances instead of {now}.")
 
     def _change(self, group: list[Resource], wanted: int, names: list[str], world: World) -> None:
@@ -171,14 +201,18 @@ class Scale:
 def group_of(wish: Wish, world: World) -> list[list[Resource]] | None:
     """The groups of alike machines a wish names: all instances of a counted block, of a for_each, or of module calls."""
     text = _WORDS.sub(lambda m: " " * len(m[0]), wish.text)
-    kinds = SCALE_SETS if wish.has(r"\bscale ?sets?\b|\bvmss\b") else (*MACHINES, *SCALE_SETS)
+    kinds = SCALE_SETS if wish.has(r"\bscale ?sets?\b|\bvmss\b(?![\s-]*subnet)") else (*MACHINES, *SCALE_SETS)
     mentions = world.selector.names.mentions(text)
     meant = [r for m in mentions for r in world.selector.meant(m, kinds)]
+    if wish.has(BEHIND) and wish.has(r"\b(?:more|another|additional|extra)\b"):
+        meant = members(world) or meant
     if not meant and wish.has(r"\binstances?\b|\bscale ?sets?\b|\bvmss\b"):
         meant = world.inventory.of_types(*SCALE_SETS)
     if not meant:
         from_answer = world.inventory.of_block(world.context.answer) if world.context.answer else []
         meant = from_answer
+    if not meant and wish.has(r"\bscale\b"):
+        meant = [r for r in world.inventory.of_types(*kinds) if re.search(rf"(?<![\w-]){re.escape(r.label)}(?![\w-])", text)]
     groups: dict[tuple[str, tuple[Index, ...]], list[Resource]] = {}
     for resource in meant:
         groups.setdefault(_alike(resource), [])
@@ -217,7 +251,7 @@ def _wanted(wish: Wish, now: int) -> int | None:
         return now * 2
     if wish.has(r"\bhalve\b|\bhalf\b"):
         return max(1, now // 2)
-    match = _TO.search(wish.text) or _RUN.search(wish.text) or _PLAIN.search(wish.text)
+    match = _INSTANCES.search(wish.text) or _TO.search(wish.text) or _RUN.search(wish.text) or _PLAIN.search(wish.text)
     if match:
         return number(match[1])
     if wish.number is not None and wish.has(r"\bscale\b"):

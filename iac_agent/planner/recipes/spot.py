@@ -24,9 +24,10 @@ _DELETE = (
     r"should be\W+)?delet|delet\w*(?: \w+){0,2} (?:on|when|upon|if|at) (?:it(?:'s| is| gets)? |they(?:'re| are| get)? "
     r")?evict|eviction(?: policy)? delete"
 )
+_DEALLOCATE = r"\bevict\w*\b.*\b(?:deallocat|stop)\w*|\b(?:deallocat|stop)\w*\b.*\b(?:on|when|upon|if)\b.*\bevict"
 _WORDS = re.compile(
     rf"{_SPOT}|{_REGULAR}|\bevictions?\b|\bmax_bid_price\b|\bcaps?\b|\bbid\b|\bremove\b|\bdrop\b|\bdelete\b|\bprices?\b|"
-    rf"\bmax\b",
+    rf"\bmax\b|\bpolic(?:y|ies)\b|\bdeallocate\b",
     re.IGNORECASE,
 )
 _LOST = (
@@ -73,15 +74,16 @@ class Spot:
             self._to_spot(targets, wish, world)
 
     def _to_spot(self, targets: list[Resource], wish: Wish, world: World) -> None:
-        before, delete = len(world.writer.edits), wish.has(_DELETE)
-        fresh = make_spot(targets, world.writer, wish.price, delete=delete)
+        before = len(world.writer.edits)
+        policy = "Delete" if wish.has(_DELETE) else "Deallocate" if wish.has(_DEALLOCATE) else ""
+        fresh = make_spot(targets, world.writer, wish.price, policy)
         if wish.price is not None:
             world.expect(targets, "max_bid_price", wish.price)
         if len(world.writer.edits) == before:
             raise Unsettled(Refusal(f"{listed(targets)} is Spot already."))
         world.expect(targets, "priority", "Spot")
-        world.touch(targets if delete or wish.price is not None else fresh)
-        world.say(f"Make {listed(targets)} Spot.")
+        world.touch(targets if policy or wish.price is not None else fresh)
+        world.say(f"Make {listed(targets)} Spot." if fresh or not policy else f"Let eviction {policy.lower()} {listed(targets)}.")
         if fresh:
             world.notes.append(_LOST)
 
@@ -97,14 +99,12 @@ class Spot:
         world.notes.append(_LOST)
 
 
-def make_spot(targets: list[Resource], writer: Writer, price: float | None, *, delete: bool = False) -> list[Resource]:
-    """Write priority, eviction policy and cap (`price`, dollars an hour) where they differ; returns those that were not Spot."""
+def make_spot(targets: list[Resource], writer: Writer, price: float | None, policy: str = "") -> list[Resource]:
+    """Write priority, eviction policy (empty: as it is, or Deallocate) and cap (dollars an hour); returns those that were not Spot."""
     fresh = [t for t in targets if t.value("priority") != "Spot"]
     anchor = "sku" if targets[0].type in SCALE_SETS else "size"
     writer.set(fresh, "priority", "Spot", after=anchor)
-    policies = {
-        t: "Delete" if delete else "Deallocate" for t in targets if delete or (t in fresh and t.value("eviction_policy") in (None, ""))
-    }
+    policies = {t: policy or "Deallocate" for t in targets if policy or (t in fresh and t.value("eviction_policy") in (None, ""))}
     writer.set_each(dict(policies), "eviction_policy", after="priority")
     if price is not None:
         writer.set(targets, "max_bid_price", price, after="eviction_policy")

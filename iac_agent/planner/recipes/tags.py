@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterable
 
 from iac_agent.azure.lenses import all_lenses
-from iac_agent.planner.inventory import Resource
+from iac_agent.planner.inventory import MACHINES, Resource
+from iac_agent.planner.lexicon import KIND_PATTERN
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
+from iac_agent.planner.write import home_of
 
 _TAG = re.compile(r"\b(?:re|un)?tag(?:s|ged|ging)?\b", re.IGNORECASE)
 _REMOVE = (
@@ -21,14 +24,20 @@ _EVERYTHING = re.compile(
     r"them)|the whole (?:stack|thing|lot))\b",
     re.IGNORECASE,
 )
+_OTHER = re.compile(r"\b(?:on|of|for|from)\s+(?!everything|everywhere|all\b)\w|\bits?\b|\bthe(?:m|ir|se)\b|\bth(?:is|at)\b", re.IGNORECASE)
 _KEY = r"[\"'`]?(?P<key>[A-Za-z][\w.-]*)[\"'`]?"
 _VALUE = r"(?:\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'|(?P<bare>[\w.@/+:-]*[\w@/+]))"
 _RENAMES = (
     re.compile(
-        rf"\b(?:rename|change|call|turn)\b.*?\btag\s+(?:key\s+)?{_KEY}\b.*?\b(?:to|into|as)\s+[\"'`]?(?P<to>[\w.-]*\w)", re.IGNORECASE
+        rf"\b(?:rename|change|call|turn)\b.*?\btag\s+(?:key\s+)?(?!(?:on|of|for|from|to)\b){_KEY}\b.*?\b(?:to|into|as)\s+[\"'`]?(?P<to>[\w.-]*\w)",
+        re.IGNORECASE,
     ),
     re.compile(rf"\brename\b.*?(?:the\s+)?{_KEY}\s+tags?\b.*?\b(?:to|into|as)\s+[\"'`]?(?P<to>[\w.-]*\w)", re.IGNORECASE),
     re.compile(rf"\b(?:the\s+)?(?:tag\s+)?{_KEY}(?:\s+tag)?\s+should be (?:called|named)\s+[\"'`]?(?P<to>[\w.-]*\w)", re.IGNORECASE),
+)
+_BROAD = re.compile(
+    rf"^(?:[Aa]dd|[Pp]ut|[Ss]et)\s+(?=[a-z]*[A-Z-]|cost|owner|team|env){_KEY}\s+{_VALUE}\s+(?:on|to)\s+(?:everything|"
+    r"all (?:the )?resources|every resource)"
 )
 _SETS = (
     re.compile(
@@ -47,6 +56,7 @@ _SETS = (
         re.IGNORECASE,
     ),
     re.compile(rf"\btag\s+{_KEY}\s+{_VALUE}\s+(?:on|to)\b", re.IGNORECASE),
+    _BROAD,
     re.compile(
         rf"\b(?:add|give|put|set)\b.*?\btags?\s+{_KEY}\s+(?:with (?:the )?value\s+)?{_VALUE}(?=\s+(?:on|to|for)\b|\s*$)", re.IGNORECASE
     ),
@@ -65,7 +75,7 @@ class Tags:
 
     def claims(self, wish: Wish, world: World) -> bool:
         acts = (
-            wish.pairs
+            _own_pairs(wish, world)
             or _spoken(wish.text, world)
             or any(p.search(wish.text) for p in (*_RENAMES, *_SETS))
             or wish.has(_REMOVE)
@@ -76,15 +86,15 @@ class Tags:
         if _TAG.search(wish.text) and not re.search(r"\b(?<!be )(?:tagged|with (?:the )?tag)\b", wish.text, re.IGNORECASE):
             return True
         return bool(
-            _own_pairs(wish) and "=" in wish.text and not re.search(r"\b(?:tagged|where|having)\b", wish.text, re.IGNORECASE)
-        ) or bool(_spoken(wish.text, world))
+            _own_pairs(wish, world) and "=" in wish.text and not re.search(r"\b(?:tagged|where|having)\b", wish.text, re.IGNORECASE)
+        ) or bool(_spoken(wish.text, world) or _BROAD.search(wish.text))
 
     def plan(self, wish: Wish, world: World) -> None:
         rename = next((m for p in _RENAMES if (m := p.search(wish.text))), None)
         if rename and rename["key"].lower() not in ("the", "tag"):
             self._rename(wish, world, rename)
             return
-        pairs = _own_pairs(wish)
+        pairs = _own_pairs(wish, world)
         if not pairs and re.search(_REMOVE, wish.text, re.IGNORECASE) and (keys := _removed(wish.text, world)):
             self._remove(wish, world, keys)
             return
@@ -93,9 +103,10 @@ class Tags:
             pairs, spent = self._said(wish, world)
         if not pairs:
             raise Unsettled(Question("Which tag, with which value? For example: owner=sre.", {}))
-        targets = self._targets(wish, world, [_PAIR, *spent])
+        targets = self._targets(wish, world, [_PAIR, *spent], pairs)
         if wish.has(r"where (?:it is|they are|it's) set\b|\bthat have it\b"):
             targets = [t for t in targets if set(pairs) & set(t.tags)]
+        targets = _with_call(targets, wish, world)
         changing = [t for t in targets if any(t.tags.get(k) != v for k, v in pairs.items())]
         if not changing:
             raise Unsettled(Refusal(f"{listed(targets)} has those tags already."))
@@ -122,7 +133,7 @@ class Tags:
     def _rename(self, wish: Wish, world: World, match: re.Match[str]) -> None:
         key, to = _known_key(match["key"], world) or match["key"], match["to"]
         spans = [re.compile(rf"\b{re.escape(match['key'])}\b"), re.compile(rf"\b{re.escape(to)}\b"), re.compile(r"\brename\b|\bto\b")]
-        targets = [t for t in self._targets(wish, world, spans) if key in t.tags]
+        targets = [t for t in self._targets(wish, world, spans, [key]) if key in t.tags]
         if not targets:
             raise Unsettled(Refusal(f"Nothing meant here has a tag {key}."))
         world.writer.rename_key(targets, "tags", key, to)
@@ -133,7 +144,7 @@ class Tags:
 
     def _remove(self, wish: Wish, world: World, keys: list[str]) -> None:
         spans = [re.compile(rf"\b{re.escape(k)}\b", re.IGNORECASE) for k in keys] + [re.compile(_REMOVE, re.IGNORECASE)]
-        targets = [t for t in self._targets(wish, world, spans) if set(keys) & set(t.tags)]
+        targets = [t for t in self._targets(wish, world, spans, keys) if set(keys) & set(t.tags)]
         if not targets:
             raise Unsettled(Refusal(f"Nothing meant here has a tag {', '.join(keys)}."))
         for key in keys:
@@ -142,10 +153,14 @@ class Tags:
         world.say(f"Remove the tag {', '.join(keys)} from {listed(targets)}.")
 
     @staticmethod
-    def _targets(wish: Wish, world: World, spent: list[re.Pattern[str]]) -> list[Resource]:
+    def _targets(wish: Wish, world: World, spent: list[re.Pattern[str]], keys: Iterable[str]) -> list[Resource]:
+        """The resources meant; where none is named, all that have one of these keys already."""
         kinds = tuple(sorted({r.type for r in world.inventory.resources} & taggable()))
         text = wish.without(*spent, _TAG)
         everything = _EVERYTHING.search(wish.text)
+        holders = [r for r in world.inventory.resources if r.type in kinds and set(keys) & set(r.tags)]
+        if holders and _names_nothing(text, world) and (not everything or wish.has(r"\b(?:change|update|rename)\b")):
+            return holders
         if everything:
             text = wish.without(*spent, re.compile(r"\btags?\b", re.IGNORECASE))
             return list(world.choose(Wish(text), kinds, _EVERYTHING.sub("everything", text), plural=True))
@@ -155,12 +170,41 @@ class Tags:
 _PAIR = re.compile(r"""["']?[A-Za-z][\w.-]*["']?\s*(?:=|:(?!//))\s*(?:"[^"]*"|'[^']*'|[\w.@/+-]*[\w@/+])""")
 
 
-def _own_pairs(wish: Wish) -> dict[str, str]:
+def _own_pairs(wish: Wish, world: World) -> dict[str, str]:
+    """The pairs that are tags: not settings, nor what a resource is said to get (`postgres: backup tag should be hourly`)."""
     return {
         k: v
         for k, v in wish.pairs.items()
-        if k.lower() not in ("size", "count", "port", "name", "sku", "location") and not v.startswith("azurerm_")
+        if (f"{k}=" in wish.text or _known_key(k, world) or not world.selector.names.mentions(k))
+        and k.lower() not in ("size", "count", "port", "name", "sku", "location")
+        and not v.startswith("azurerm_")
     }
+
+
+def _with_call(targets: list[Resource], wish: Wish, world: World) -> list[Resource]:
+    """The targets, and what one module call makes beside a single machine where its tags are written for all of that at the call."""
+    found = list(targets)
+    for target in targets if not wish.has(r"\b(?:only|just)\b") else ():
+        scope = target.instance.scope
+        mates = [r for r in world.inventory.resources if r.instance.scope is scope]
+        held = target.instance.value(("tags",))
+        if held is None or not scope.prefix or sum(r.type in MACHINES for r in mates) != 1 or target.type not in MACHINES:
+            continue
+        known = {r.address for r in mates}
+        for part in held.parts or (held,):
+            place = home_of(part)
+            users = {a for a, _ in world.inventory.users.of(place)} if place is not None and place.editable else set()
+            if len(users) > 1 and users <= known:
+                found += [r for r in mates if r.address in users and r not in found]
+    return found
+
+
+def _names_nothing(text: str, world: World) -> bool:
+    """Whether a wish for tags, without their names and values, says of no resource: `the cost center is 0815 now`."""
+    left = _EVERYTHING.sub(" ", text)
+    return not (
+        world.last or world.context.answer or world.selector.names.mentions(left) or KIND_PATTERN.search(left) or _OTHER.search(left)
+    )
 
 
 @functools.cache
