@@ -35,8 +35,8 @@ from iac_agent.guard import gate, redact
 from iac_agent.guard.verdict import Approved, Verdict, judge
 from iac_agent.hcl.address import Address, without_keys
 from iac_agent.hcl.changeset import Outcome, apply_edits
+from iac_agent.hcl.configuration import Given
 from iac_agent.hcl.module import RootModule
-from iac_agent.hcl.scope import Given
 from iac_agent.planner.protocol import ChangeSet, Context, Expectation, Planner, Question, Refusal
 from iac_agent.planner.remembered import lift
 from iac_agent.store.audit import Audit, Record

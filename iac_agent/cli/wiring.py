@@ -14,7 +14,7 @@ from iac_agent.azure.provider_version import major_of
 from iac_agent.cli.config import Settings
 from iac_agent.errors import UsageError
 from iac_agent.guard.gate import GateRules
-from iac_agent.hcl.scope import Given
+from iac_agent.hcl.configuration import Given
 from iac_agent.planner.auto import AutoPlanner
 from iac_agent.planner.builtin import BuiltinPlanner
 from iac_agent.planner.protocol import Planner

@@ -46,6 +46,12 @@ class Module:
         winning = [b for b in blocks if is_override(b)][-1:] or blocks
         return [(b, b.attributes[name]) for b in winning]
 
+    @functools.cached_property
+    def local_texts(self) -> dict[str, str]:
+        """The source of every local value, by `local.NAME`."""
+        blocks = (b for d in self.documents for b in d.blocks if b.type == "locals")
+        return {f"local.{n}": b.document.text(a.value) for b in blocks for n, a in b.attributes.items()}
+
     def variable(self, name: str) -> Block | None:
         """The declaration of a variable; None when there is none."""
         return next(iter(self.index.get(f"variable.{name}", [])), None)

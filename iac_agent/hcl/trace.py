@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from iac_agent.hcl.address import Step, parse_path, show_path
-from iac_agent.hcl.scope import Configuration, Instance
+from iac_agent.hcl.configuration import Configuration
+from iac_agent.hcl.scope import Instance
 from iac_agent.hcl.value import Key, Place, Value
 
 Use = tuple[str, str]

@@ -8,7 +8,8 @@ from iac_agent.planner import refusals
 from iac_agent.planner.forgotten import forgotten
 from iac_agent.planner.protocol import Answer, ChangeSet, Context, Question, Refusal, Unsettled
 from iac_agent.planner.recipes import Recipe, all_recipes
-from iac_agent.planner.wish import Wish, starts_anew, wishes
+from iac_agent.planner.splitting import starts_anew, wishes
+from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World
 
 

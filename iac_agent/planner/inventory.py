@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from iac_agent.hcl.address import Step, parse_path, without_keys
+from iac_agent.hcl.configuration import Configuration, Given
 from iac_agent.hcl.document import Block
 from iac_agent.hcl.module import RootModule
-from iac_agent.hcl.scope import Configuration, Given, Instance
+from iac_agent.hcl.scope import Instance
 from iac_agent.hcl.trace import Users
 from iac_agent.hcl.value import UNKNOWN, Value
 from iac_agent.terraform.models import State, StateResource
@@ -21,6 +22,8 @@ DISK, ATTACHMENT = "azurerm_managed_disk", "azurerm_virtual_machine_data_disk_at
 NIC, SUBNET, NETWORK = "azurerm_network_interface", "azurerm_subnet", "azurerm_virtual_network"
 NSG, RULE = "azurerm_network_security_group", "azurerm_network_security_rule"
 PUBLIC_IP, BALANCER, GROUP = "azurerm_public_ip", "azurerm_lb", "azurerm_resource_group"
+
+_FEW = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +106,8 @@ class Inventory:
     configuration: Configuration
     resources: list[Resource] = field(default_factory=list)
     _referred: dict[Resource, list[str]] = field(default_factory=dict, repr=False)
+    _texts: dict[tuple[Block, Block], bool] = field(default_factory=dict, repr=False)
+    _asked: int = 0
 
     @classmethod
     def build(cls, root: RootModule, state: State, given: Given | None = None) -> Inventory:
@@ -158,8 +163,29 @@ class Inventory:
         return list(dict.fromkeys(r for r in known if r is not None and (not types or r.type in types)))
 
     def referred_by(self, resource: Resource, *types: str) -> list[Resource]:
-        """What refers to this resource."""
-        return [r for r in self._referrers.get(resource.address, []) if not types or r.type in types]
+        """What refers to this resource. The first few questions are answered one by one, since most are about few; then all at once."""
+        self._asked += 1
+        if self._asked > _FEW:
+            return [r for r in self._referrers.get(resource.address, []) if not types or r.type in types]
+        near = [r for r in self.resources if (not types or r.type in types) and self._may_refer(r.block, resource)]
+        return [r for r in near if resource.address in self._references(r)]
+
+    def _may_refer(self, block: Block, to: Resource) -> bool:
+        """Whether a block's text can stand for a reference: it names the resource's block, a local that does, or something of a module."""
+        if (block, to.block) not in self._texts:
+            scope = next(i.instance.scope for i in self._by_block[block])
+            text = block.document.text(block.node)
+            through = scope.module is not to.instance.scope.module or "module." in text or (scope.prefix and "var." in text)
+            self._texts[block, to.block] = bool(through) or any(name in text for name in self._names_for(to))
+        return self._texts[block, to.block]
+
+    def _names_for(self, resource: Resource) -> list[str]:
+        """What the resource's block is called in its module: its own name, and the locals that it is part of."""
+        names = [".".join(resource.block.labels)]
+        texts = resource.instance.scope.module.local_texts
+        while more := [n for n, text in texts.items() if n not in names and any(known in text for known in names)]:
+            names += more
+        return names
 
     @functools.cached_property
     def _referrers(self) -> dict[str, list[Resource]]:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from iac_agent.errors import PlannerError
+from iac_agent.hcl.configuration import Given
 from iac_agent.hcl.edits import Edit
 from iac_agent.hcl.module import RootModule
-from iac_agent.hcl.scope import Given
 from iac_agent.terraform.models import State
 
 

@@ -11,7 +11,7 @@ from iac_agent.planner.inventory import Inventory, Resource
 from iac_agent.planner.protocol import Context, Expectation, Question, Refusal, Unsettled
 from iac_agent.planner.selection import Selector
 from iac_agent.planner.wish import Wish
-from iac_agent.planner.write import Writer
+from iac_agent.planner.writing.write import Writer
 
 
 @dataclass
@@ -46,7 +46,7 @@ class World:
         if not fresh:
             return []
         known, root = self.inventory.by_address, self.context.root
-        files = {path: change.after for path, change in apply_edits(root, fresh).files.items()}
+        files = {path: change.after for path, change in apply_edits(root, fresh, prove=False).files.items()}
         self.context = replace(self.context, root=root.with_edits({**root.overrides, **files}))
         self.inventory = self.writer.inventory = Inventory.build(self.context.root, self.context.state, self.context.given)
         self.selector = Selector(self.inventory)

@@ -8,10 +8,10 @@ import pytest
 
 from iac_agent.hcl.address import without_keys
 from iac_agent.hcl.changeset import apply_edits
+from iac_agent.hcl.configuration import Configuration, Given
 from iac_agent.hcl.document import literal
 from iac_agent.hcl.edits import SetAttribute
 from iac_agent.hcl.module import RootModule
-from iac_agent.hcl.scope import Configuration, Given
 from iac_agent.hcl.trace import Users, trace
 
 MODULE = 'variable "size" {\n  default = "M"\n}\nresource "azurerm_x" "y" {\n  size = var.size\n}\n'

@@ -11,9 +11,9 @@ from iac_agent.planner.lexicon import SERVICES
 from iac_agent.planner.machines.surroundings import Surroundings
 from iac_agent.planner.machines.wanted import Wanted
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
-from iac_agent.planner.style import add_resource, block_source, label_for, reference
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World
+from iac_agent.planner.writing.style import add_resource, block_source, label_for, reference
 
 _POOL = "azurerm_lb_backend_address_pool"
 _MEMBER = "azurerm_network_interface_backend_address_pool_association"

@@ -8,7 +8,7 @@ from iac_agent.hcl import edits as e
 from iac_agent.planner.inventory import ATTACHMENT, DISK, MACHINES, NIC, PUBLIC_IP, Inventory, Resource
 from iac_agent.planner.machines.copying import Copy
 from iac_agent.planner.protocol import Refusal, Unsettled
-from iac_agent.planner.style import file_of, label_for, reference
+from iac_agent.planner.writing.style import file_of, label_for, reference
 
 _LINKS = (
     "azurerm_network_interface_security_group_association",

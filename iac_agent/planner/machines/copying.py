@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from iac_agent.hcl import edits as e
@@ -21,9 +22,9 @@ from iac_agent.hcl.value import Key, Value
 from iac_agent.planner.inventory import NIC, SUBNET, Resource
 from iac_agent.planner.names import stem
 from iac_agent.planner.protocol import Refusal, Unsettled
-from iac_agent.planner.style import add_call, reference, rows, shared_tags
 from iac_agent.planner.world import World
-from iac_agent.planner.write import home_of
+from iac_agent.planner.writing.style import add_call, reference, rows, shared_tags
+from iac_agent.planner.writing.write import home_of
 
 _FIXED = re.compile(r"(?:private_)?ip(?:_address)?")
 _META = ("source", "version", "providers")
@@ -31,12 +32,15 @@ _META = ("source", "version", "providers")
 
 @dataclass(frozen=True)
 class Copy:
-    """What is copied: a machine, into which subnet (None: the same), and whether as a whole; and the addresses that copies were given."""
+    """What is copied: a machine, into which subnet (None: the same), whether as a whole, and with which arguments of the machine changed;
+    and the addresses that copies were given.
+    """
 
     model: Resource
     world: World
     subnet: Resource | None = None
     whole: bool = False
+    changed: Mapping[str, object] = field(default_factory=dict)
     given: list[str] = field(default_factory=list)
 
     @property
@@ -60,6 +64,17 @@ class Copy:
                 if value.known and not isinstance(value.data, dict | list) and value.data in names:
                     return literal(names[value.data])
         return None
+
+    def fields(self, element: Value) -> dict[str, str]:
+        """The changed arguments that the model's element has a field for, by that field, as source."""
+        place, found = element.via[-1], {}
+        for argument, value in self.changed.items():
+            held = self.model.instance.value((argument,))
+            written = held.written if held is not None else None
+            steps = parse_path(written.path) if written is not None and written.address == place.address else ()
+            if steps and show_path(steps[:-1]) == place.path:
+                found[str(steps[-1])] = literal(value)
+        return found
 
 
 def _feeds(value: Value, keys: frozenset[Key]) -> bool:
@@ -144,6 +159,8 @@ def _element_source(copy: Copy, resource: Resource, element: Value, own: str, ke
             begun = source if alike else _emptied(source)
             if begun == source or not _is_optional(copy, element, name):
                 kept[name] = copy.moved(value, source) or _renamed(begun, own, key)
+    if resource is copy.model:
+        kept |= copy.fields(element)
     place = element.via[-1]
     return _object(kept, "" if is_data_file(place.address) else place.source)
 

@@ -13,8 +13,8 @@ from iac_agent.planner.machines.copying import Copy, copy_call, copy_elements
 from iac_agent.planner.machines.wanted import Wanted
 from iac_agent.planner.protocol import Unsettled
 from iac_agent.planner.recipes.spot import make_spot
-from iac_agent.planner.switches import switch
 from iac_agent.planner.world import World
+from iac_agent.planner.writing.switches import switch
 
 _MODELS = 4
 _ALONG = (
@@ -68,7 +68,8 @@ def _path(machine: Resource) -> tuple[object, ...]:
 
 
 def _write(model: Resource, wanted: Wanted, trial: World) -> None:
-    copy = Copy(model, trial, wanted.subnet, whole=wanted.like is not None)
+    changed = {name: value for name, value in (("size", wanted.size), ("zone", wanted.zone)) if value}
+    copy = Copy(model, trial, wanted.subnet, wanted.like is not None, changed)
     if isinstance(model.instance.index, str) or any(isinstance(k, str) for k in model.instance.scope.keys):
         for key in wanted.keys:
             copy_elements(copy, key)

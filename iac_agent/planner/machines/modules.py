@@ -9,9 +9,9 @@ from iac_agent.planner.machines.resources import image_of
 from iac_agent.planner.machines.surroundings import Surroundings, access
 from iac_agent.planner.machines.wanted import Wanted
 from iac_agent.planner.protocol import Refusal, Unsettled
-from iac_agent.planner.style import add_call, name_source
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World
+from iac_agent.planner.writing.style import add_call, name_source
 
 
 def module_for(wanted: Wanted, *, new_balancer: bool) -> str:

@@ -9,8 +9,8 @@ from iac_agent.planner import inventory as inv
 from iac_agent.planner.inventory import LINUX, MACHINES, NIC, WINDOWS
 from iac_agent.planner.machines.surroundings import Surroundings, access, in_root
 from iac_agent.planner.machines.wanted import Image, Wanted
-from iac_agent.planner.style import add_resource, block_source, file_of, label_for, name_source
 from iac_agent.planner.world import World
+from iac_agent.planner.writing.style import add_resource, block_source, file_of, label_for, name_source
 
 DEFAULT_SIZE = {LINUX: "Standard_B2s", WINDOWS: "Standard_D2s_v5"}
 

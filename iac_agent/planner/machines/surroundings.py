@@ -10,9 +10,9 @@ from iac_agent.planner import inventory as inv
 from iac_agent.planner.inventory import LINUX, MACHINES, SUBNET, WINDOWS, Resource
 from iac_agent.planner.machines.wanted import Wanted
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
-from iac_agent.planner.style import add_resource, file_of, label_for, own_source, reference, tags_source
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World
+from iac_agent.planner.writing.style import add_resource, file_of, label_for, own_source, reference, tags_source
 
 _KEY = re.compile(r"(ssh-(?:rsa|ed25519) [A-Za-z0-9+/=]+(?: [^\s\"']+)?)")
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from iac_agent.errors import EditRejected
 from iac_agent.hcl import secrets
+from iac_agent.hcl.configuration import Configuration
 from iac_agent.hcl.module import RootModule
-from iac_agent.hcl.scope import Configuration
 from iac_agent.terraform.models import State
 
 _MARK = re.compile(r"SECRET_\d{3,}_KEPT")

@@ -11,10 +11,10 @@ from iac_agent.hcl.value import Place, Value
 from iac_agent.planner.inventory import ATTACHMENT, DISK, MACHINES, Resource
 from iac_agent.planner.protocol import Refusal, Unsettled
 from iac_agent.planner.recipes.grow_disk import DISKS, NEW
-from iac_agent.planner.style import add_resource, file_of, label_for, reference, tags_source
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
-from iac_agent.planner.write import home_of
+from iac_agent.planner.writing.style import add_resource, file_of, label_for, reference, tags_source
+from iac_agent.planner.writing.write import home_of
 
 _KINDS: tuple[tuple[str, str], ...] = (
     (r"premium\s*(?:ssd\s*)?v2|premiumv2\w*", "PremiumV2_LRS"),

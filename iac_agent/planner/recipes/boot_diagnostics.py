@@ -12,9 +12,10 @@ from iac_agent.hcl.paths import source_at
 from iac_agent.planner.inventory import MACHINES, SCALE_SETS, Resource
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.selection import HAVING, Selection
-from iac_agent.planner.style import reference
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
+from iac_agent.planner.writing.nested import block_present
+from iac_agent.planner.writing.style import reference
 
 _TOPIC = re.compile(r"\bboot[\s-]*(?:diag\w*|logs?|logging)\b|\bdiagnostics at boot\b|\bserial (?:console|log)s?\b", re.IGNORECASE)
 _ACCOUNT = re.compile(
@@ -58,7 +59,7 @@ class BootDiagnostics:
         changing = [t for t in targets if bool(t.value("boot_diagnostics")) != on]
         if not changing:
             raise Unsettled(Refusal(f"Boot diagnostics of {listed(targets)} are {'on' if on else 'off'} already."))
-        world.writer.block_present(changing, "boot_diagnostics", on)
+        block_present(world.writer, changing, "boot_diagnostics", on)
         if on:
             world.expect(changing, "boot_diagnostics.0.storage_account_uri", "")
         else:

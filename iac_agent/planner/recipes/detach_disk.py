@@ -6,9 +6,9 @@ import re
 
 from iac_agent.planner.inventory import ATTACHMENT, BALANCER, DISK, MACHINES, NSG, SUBNET
 from iac_agent.planner.protocol import Refusal, Unsettled
-from iac_agent.planner.removal import remove
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
+from iac_agent.planner.writing.removal import remove
 
 _OFF = (
     r"\b(?:detach|unhook|unplug|unmount|disconnect|unattach|eject|yank|release)\b|\bpull\b.*\b(?:off|out|from)\b|"

@@ -7,23 +7,32 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass
 
 from iac_agent.hcl import edits as e
-from iac_agent.hcl.address import Step, parse_path, show_path
+from iac_agent.hcl.address import show_path
 from iac_agent.hcl.document import Block, literal
-from iac_agent.hcl.evaluate import elements, evaluate
-from iac_agent.hcl.paths import source_at
-from iac_agent.hcl.value import Place, Value
 from iac_agent.planner import inventory as inv
 from iac_agent.planner import lexicon
 from iac_agent.planner.inventory import NSG, RULE, Resource
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
-from iac_agent.planner.removal import drop, remove
-from iac_agent.planner.style import add_resource, file_of
+from iac_agent.planner.rules import (
+    Rule,
+    block_path,
+    dynamic_source,
+    element_like,
+    element_of,
+    is_list,
+    list_home,
+    read_fields,
+    rules_of,
+    uses,
+    with_name,
+    written,
+)
 from iac_agent.planner.wish import CIDR, Wish
 from iac_agent.planner.world import World, listed
-from iac_agent.planner.write import home_of
+from iac_agent.planner.writing.removal import drop, remove
+from iac_agent.planner.writing.style import add_resource, file_of
 
 _SERVICE = re.compile(rf"(?<![\w-])(?:{'|'.join(sorted(map(re.escape, lexicon.SERVICES), key=len, reverse=True))})(?![\w-])", re.IGNORECASE)
 _PORT = re.compile(
@@ -46,35 +55,6 @@ _INSIDE = re.compile(
     r"\b(?:vnet|virtual ?network|inside the (?:vnet|network)|internal(?:ly)?|within the (?:vnet|network))\b", re.IGNORECASE
 )
 _TOPIC = re.compile(r"\b(?:ports?|nsgs?|firewall|inbound|security (?:rule|group)s?|rules?|tcp|udp)\b", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One inbound rule: of which group, the instance it is written in, its path there, and its values."""
-
-    group: Resource
-    owner: Resource
-    path: tuple[Step, ...]
-    value: Value
-
-    def get(self, name: str) -> Value | None:
-        if not self.path:
-            return self.owner.instance.body.get(name)
-        return self.value.data.get(name) if isinstance(self.value.data, dict) else None
-
-    def text(self, name: str) -> str:
-        held = self.get(name)
-        return str(held.data) if held is not None and held.known and held.data is not None else ""
-
-    def allows(self, port: str, protocol: str) -> bool:
-        if self.text("direction").lower() != "inbound" or self.text("access").lower() != "allow":
-            return False
-        ports = [self.text("destination_port_range")]
-        ranges = self.get("destination_port_ranges")
-        if ranges is not None and isinstance(ranges.data, list):
-            ports += [str(v.data) for v in ranges.data]
-        kind = self.text("protocol").lower()
-        return port in ports and (not protocol or kind in ("*", protocol.lower()))
 
 
 class Port:
@@ -241,15 +221,15 @@ class Port:
     @staticmethod
     def _add_element(group: Resource, dynamic: Block, values: dict[str, object], world: World) -> None:
         """One more element of what the dynamic block runs over, made like the others."""
-        source = _dynamic_source(group, dynamic)
-        home = _list_home(source, group, world)
+        source = dynamic_source(group, dynamic)
+        home = list_home(source, group, world)
         if home is None or source is None:
             raise Unsettled(Refusal(f"The rules of {group.address} are computed; I cannot add one where they are written."))
         content = next(b for b in dynamic.blocks if b.type == "content")
         iterator = dynamic.attributes.get("iterator")
-        fields = _read_fields(content, dynamic.document.text(iterator.value) if iterator else dynamic.labels[0])
+        fields = read_fields(content, dynamic.document.text(iterator.value) if iterator else dynamic.labels[0])
         siblings = list(source.data.values()) if isinstance(source.data, dict) else list(source.data)
-        element = _element_like(siblings[-1] if siblings else None, fields, values)
+        element = element_like(siblings[-1] if siblings else None, fields, values)
         key = str(values["name"]).removeprefix("allow-")
         if isinstance(source.data, dict):
             like = list(source.data)
@@ -267,19 +247,19 @@ class Port:
         model = sibling.instance.frame.element
         if model is not None and isinstance(sibling.instance.index, str):
             source = sibling.instance.body.get("for_each")
-            home = _list_home(source, sibling, world)
-            fields = _read_fields(sibling.block, "each")
+            home = list_home(source, sibling, world)
+            fields = read_fields(sibling.block, "each")
             if home is not None and source is not None:
-                element = _element_like(model, fields, values)
+                element = element_like(model, fields, values)
                 key = (
                     str(values["name"])
                     if any(str(k).startswith("allow") for k in source.data)
                     else str(values["name"]).removeprefix("allow-")
                 )
-                if isinstance(source.data, dict) and home.path and not _is_list(home):
+                if isinstance(source.data, dict) and home.path and not is_list(home):
                     world.writer.add(e.PutKey(home.address, home.path, key, element))
                 else:
-                    world.writer.add(e.AppendItem(home.address, home.path, _with_name(element, key, model, sibling)))
+                    world.writer.add(e.AppendItem(home.address, home.path, with_name(element, key, model, sibling)))
                 world.touch([re.sub(r'\["[^"]*"\]$', f'["{key}"]', sibling.address)])
                 return
         block = sibling.block
@@ -322,7 +302,7 @@ class Port:
     def _list_sources(rules: list[Rule], sources: list[str], world: World) -> None:
         """Give rules that are written as blocks of their own a list of sources. Raises Unsettled for others."""
         for rule in rules:
-            owner, prefix = rule.owner, ".".join(filter(None, [_block_path(rule), "source_address_prefix"]))
+            owner, prefix = rule.owner, ".".join(filter(None, [block_path(rule), "source_address_prefix"]))
             if len(world.inventory.siblings(owner)) > 1 or (rule.path and not prefix.startswith("security_rule")):
                 raise Unsettled(
                     Question(
@@ -332,7 +312,7 @@ class Port:
                 )
             if rule.get("source_address_prefix") is not None:
                 world.writer.add(e.RemoveAttribute(owner.block_address, prefix))
-            world.writer.add(e.SetAttribute(owner.block_address, f"{prefix}es", literal(sources), replacing=_written(rule, f"{prefix}es")))
+            world.writer.add(e.SetAttribute(owner.block_address, f"{prefix}es", literal(sources), replacing=written(rule, f"{prefix}es")))
         world.touch(dict.fromkeys(r.owner for r in rules))
         world.say(f"Let only {', '.join(sources)} through {listed(dict.fromkeys(r.group for r in rules))} by {rules[0].text('name')}.")
 
@@ -348,7 +328,7 @@ class Port:
         for place in reversed(held.via):
             if not place.editable or not world.inventory.users.exclusive(place, [r.owner.instance for r in changing], "security_rule"):
                 continue
-            others = [r for r in rules_of(rule.group, world) if r not in changing and _uses(r.get("source_address_prefix"), place)]
+            others = [r for r in rules_of(rule.group, world) if r not in changing and uses(r.get("source_address_prefix"), place)]
             others = [r for r in others if r.text("destination_port_range") + r.owner.address not in same]
             if not others:
                 world.writer.write_at(place, source)
@@ -384,7 +364,7 @@ class Port:
                 world.writer.add(e.SetAttribute(rule.group.block_address, "security_rule", "[]"))
                 world.notes.append("The group's rules are computed when none are written; `security_rule = []` says that there are none.")
             return
-        place = _element_of(rule, dynamic)
+        place = element_of(rule, dynamic)
         if place is None:
             raise Unsettled(Refusal(f"The rules of {rule.group.address} are computed; I cannot take one out where they are written."))
         drop(world, place)
@@ -413,40 +393,6 @@ class Port:
 
 
 # --- reading -----------------------------------------------------------------------------------------------------------
-
-
-def rules_of(group: Resource, world: World) -> list[Rule]:
-    """The rules of a group, in its own blocks and in resources of their own."""
-    held = group.instance.body.get("security_rule")
-    found: list[Rule] = []
-    if held is not None and isinstance(held.data, list):
-        found += [Rule(group, group, ("security_rule", i), v) for i, v in enumerate(held.data)]
-    for resource in world.inventory.of_types(RULE):
-        if _belongs(resource, group, world):
-            found.append(Rule(group, resource, (), resource.instance.body.whole()))
-    return found
-
-
-def _belongs(rule: Resource, group: Resource, world: World) -> bool:
-    if group in world.inventory.refers_to(rule, NSG):
-        return True
-    name = rule.instance.body.get("network_security_group_name")
-    return name is not None and name.data == group.azure_name and rule.instance.scope is group.instance.scope
-
-
-def _block_path(rule: Rule) -> str:
-    """The path of the nested block that a rule is; empty for one that is a resource of its own, `?` for one that is computed."""
-    if not rule.path:
-        return ""
-    blocks = [b for b in rule.group.block.blocks if b.type == "security_rule"]
-    place = rule.value.via[-1] if rule.value.via else None
-    if place is None or all(b.node.start_byte != place.offset for b in blocks):
-        return "?"
-    return "security_rule" if len(blocks) == 1 else show_path(rule.path)
-
-
-def _written(rule: Rule, path: str) -> str:
-    return source_at(rule.owner.block, parse_path(path)) or ""
 
 
 def _named_rules(wish: Wish, world: World) -> list[Rule]:
@@ -501,108 +447,6 @@ def _scrubbed(wish: Wish) -> str:
 
 def _called(port: str) -> str:
     return next((n for n, p in lexicon.SERVICES.items() if p == port and " " not in n), port)
-
-
-def _uses(value: Value | None, place: Place) -> bool:
-    return value is not None and place.key in value.all_deps()
-
-
-def _dynamic_source(group: Resource, dynamic: Block) -> Value | None:
-    attribute = dynamic.attributes.get("for_each")
-    return evaluate(group.instance.frame, attribute.value, ("dynamic", "security_rule", "for_each")) if attribute else None
-
-
-def _list_home(source: Value | None, owner: Resource, world: World) -> Place | None:
-    """Where the literal list or map stands that rules are made from; of several parts the last that is one."""
-    if source is None:
-        return None
-    parts = [source] if not source.parts else list(reversed(source.parts))
-    for part in parts:
-        place = home_of(part)
-        if place is not None and place.editable and isinstance(part.data, list | dict):
-            return place
-        if part is not source and (inner := _list_home(part, owner, world)) is not None:
-            return inner
-    return None
-
-
-def _is_list(place: Place) -> bool:
-    return place.source.lstrip().startswith(("[", "-"))
-
-
-def _read_fields(content: Block, name: str) -> dict[str, str]:
-    """Which argument reads which field of the element, from the source; `name` is the iterator."""
-    found = {}
-    for argument, attribute in content.attributes.items():
-        text = content.document.text(attribute.value)
-        match = re.search(rf"\b{re.escape(name)}\.value(?:\.(\w+)|\[\"(\w+)\"\])|lookup\({re.escape(name)}\.value,\s*\"(\w+)\"", text)
-        if match:
-            found[argument] = match[1] or match[2] or match[3]
-    return found
-
-
-def _element_like(sibling: Value | None, fields: dict[str, str], values: dict[str, object]) -> str:
-    """A new element: the fields that a sibling has, with the values of the new rule; others copied from it."""
-    model = sibling.data if sibling is not None and isinstance(sibling.data, dict) else {}
-    written = [
-        k for k, v in model.items() if v.via and not v.via[-1].path.startswith("type.") and (v.data is not None or k in ("name",))
-    ] or list(model)
-    out: dict[str, object] = {}
-    by_field = {f: a for a, f in fields.items()}
-    for name in written:
-        argument = by_field.get(name)
-        out[name] = _cast(values[argument], model[name].plain()) if argument in values else _described(name, model[name].plain(), values)
-    if values["protocol"] == "Tcp" and fields.get("protocol") in out and len(model) > 4 and model[fields["protocol"]].plain() != "Tcp":
-        out[fields["protocol"]] = "Tcp"
-    protocol = fields.get("protocol", "")
-    if protocol and protocol not in out and values["protocol"] != "Tcp":
-        out[protocol] = values["protocol"]
-    if not out and fields:
-        out = {f: values[a] for a, f in fields.items() if a in values}
-    for argument in ("source_address_prefix", "destination_port_range"):
-        name = fields.get(argument, "")
-        if name and name not in out and not (name in model and model[name].plain() == values[argument]):
-            out[name] = values[argument]
-    return literal(out)
-
-
-def _cast(value: object, like: object) -> object:
-    if isinstance(like, str):
-        return str(value)
-    if isinstance(like, int | float) and not isinstance(like, bool) and str(value).isdigit():
-        return int(str(value))
-    if isinstance(like, list):
-        return [value]
-    return value
-
-
-def _described(name: str, present: object, values: dict[str, object]) -> object:
-    if name == "description":
-        return f"{values['destination_port_range']} from {values['source_address_prefix']}"
-    if name == "name":
-        return values["name"] if str(present).startswith("allow") else str(values["name"]).removeprefix("allow-")
-    return present
-
-
-def _with_name(element: str, key: str, sibling: Value, resource: Resource) -> str:
-    field_name = (
-        next((n for n, v in sibling.data.items() if v.data == resource.instance.index), None) if isinstance(sibling.data, dict) else None
-    )
-    return re.sub(rf'(\b{field_name}\b\s*=\s*)"[^"]*"', rf'\g<1>"{key}"', element) if field_name else element
-
-
-def _element_of(rule: Rule, dynamic: Block | None) -> Place | None:
-    """Where the element stands that a rule of a dynamic block is made from: the literal map that holds its port."""
-    if dynamic is None:
-        return None
-    source = _dynamic_source(rule.group, dynamic)
-    static = sum(1 for b in rule.group.block.blocks if b.type == "security_rule")
-    index = rule.path[1]
-    if source is None or not isinstance(index, int):
-        return None
-    listed_ = elements(source)
-    position = index - static
-    return home_of(listed_[position][1]) if 0 <= position < len(listed_) else None
 
 
 def _free_label(label: str, sibling: Resource, world: World) -> str:

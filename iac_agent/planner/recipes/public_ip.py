@@ -10,10 +10,10 @@ import re
 from iac_agent.hcl import edits as e
 from iac_agent.planner.inventory import MACHINES, NIC, PUBLIC_IP, Resource
 from iac_agent.planner.protocol import Refusal, Unsettled
-from iac_agent.planner.style import add_resource, file_of, label_for, name_source, own_source, tags_source
-from iac_agent.planner.switches import switch
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
+from iac_agent.planner.writing.style import add_resource, file_of, label_for, name_source, own_source, tags_source
+from iac_agent.planner.writing.switches import switch
 
 _ADDRESS = re.compile(r"\b(?:public|external)\s+(?:ip(?:v4)?(?: address)?|address)\b", re.IGNORECASE)
 _ADDS = r"\b(?:give|add|attach|assign|needs?|wants?|gets?|should have|must have|put|associate|enable|with)\b"

@@ -13,10 +13,10 @@ from iac_agent.planner import inventory as inv
 from iac_agent.planner.inventory import Resource
 from iac_agent.planner.lexicon import ALL, KIND_PATTERN, NUMBERS, kind_of, verb_pattern
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
-from iac_agent.planner.removal import WITH_DISKS, drop, element_home, remove
-from iac_agent.planner.switches import switch
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
+from iac_agent.planner.writing.removal import WITH_DISKS, drop, element_home, remove
+from iac_agent.planner.writing.switches import switch
 
 DEPENDENT = frozenset(
     {
@@ -274,8 +274,8 @@ class Remove:
         pending = list(going)
         while pending:
             resource = pending.pop()
-            for dependent in world.inventory.referred_by(resource):
-                if dependent.type in DEPENDENT and dependent not in going and self._cannot_stay(dependent, resource, world):
+            for dependent in world.inventory.referred_by(resource, *DEPENDENT):
+                if dependent not in going and self._cannot_stay(dependent, resource, world):
                     going.append(dependent)
                     pending.append(dependent)
         return [r for r in world.inventory.resources if r in going]

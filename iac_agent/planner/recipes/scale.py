@@ -14,9 +14,9 @@ from iac_agent.planner.machines.copying import Copy, copy_elements
 from iac_agent.planner.machines.wanted import BEHIND
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.recipes.remove import DEPENDENT, Remove
-from iac_agent.planner.removal import call_count, remove, set_count
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World
+from iac_agent.planner.writing.removal import call_count, remove, set_count
 
 _WORD = "|".join(n for n in NUMBERS if n not in ("a", "an", "both", "half a", "couple"))
 _NUMBER = rf"(\d{{1,3}}|{_WORD})"
@@ -292,5 +292,5 @@ def _dependents(member: Resource, world: World) -> list[Resource]:
     nics = world.inventory.refers_to(member, inv.NIC)
     disks = world.inventory.disks_of(member)
     around = [*nics, *disks, *(p for n in nics for p in world.inventory.refers_to(n, inv.PUBLIC_IP))]
-    around += [u for x in (member, *nics) for u in world.inventory.referred_by(x) if u.type in DEPENDENT]
+    around += [u for x in (member, *nics) for u in world.inventory.referred_by(x, *DEPENDENT)]
     return [r for r in around if r.instance.index == member.instance.index]

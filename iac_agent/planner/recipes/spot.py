@@ -11,7 +11,7 @@ from iac_agent.planner.inventory import MACHINES, SCALE_SETS, Resource
 from iac_agent.planner.protocol import Refusal, Unsettled
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
-from iac_agent.planner.write import Writer
+from iac_agent.planner.writing.write import Writer
 
 _SPOT = r"\bspots?\b|\blow[\s-]?priority\b|\bpre-?emptible\b|\bevict|\bbid price\b"
 _REGULAR = (

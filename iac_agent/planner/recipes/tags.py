@@ -12,7 +12,8 @@ from iac_agent.planner.lexicon import KIND_PATTERN
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
-from iac_agent.planner.write import home_of
+from iac_agent.planner.writing.maps import drop_key, put_keys, rename_key
+from iac_agent.planner.writing.write import home_of
 
 _TAG = re.compile(r"\b(?:re|un)?tag(?:s|ged|ging)?\b", re.IGNORECASE)
 _REMOVE = (
@@ -112,7 +113,7 @@ class Tags:
             raise Unsettled(Refusal(f"{listed(targets)} has those tags already."))
         for key, value in pairs.items():
             same = next((k for k in changing[0].tags if k.lower() == key.lower()), key)
-            world.writer.put_keys(targets, "tags", {same: value})
+            put_keys(world.writer, targets, "tags", {same: value})
             world.expect(changing, f"tags.{same}", value)
         world.touch(changing)
         world.say(f"Tag {listed(changing)} with {', '.join(f'{k}={v}' for k, v in pairs.items())}.")
@@ -136,7 +137,7 @@ class Tags:
         targets = [t for t in self._targets(wish, world, spans, [key]) if key in t.tags]
         if not targets:
             raise Unsettled(Refusal(f"Nothing meant here has a tag {key}."))
-        world.writer.rename_key(targets, "tags", key, to)
+        rename_key(world.writer, targets, "tags", key, to)
         for target in targets:
             world.expect([target], f"tags.{to}", target.tags[key])
         world.touch(targets)
@@ -148,7 +149,7 @@ class Tags:
         if not targets:
             raise Unsettled(Refusal(f"Nothing meant here has a tag {', '.join(keys)}."))
         for key in keys:
-            world.writer.drop_key(targets, "tags", key)
+            drop_key(world.writer, targets, "tags", key)
         world.touch(targets)
         world.say(f"Remove the tag {', '.join(keys)} from {listed(targets)}.")
 

@@ -16,9 +16,9 @@ from iac_agent.hcl.module import Module
 from iac_agent.hcl.value import Place
 from iac_agent.planner.inventory import DISK, Resource
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
-from iac_agent.planner.switches import switch
 from iac_agent.planner.world import World
-from iac_agent.planner.write import home_of
+from iac_agent.planner.writing.switches import switch
+from iac_agent.planner.writing.write import home_of
 
 WITH_DISKS = "with its disks"
 

@@ -16,7 +16,7 @@ from iac_agent.hcl.evaluate import evaluate
 from iac_agent.hcl.expressions import operands
 from iac_agent.hcl.paths import node_at
 from iac_agent.planner.inventory import Resource
-from iac_agent.planner.write import Writer
+from iac_agent.planner.writing.write import Writer
 
 _TEST = re.compile(r"(?P<read>(?:var|local|each\.value)\.[\w-]+)(?:\s*(?P<operator>==|!=|>)\s*(?P<than>true|false|null|0|\"\"))?")
 _OFF: dict[tuple[str, str], Any] = {("!=", "null"): None, ("!=", '""'): "", (">", "0"): 0}
