@@ -24,10 +24,10 @@ class BuiltinPlanner:
     def plan(self, request: str, context: Context) -> Answer:
         if not request.strip():
             return Refusal("The request is empty. " + self.abilities())
-        refusal = refusals.refused(request)
+        world = World.build(context)
+        refusal = refusals.refused(request, [m.text for m in world.selector.names.mentions(request)])
         if refusal is not None:
             return refusal
-        world = World.build(context)
         claimed = self._claimed(request, world)
         if not claimed:
             return refusals.unclear(request) or self._unknown(request, world)
@@ -39,7 +39,7 @@ class BuiltinPlanner:
                 world.how.append(f"{wish.text!r}: {recipe.title}")
                 edits, reasons = len(world.writer.edits), len(world.reasons)
                 recipe.plan(wish, world)
-                words = forgotten(wish, world.writer.edits[edits:], " ".join(world.reasons[reasons:]))
+                words = forgotten(wish, world.writer.edits[edits:], " ".join(world.reasons[reasons:]), world)
                 if words:
                     raise Unsettled(Question(f"I would leave out {words!r} of {wish.text!r}. What does it ask for?", {}))
         except Unsettled as settled:

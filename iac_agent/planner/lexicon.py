@@ -311,6 +311,7 @@ SERVICES: dict[str, str] = {
     "redis": "6379",
     "mssql": "1433",
     "oracle port": "1521",
+    "sql port": "1433",
     "oracle listener": "1521",
     "sql server": "1433",
     "mongodb": "27017",

@@ -31,6 +31,7 @@ _NOUNS = frozenset(
     """
     )
 )
+_LITTLE = frozenset(str.split("to of in on for and the by from with or as at is it be no not all any"))
 EXACT, NAME, ROLE, PART = 4, 3, 2, 1
 _LONGEST = 6
 
@@ -77,7 +78,7 @@ class Names:
         self._add_parts()
 
     def _add(self, key: tuple[str, ...], resource: Resource, strength: int) -> None:
-        if key and (len(key) > 1 or (len(key[0]) > 1 and key[0] not in _NOUNS)):
+        if key and (len(key) > 1 or (len(key[0]) > 1 and key[0] not in _NOUNS | _LITTLE)):
             held = self.index.setdefault(key, {})
             held[resource] = max(strength, held.get(resource, 0))
 
@@ -171,6 +172,8 @@ def _variants(key: tuple[str, ...]) -> Iterable[tuple[tuple[str, ...], bool]]:
                 yield (_SYNONYMS[word],), True
     if len(key) == 1 and (match := re.fullmatch(r"([a-z]+)(\d+)", key[0])):
         yield (match[1], match[2]), False
+    if len(key) == 1 and len(key[0]) > 2 and not key[0].endswith("s"):
+        yield (f"{key[0]}s",), False
 
 
 def _names(resource: Resource) -> Iterator[tuple[int, str]]:

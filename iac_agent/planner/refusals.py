@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from iac_agent.planner.protocol import Answer, Question, Refusal
 
@@ -41,7 +42,7 @@ _HARMFUL: tuple[tuple[str, str], ...] = (
         "Traffic is let in port by port, from networks that are named.",
     ),
     (
-        r"\b(?:disable|turn off|remove|switch off|without|no)\b.{0,25}\b(?:encryption|tls|https(?:[- ]only)?|backups?|purge "
+        r"\b(?:disable|turn off|remove|switch off|without|no)\b.{0,25}\b(?:encryption|tls|https(?:[- ]only)?|backups?(?! tags?\b)|purge "
         r"protection|soft delete|locks?|mfa)\b",
         "That would take protection away.",
     ),
@@ -106,13 +107,16 @@ _CONDITION = (
 )
 
 
-def refused(request: str) -> Refusal | None:
-    """A Refusal for a request that must not, or cannot, be turned into edits."""
+def refused(request: str, names: Iterable[str] = ()) -> Refusal | None:
+    """A Refusal for a request that must not, or cannot, be turned into edits. `names` are words that name something here: `gitlab`."""
     text = " ".join(request.replace("’", "'").split())
     for pattern, reason in _HARMFUL:
         if re.search(pattern, text, re.IGNORECASE):
             return Refusal(reason, final=True)
-    if re.search(_FOREIGN, _PURPOSE.sub(r"\g<what> ", text), re.IGNORECASE):
+    strange = _PURPOSE.sub(r"\g<what> ", text)
+    for name in names:
+        strange = strange.replace(name, " ")
+    if re.search(_FOREIGN, strange, re.IGNORECASE):
         return Refusal("That is outside what I do: changes of Azure infrastructure kept in Terraform.", final=True)
     changes = re.search(
         r"\b(?:turn|switch|enable|disable|add|remove|set|make|resize|tag|open|close)\b.*\b(?:boot diag\w*|logging|tag|size|port)\b",
@@ -124,6 +128,8 @@ def refused(request: str) -> Refusal | None:
             "That is an operation or a question about run time, not a change of the configuration. Nothing here would be edited.",
             final=True,
         )
+    if re.search(r"\bauto-?scal", text, re.IGNORECASE):
+        return Refusal("I do not change autoscale settings. Edit azurerm_monitor_autoscale_setting by hand, or configure a model.")
     return None
 
 

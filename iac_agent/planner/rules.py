@@ -33,15 +33,18 @@ class Rule:
         held = self.get(name)
         return str(held.data) if held is not None and held.known and held.data is not None else ""
 
+    @property
+    def ports(self) -> list[str]:
+        """The ports and ranges it lets in, as they are written."""
+        ranges = self.get("destination_port_ranges")
+        listed = [str(v.data) for v in ranges.data] if ranges is not None and isinstance(ranges.data, list) else []
+        return [p for p in (self.text("destination_port_range"), *listed) if p]
+
     def allows(self, port: str, protocol: str) -> bool:
         if self.text("direction").lower() != "inbound" or self.text("access").lower() != "allow":
             return False
-        ports = [self.text("destination_port_range")]
-        ranges = self.get("destination_port_ranges")
-        if ranges is not None and isinstance(ranges.data, list):
-            ports += [str(v.data) for v in ranges.data]
         kind = self.text("protocol").lower()
-        return port in ports and (not protocol or kind in ("*", protocol.lower()))
+        return port in self.ports and (not protocol or kind in ("*", protocol.lower()))
 
 
 def rules_of(group: Resource, world: World) -> list[Rule]:

@@ -79,6 +79,7 @@ class Selector:
         if isinstance(pool, Question):
             return pool
         groups = self._groups(text, kinds)
+        many = many or (not single and self._everything_in(text, groups))
         unknown = self._unknown(text, groups)
         if unknown:
             return unknown
@@ -124,6 +125,17 @@ class Selector:
         if len({r.block_address for r in found}) != 1 or any(not m["plural"] for m in lexicon.KIND_PATTERN.finditer(text)):
             return False
         return any(m.text.lower() == found[0].label.lower() and not text[: m.start].lower().endswith("the ") for _, m in groups)
+
+    @staticmethod
+    def _everything_in(text: str, groups: list[tuple[list[Resource], Mention]]) -> bool:
+        """Whether all of a module is meant: `disable boot diagnostics in test`, `move the test environment`."""
+        if len(groups) != 1 or any(not m["plural"] for m in lexicon.KIND_PATTERN.finditer(text)):
+            return False
+        found, mention = groups[0]
+        before, after = text[: mention.start], text[mention.end :]
+        inside = re.search(r"\bin (?:the )?$", before, re.IGNORECASE) and re.fullmatch(r"\W*(?:only)?\W*", after, re.IGNORECASE)
+        whole = re.match(r"\s+(?:environment|env|stack|module)\b", after, re.IGNORECASE)
+        return bool(inside or whole) and all(mention.text.lower() in r.instance.scope.module.path for r in found)
 
     @staticmethod
     def _said_kind(text: str) -> bool:
@@ -346,3 +358,9 @@ def _may_be_misspelt(word: str) -> bool:
 
 def _without_kinds(text: str) -> str:
     return lexicon.KIND_PATTERN.sub("", text)
+
+
+def is_ordinary(word: str) -> bool:
+    """Whether a word, in lower case, is one that people use of anything, so that it names nothing."""
+    one = lexicon.singular(word)
+    return bool({word, one} & (_PLAIN_WORDS | _GROUP_WORDS | lexicon.KNOWN_WORDS)) or _ORDINARY.fullmatch(word) is not None

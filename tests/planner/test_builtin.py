@@ -14,8 +14,8 @@ from iac_agent.planner.names import Names
 from iac_agent.planner.protocol import Answer, ChangeSet, Context, Question, Refusal
 from iac_agent.terraform.models import State
 
-ONE = 'resource "azurerm_linux_virtual_machine" "web" {\n  name = "vm-web"\n  size = "Standard_B2s"\n  tags = { env = "prod" }\n}\n'
-TWO = ONE + 'resource "azurerm_windows_virtual_machine" "jump" {\n  name = "vm-jump"\n  size = "Standard_B2s"\n}\n'
+ONE = 'resource "azurerm_linux_virtual_machine" "web" {\n  name = "vm-web"\n  size = "Standard_D2s_v5"\n  tags = { env = "prod" }\n}\n'
+TWO = ONE + 'resource "azurerm_windows_virtual_machine" "jump" {\n  name = "vm-jump"\n  size = "Standard_D2s_v5"\n}\n'
 SUBNET = 'resource "azurerm_subnet" "app" {\n  name = "app"\n}\nresource "azurerm_resource_group" "rg" {\n  name = "rg"\n}\n'
 WEB, JUMP = "azurerm_linux_virtual_machine.web", "azurerm_windows_virtual_machine.jump"
 
@@ -86,7 +86,7 @@ def test_an_unknown_name_is_never_guessed_at(tmp_path: Path) -> None:
     assert "vm-three" in answer.text
 
 
-@pytest.mark.parametrize("request_text", ["make vm spot", "resize vm-web to Standard_B2s", "tag vm-web env=prod"])
+@pytest.mark.parametrize("request_text", ["make vm spot", "resize vm-web to Standard_D2s_v5", "tag vm-web env=prod"])
 def test_what_is_so_already_is_said(tmp_path: Path, request_text: str) -> None:
     text = ONE.replace("  tags", '  priority = "Spot"\n  eviction_policy = "Delete"\n  tags')
     answer = ask(tmp_path, text, request_text)

@@ -10,13 +10,13 @@ import pytest
 from iac_agent.hcl.changeset import apply_edits
 from iac_agent.hcl.module import RootModule
 from iac_agent.planner.builtin import BuiltinPlanner
-from iac_agent.planner.protocol import Answer, ChangeSet, Context, Question
+from iac_agent.planner.protocol import Answer, ChangeSet, Context, Question, Refusal
 from iac_agent.terraform.models import State
 from tests.planner import table
 
 
-def answer(folder: Path, request: str) -> Answer:
-    return BuiltinPlanner().plan(request, Context(RootModule(folder), State(), 5))
+def answer(folder: Path, request: str, said: str = "") -> Answer:
+    return BuiltinPlanner().plan(request, Context(RootModule(folder), State(), 5, said))
 
 
 def edited(folder: Path, request: str, file: str) -> str:
@@ -68,7 +68,10 @@ def test_a_call_is_copied_with_its_required_arguments(modules: Path) -> None:
 
 def test_a_copy_that_azure_would_refuse_is_not_made(modules: Path) -> None:
     """The db stack puts a security group on its subnet, which may have one only."""
-    found = answer(modules, "create a vm like vm-acme-db-0 called db2")
+    asked = answer(modules, "create a vm like vm-acme-db-0 called db2")
+    assert isinstance(asked, Question)
+    assert list(asked.candidates) == ["in size only"]
+    found = answer(modules, "create a vm like vm-acme-db-0 called db2", "in size only")
     assert isinstance(found, ChangeSet)
     assert not any("association" in t for t in found.touches)
     assert any("not copied" in n for n in found.notes)
@@ -159,3 +162,67 @@ def test_every_machine_has_its_own_fixed_address(tmp_path: Path) -> None:
     text = edited(fixed, "create two linux vms named queue in the backend subnet", "terraform.tfvars")
     assert 'queue-1 = { subnet = "backend", ip = "10.30.2.5" }' in text
     assert 'queue-2 = { subnet = "backend", ip = "10.30.2.6" }' in text
+
+
+# --- what an examiner found: words that were overlooked, and edits that reached further than they were asked to --------------
+
+
+@pytest.fixture
+def calls(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(table.FOLDER / "calls", tmp_path / "root"))
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        "the print servers should be spot",
+        "enable boot diagnostics for both domain controllers",
+        "put a 128 GB disk on each print server",
+        "resize the workers to D4s_v5 and mail 16",
+        "open 8672 on the nodes nsg from 10.70.0.0/16 using the logs storage account",
+    ],
+)
+def test_what_would_be_left_out_is_asked_about(calls: Path, request_: str) -> None:
+    assert isinstance(answer(calls, request_), Question)
+
+
+def test_one_port_of_a_list_is_closed_alone(tmp_path: Path) -> None:
+    rule = (
+        'name = "web"\n    priority = 100\n    direction = "Inbound"\n    access = "Allow"\n    protocol = "Tcp"\n'
+        '    destination_port_ranges = ["80", "8080"]\n    source_address_prefix = "*"\n'
+    )
+    (tmp_path / "main.tf").write_text(
+        f'resource "azurerm_network_security_group" "w" {{\n  name = "nsg-w"\n  security_rule {{\n    {rule}  }}\n}}\n'
+    )
+    assert 'destination_port_ranges = ["80"]' in edited(tmp_path, "close 8080 on nsg-w", "main.tf")
+    assert isinstance(answer(tmp_path, "restrict 8080 on nsg-w to 10.0.0.0/16"), Question)
+
+
+def test_a_disk_goes_to_the_machine_it_is_for(tmp_path: Path) -> None:
+    """Machines in YAML of which only the first has disks so far."""
+    root = Path(shutil.copytree(table.FOLDER / "yaml", tmp_path / "root"))
+    found = answer(root, "attach a 64 GB disk to web-1")
+    assert isinstance(found, ChangeSet)
+    assert "web-1" in str(found.edits)
+
+
+def test_a_name_that_is_foreign_elsewhere_is_a_name_here(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text(
+        'resource "azurerm_linux_virtual_machine" "gitlab" {\n  name = "vm-gitlab"\n  size = "Standard_D2s_v5"\n}\n'
+    )
+    assert "D4s_v5" in edited(tmp_path, "resize gitlab to Standard_D4s_v5", "main.tf")
+    assert isinstance(answer(tmp_path, "set up an aws bucket"), Refusal)
+
+
+def test_azure_has_no_burstable_spot_machines(calls: Path) -> None:
+    found = answer(calls, "make the bastion spot")
+    assert isinstance(found, Refusal)
+    assert "B series" in found.reason
+
+
+def test_two_answers_settle_two_questions(calls: Path) -> None:
+    asked = answer(calls, "remove a worker")
+    assert isinstance(asked, Question)
+    both = answer(calls, "remove a worker", 'module.workers["gamma"].azurerm_linux_virtual_machine.this;with its disks')
+    assert isinstance(both, ChangeSet)
+    assert 'module.workers["gamma"].azurerm_managed_disk.data[0]' in both.touches

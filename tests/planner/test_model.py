@@ -24,7 +24,7 @@ from tests.conftest import Sandbox
 
 VM = "azurerm_linux_virtual_machine.web"
 CONFIG = (
-    'resource "azurerm_linux_virtual_machine" "web" {\n  name = "vm-web"\n  size = "Standard_B2s"\n\n'
+    'resource "azurerm_linux_virtual_machine" "web" {\n  name = "vm-web"\n  size = "Standard_D2s_v5"\n\n'
     '  identity {\n    type = "SystemAssigned"\n  }\n}\n\n'
     'variable "note" {\n  default = "x"\n}\n'
 )
@@ -82,7 +82,7 @@ def test_tools_then_edits(serve: Any, tmp_path: Path) -> None:
     assert "5 rounds" in answer.notes[-1]
     told = [m["content"] for m in json.loads(server.heard[-1])["messages"] if m["role"] == "tool"]
     assert "vm-web" in told[0]
-    assert 'size = "Standard_B2s"' in told[1]
+    assert 'size = "Standard_D2s_v5"' in told[1]
     assert "main.tf:3" in told[2]
     assert "eviction_policy" in told[3]
     assert all(t.startswith("<data>") and t.endswith("</data>") for t in told)

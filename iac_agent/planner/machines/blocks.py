@@ -26,7 +26,8 @@ def copy_blocks(copy: Copy, key: str) -> None:
     if odd is not None:
         raise Unsettled(Refusal(f"{odd.address} is not a block of its own in the root module; I cannot copy it with {copy.model.address}."))
     own = _own_name(copy.model)
-    new = key.removeprefix(copy.model.azure_name.partition(own)[0])
+    before, _, after = copy.model.azure_name.partition(own)
+    new = key.removeprefix(before).removesuffix(after) or key
     labels = {p: label_for(copy.world, p.type, _label(p, copy.model, new)) for p in parts}
     for part in parts:
         source = _moved(copy, part.block.document.text(part.block.node))
@@ -51,14 +52,16 @@ def _parts(inventory: Inventory, machine: Resource) -> list[Resource]:
 def _own_name(machine: Resource) -> str:
     """What tells its Azure name from those of others: its label where that is part of it."""
     label = machine.label.replace("_", "-")
-    return label if label in machine.azure_name else machine.azure_name
+    plain = re.sub(r"^vm-|-(?:vm|machine|server)$", "", label)
+    return next((name for name in (plain, label) if name and name in machine.azure_name), machine.azure_name)
 
 
 def _label(part: Resource, machine: Resource, new: str) -> str:
     """`sql_2_data` for the disk `sql_data` of a machine `sql` that is copied as `sql-2`."""
-    fresh = re.sub(r"\W", "_", new)
-    if machine.label in part.label:
-        return part.label.replace(machine.label, fresh)
+    fresh, own = re.sub(r"\W", "_", new), _own_name(machine)
+    for known in (machine.label, own, own.replace("-", "_")):
+        if known in part.label:
+            return part.label.replace(known, fresh)
     return fresh if part.type in (NIC, PUBLIC_IP) else f"{fresh}_{part.label}"
 
 

@@ -95,7 +95,7 @@ def copy_elements(copy: Copy, key: str) -> None:
         _copy_element(copy, nic, key)
 
 
-def _element_of(machine: Resource) -> tuple[Value | None, str]:
+def element_of(machine: Resource) -> tuple[Value | None, str]:
     """The element a machine is made from, and its key: of its own block, or of the call of a module around it."""
     if isinstance(machine.instance.index, str):
         return machine.instance.frame.element, machine.instance.index
@@ -109,7 +109,7 @@ def _element_of(machine: Resource) -> tuple[Value | None, str]:
 
 def _own_interface(copy: Copy) -> str:
     """The field that names the machine's interface, where interfaces are kept in another map; empty where they are not."""
-    element = _element_of(copy.model)[0]
+    element = element_of(copy.model)[0]
     if element is None or not isinstance(element.data, dict):
         return ""
     for nic in copy.nics:
@@ -121,7 +121,7 @@ def _own_interface(copy: Copy) -> str:
 
 
 def _copy_element(copy: Copy, resource: Resource, key: str, interface: str = "") -> None:
-    element, own = _element_of(resource)
+    element, own = element_of(resource)
     place = home_of(element) if element is not None else None
     if element is None or place is None or not place.editable:
         raise Unsettled(
@@ -142,7 +142,7 @@ def _copy_element(copy: Copy, resource: Resource, key: str, interface: str = "")
 
 
 def _element_source(copy: Copy, resource: Resource, element: Value, own: str, key: str, interface: str) -> str:
-    peers = [_written(v) for r in copy.world.inventory.siblings(resource) if (v := _element_of(r)[0]) is not None]
+    peers = [_written(v) for r in copy.world.inventory.siblings(resource) if (v := element_of(r)[0]) is not None]
     kept: dict[str, str] = {}
     for name, source in _written(element).items():
         value = element.data.get(name)
@@ -159,6 +159,8 @@ def _element_source(copy: Copy, resource: Resource, element: Value, own: str, ke
             begun = source if alike else _emptied(source)
             if begun == source or not _is_optional(copy, element, name):
                 kept[name] = copy.moved(value, source) or _renamed(begun, own, key)
+                if kept[name] == source and value.data == copy.model.azure_name:
+                    kept[name] = literal(_numbered(copy.model.azure_name, own, key))
     if resource is copy.model:
         kept |= copy.fields(element)
     place = element.via[-1]
@@ -257,6 +259,14 @@ def _arguments(copy: Copy, scope: Scope, call: Block, new: str) -> dict[str, str
         if kept[name] == source and value.known and value.data == copy.model.azure_name:
             kept[name] = new if new.startswith('"') and "$" not in new else "each.key"
     return kept
+
+
+def _numbered(azure_name: str, own: str, key: str) -> str:
+    """The Azure name of a copy: with its number where only that differs (`vmsqlprod02` for sql02 after sql01), else the key."""
+    before, after = (re.search(r"\d+$", name) for name in (own, key))
+    if before and after and stem(own) == stem(key) and azure_name.endswith(before[0]):
+        return azure_name.removesuffix(before[0]) + after[0]
+    return key
 
 
 def _named(source: str, own: str, new: str) -> str:

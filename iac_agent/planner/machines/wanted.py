@@ -32,6 +32,13 @@ _COUNTED = re.compile(
     r"(?P<names>[a-z][\w-]*(?:(?:\s*,\s*|\s+and\s+)[a-z][\w-]*)+)",
     re.IGNORECASE,
 )
+_AFTER = re.compile(
+    r"\b(?:add|create|new|launch|spin up|need|deploy|provision|want)\s+(?:an?\s+|the\s+)?"
+    r"(?:(?:new|small|big|large|linux|ubuntu|windows|debian|spot|extra)\s+)*(?:(?:vm|machine|server|box|host)\s+"
+    r"['\"]?(?P<names>(?!called\b|named\b|in\b|with\b|to\b|on\b|for\b|like\b|behind\b|and\b|of\b)[a-z][\w-]*)['\"]?"
+    r"(?=\s+(?:to|in|on|with|behind|like)\b|\s*,|\s*$)|(?P<bare>[a-z][a-z-]*\d+)(?=\s*,|\s+(?:like|same|in|on|to|next)\b))",
+    re.IGNORECASE,
+)
 _BARE = re.compile(r"\b(?:vm|machine|server|box|host)\s+(?P<names>[a-z][a-z-]*\d+)\b", re.IGNORECASE)
 _LIKE = re.compile(r"\b(?:just like|like|same as|copy of|clone of|identical to)\b", re.IGNORECASE)
 _ANOTHER = re.compile(r"\b(?:another|(?:a|one) (?:second|third)|an? (?:additional|extra)|one more)\b", re.IGNORECASE)
@@ -104,7 +111,7 @@ def read(wish: Wish, world: World) -> Wanted:
         raise Unsettled(
             Refusal("I put machines into networks that are there; I do not make another subnet. Add it to the configuration first.")
         )
-    names = _names(wish)
+    names = names_of(wish)
     image = next(((kind, i) for p, kind, i in _IMAGES if wish.has(rf"\b(?:{p})\b")), None)
     like = like_of(wish, world)
     kind = image[0] if image else like.type if like else LINUX
@@ -129,14 +136,16 @@ def read(wish: Wish, world: World) -> Wanted:
     )
 
 
-def _names(wish: Wish) -> list[str]:
-    match = _NAMED.search(wish.text) or _LISTED.search(wish.text) or _BARE.search(wish.text) or _COUNTED.search(wish.text)
+def names_of(wish: Wish) -> list[str]:
+    """What the new machines are to be called; empty where that is not said."""
+    match = next((m for p in (_NAMED, _LISTED, _BARE, _COUNTED, _AFTER) if (m := p.search(wish.text))), None)
     if not match:
         return []
-    listed = [n for n in re.split(r"\s*,\s*|\s+and\s+|\s*&\s*", match["names"]) if n]
+    said = match["names"] or match.groupdict().get("bare") or ""
+    listed = [n for n in re.split(r"\s*,\s*|\s+and\s+|\s*&\s*", said) if n]
     if match.re is _COUNTED and NUMBERS.get(match["number"].lower(), match["number"]) not in (len(listed), str(len(listed))):
         return []
-    return [n for n in listed if not re.fullmatch(r"(?:Standard_\w+|[A-F]\d+s?_v\d|in|with|on)", n)]
+    return [n for n in listed if not re.fullmatch(r"(?:Standard_\w+|in|with|on)", n) and sizes.get(f"Standard_{n}") is None]
 
 
 def _number(wish: Wish, names: list[str]) -> int:
@@ -241,14 +250,18 @@ def _subnet(wish: Wish, like: Resource | None, world: World) -> Resource | None:
     if example is not None:
         return example
     around = re.search(
-        r"\b(?:in|into|on|to|inside|next to|beside|alongside|same subnet as)\s+(?P<where>.+)$|(?P<named>[\w-]+)\s+(?:sub)?net\b",
+        r"\b(?:in|into|on|to|inside|next to|beside|alongside|same subnet as)\s+(?P<where>.+)$|(?P<named>[\w-]+)\s+(?:sub)?net\b|"
+        r"\bsubnet\s+(?P<after>[\w-]+)",
         wish.text,
         re.IGNORECASE,
     )
-    text = (around["where"] or around["named"]) if around else ""
+    text = (around["where"] or around["named"] or around["after"]) if around else ""
     text = re.sub(r"\b(?:Standard_\w+|[BDEF]\d+\w*)\b|\bnamed .*|\bcalled .*", " ", text)
     named = list(world.selector.names.mentions(world.context.answer or text))
     found = list(dict.fromkeys(s for m in named for s in world.selector.meant(m, (SUBNET,))))
+    agreed = [s for s in found if all(s in world.selector.meant(m, (SUBNET,)) for m in named)]
+    if len(found) > 1 and agreed:
+        found = agreed
     if len(found) > 1:
         exact = [s for m in named for strength, s in m.named if s.type == SUBNET and strength >= 3]
         found = list(dict.fromkeys(exact)) or found

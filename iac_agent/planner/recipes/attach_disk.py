@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import TypeGuard
 
 from iac_agent.hcl import edits as e
 from iac_agent.hcl.address import parse_path, show_path
 from iac_agent.hcl.document import literal
 from iac_agent.hcl.value import Place, Value
 from iac_agent.planner.inventory import ATTACHMENT, DISK, MACHINES, Resource
+from iac_agent.planner.machines.copying import element_of
 from iac_agent.planner.protocol import Refusal, Unsettled
 from iac_agent.planner.recipes.grow_disk import DISKS, NEW
 from iac_agent.planner.wish import Wish
@@ -63,11 +65,27 @@ class AttachDisk:
         called = _CALLED.search(wish.text)
         purpose = _PURPOSE.search(wish.text)
         name = called["name"] if called else (purpose["name"] or purpose["use"]) if purpose else ""
-        for _ in range(_how_many(wish.text)):
+        before = {m: len(world.inventory.disks_of(m)) for m in world.inventory.of_types(*MACHINES)}
+        number = _how_many(wish.text)
+        for _ in range(number):
             left = [m for m in machines if not self._as_data(m, size, kind, name.lower(), world)]
             for block in dict.fromkeys(m.block_address for m in left):
                 self._as_resources([m for m in left if m.block_address == block], size, kind, name, world)
+        self._require_attached(machines, before, number, world)
         world.say(f"Attach a new disk of {size} GB to {listed(machines)}.")
+
+    @staticmethod
+    def _require_attached(machines: list[Resource], before: dict[Resource, int], number: int, world: World) -> None:
+        """Raise Unsettled unless these machines, and no others, have that many disks more now."""
+        after = world.trial()
+        after.advance()
+        for machine, held in before.items():
+            now = after.inventory.by_address.get(machine.address)
+            wanted = held + (number if machine in machines else 0)
+            if now is not None and len(after.inventory.disks_of(now)) != wanted and not after.inventory.configuration.unexpanded:
+                raise Unsettled(
+                    Refusal(f"I cannot tell how {listed([machine])} alone would get a disk here. Write it where its disks are.")
+                )
 
     @staticmethod
     def _existing(wish: Wish, world: World) -> bool:
@@ -148,7 +166,8 @@ class AttachDisk:
             element[fields["storage_account_type"]] = kind
         if kind in _UNCACHED and (caching := _field(attachment.instance.body.get("caching"), each)):
             element[caching] = "None"
-        element[fields["lun"]] = _like(_free_lun([machine], world), element.get(fields["lun"]))
+        if fields["lun"] in element or fields["lun"] not in each.data or each.data[fields["lun"]].written:
+            element[fields["lun"]] = _like(_free_lun([machine], world), element.get(fields["lun"]))
         for field_name, value in element.items():
             if value == _own_name(other) and other is not machine:
                 element[field_name] = _own_name(machine)
@@ -163,6 +182,8 @@ class AttachDisk:
             and (done := AttachDisk._through_call(machine, other, path, address, element, name, world)) is not None
         ):
             return done
+        if machine is not other and AttachDisk._inside_own(machine, other, path, address, element, name, world):
+            return True
         steps = list(parse_path(path))
         own, theirs = _own_name(machine), _own_name(other)
         if machine is not other:
@@ -191,6 +212,34 @@ class AttachDisk:
                 world.writer.add(e.PutKey(address, show_path(holder[:-1]), str(holder[-1]), literal({key: element})))
             else:
                 world.writer.add(e.PutKey(address, show_path(holder), key, literal(element)))
+        world.touch([f"{DISK}*", f"{ATTACHMENT}*"])
+        return True
+
+    @staticmethod
+    def _inside_own(
+        machine: Resource, other: Resource, path: str, address: str, element: dict[str, object], name: str, world: World
+    ) -> bool:
+        """In the machine's own element, where the other machine's disks are a list or map inside its element."""
+        (mine, _), (theirs, _) = element_of(machine), element_of(other)
+        own, model = (home_of(v) if v is not None else None for v in (mine, theirs))
+        steps = parse_path(path)
+        if mine is None or own is None or model is None or not own.editable or model.address != address:
+            return False
+        if steps[:-2] != parse_path(model.path) or not isinstance(mine.data, dict):
+            return False
+        holder, held = str(steps[-2]), mine.data.get(str(steps[-2]))
+        inside = f"{own.path}.{holder}" if own.path else holder
+        written = held is not None and bool(held.via) and held.via[-1].address == own.address and held.via[-1].path == inside
+        taken = [str(v.data["name"].data) for v in held.data if isinstance(v.data, dict) and "name" in v.data] if _is_list(held) else []
+        if "name" in element:
+            element["name"] = _free_name(name, "", taken, world)
+        if isinstance(steps[-1], int):
+            edit: e.Edit = e.AppendItem(own.address, inside, literal(element))
+            whole: object = [element]
+        else:
+            key = _free_name(name, "", list(held.data) if held is not None and isinstance(held.data, dict) else [], world)
+            edit, whole = e.PutKey(own.address, inside, key, literal(element)), {key: element}
+        world.writer.add(edit if written else e.PutKey(own.address, own.path, holder, literal(whole)))
         world.touch([f"{DISK}*", f"{ATTACHMENT}*"])
         return True
 
@@ -425,6 +474,10 @@ def _element_place(each: Value) -> Place | None:
         if (found := _element_place(part)) is not None:
             return found
     return None
+
+
+def _is_list(value: Value | None) -> TypeGuard[Value]:
+    return value is not None and isinstance(value.data, list)
 
 
 def _like(number: int, present: object) -> object:

@@ -39,7 +39,8 @@ class BootDiagnostics:
     )
 
     def claims(self, wish: Wish, world: World) -> bool:
-        return _TOPIC.search(wish.text) is not None
+        makes = wish.has(r"^(?:please )?(?:add|create|spin up|launch|deploy|provision|new|build)\b.*\bwith boot")
+        return _TOPIC.search(wish.text) is not None and not makes
 
     def plan(self, wish: Wish, world: World) -> None:
         on = not re.search(_OFF, _without_exceptions(wish.text), re.IGNORECASE)

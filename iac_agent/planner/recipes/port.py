@@ -33,6 +33,7 @@ from iac_agent.planner.wish import CIDR, Wish
 from iac_agent.planner.world import World, listed
 from iac_agent.planner.writing.removal import drop, remove
 from iac_agent.planner.writing.style import add_resource, file_of
+from iac_agent.planner.writing.write import home_of
 
 _SERVICE = re.compile(rf"(?<![\w-])(?:{'|'.join(sorted(map(re.escape, lexicon.SERVICES), key=len, reverse=True))})(?![\w-])", re.IGNORECASE)
 _PORT = re.compile(
@@ -41,7 +42,10 @@ _PORT = re.compile(
     re.IGNORECASE,
 )
 _CLOSE = r"\b(?:close|shut|block|deny|forbid|revoke|disallow|remove|drop|no more|stop|kill|delete|dropped|get rid of|disable|lose|ditch)\b"
-_NARROW = r"\b(?:restrict|limit|narrow|tighten|lock|confine|only|just from|change|nobody but|except from|no one but|instead of)\b"
+_NARROW = (
+    r"\b(?:restrict|limit|narrow|tighten|lock|confine|only|just from|changed?|update|adjust|replaced?|now comes from|nobody but|"
+    r"except from|no one but|instead of)\b"
+)
 _OPEN = (
     r"\b(?:open|allow|let|permit|expose|unblock|accept|whitelist|allowlist|reach|reachable|takes?|enable|add|needs?|punch|"
     r"make|access|from|poke|serve|listen\w*)\b"
@@ -80,6 +84,7 @@ class Port:
         return wish.has(f"{_CLOSE}|{_NARROW}|{_OPEN}") or bool(wish.cidrs)
 
     def plan(self, wish: Wish, world: World) -> None:
+        wish = _with_prefix(wish, world)
         ports = _ports(wish) or [(r.text("destination_port_range"), "") for r in _named_rules(wish, world)]
         known = any(r.allows(p, k) for g in world.inventory.of_types(NSG) for r in rules_of(g, world) for p, k in ports)
         if wish.has(r"\b(?:open|allow|permit)\b") and not known:
@@ -163,6 +168,9 @@ class Port:
         text = re.sub(
             r"\bonly\s+(?:the\s+)?[\w -]{0,30}?\s+may\b|\bfrom\s+(?:the\s+)?[\w-]+\s+(?:sub)?net\b", " ", text, flags=re.IGNORECASE
         )
+        purpose = re.search(r"\bfor\s+(?:the\s+|our\s+)?[\w -]+$", text, re.IGNORECASE)
+        if purpose and any(world.selector.meant(m, (NSG,)) for m in world.selector.names.mentions(text[: purpose.start()])):
+            text = text[: purpose.start()]
         silent = not [m for m in world.selector.names.mentions(text) if world.selector.meant(m, (NSG,))]
         if world.last and silent and not answer:
             before = list(dict.fromkeys(g for r in world.last for g in world.inventory.guards_of(r)))
@@ -225,6 +233,10 @@ class Port:
         home = list_home(source, group, world)
         if home is None or source is None:
             raise Unsettled(Refusal(f"The rules of {group.address} are computed; I cannot add one where they are written."))
+        users = [world.inventory.by_address[a] for a, _ in world.inventory.users.of(home)]
+        others = list(dict.fromkeys(u for u in users if u.type == NSG and u is not group and u not in world.last))
+        if others:
+            raise Unsettled(world.writer.shared(group, "security_rule", others))
         content = next(b for b in dynamic.blocks if b.type == "content")
         iterator = dynamic.attributes.get("iterator")
         fields = read_fields(content, dynamic.document.text(iterator.value) if iterator else dynamic.labels[0])
@@ -282,6 +294,11 @@ class Port:
 
     def _narrow(self, wish: Wish, world: World, ports: list[tuple[str, str]]) -> None:
         rules = self._found(wish, world, ports)
+        wider = next((r for r in rules if set(r.ports) - {p for p, _ in ports}), None)
+        if wider is not None:
+            raise Unsettled(
+                Question(f"{wider.text('name')} lets {', '.join(wider.ports)} in: should all of these be narrowed? Name them.", {})
+            )
         listing = [r for r in rules if len(wish.cidrs) > 1 or r.get("source_address_prefixes") is not None]
         if listing:
             self._list_sources(listing, wish.cidrs, world)
@@ -296,7 +313,9 @@ class Port:
             path = show_path((*rule.path, "source_address_prefix"))
             self._set_source(rule, path, source, changing, world)
         world.touch(dict.fromkeys(r.owner for r in changing))
-        world.say(f"Let only {source} reach {', '.join(p for p, _ in ports)} through {listed(dict.fromkeys(r.group for r in changing))}.")
+        names = ", ".join(dict.fromkeys(r.text("name") for r in changing))
+        groups = listed(dict.fromkeys(r.group for r in changing))
+        world.say(f"Let only {source} reach {', '.join(p for p, _ in ports)} through {groups} ({names}).")
 
     @staticmethod
     def _list_sources(rules: list[Rule], sources: list[str], world: World) -> None:
@@ -337,11 +356,28 @@ class Port:
 
     def _close(self, wish: Wish, world: World, ports: list[tuple[str, str]]) -> None:
         rules = self._found(wish, world, ports)
-        for rule in sorted(rules, key=lambda r: [-s if isinstance(s, int) else 0 for s in r.path], reverse=False):
-            self._remove(rule, rules, world)
+        asked = {p for p, _ in ports}
+        for rule in [r for r in rules if set(r.ports) - asked]:
+            self._drop_ports(rule, asked, world)
+        gone = [r for r in rules if not set(r.ports) - asked]
+        for rule in sorted(gone, key=lambda r: [-s if isinstance(s, int) else 0 for s in r.path], reverse=False):
+            self._remove(rule, gone, world)
         world.touch(dict.fromkeys(r.owner for r in rules))
         world.last = tuple(dict.fromkeys(r.group for r in rules))
         world.say(f"Close {', '.join(p for p, _ in ports)} on {listed(dict.fromkeys(r.group for r in rules))}.")
+
+    @staticmethod
+    def _drop_ports(rule: Rule, asked: set[str], world: World) -> None:
+        """Take some of its ports out of a rule that lets others in too. Raises Unsettled where their list is shared."""
+        held = rule.get("destination_port_ranges")
+        place = home_of(held) if held is not None else None
+        argument = str(rule.path[0]) if rule.path else "destination_port_ranges"
+        if held is None or place is None or not place.editable:
+            raise Unsettled(Refusal(f"{rule.text('name')} lets {', '.join(rule.ports)} in by one range; I cannot take a part out of it."))
+        if not world.inventory.users.exclusive(place, [rule.owner.instance], argument):
+            raise Unsettled(Refusal(f"The ports of {rule.text('name')} are shared with other rules; I cannot change them alone."))
+        for position in reversed([i for i, v in enumerate(held.data) if str(v.data) in asked]):
+            world.writer.add(e.RemoveValue(place.address, f"{place.path}[{position}]"))
 
     @staticmethod
     def _remove(rule: Rule, rules: list[Rule], world: World) -> None:
@@ -375,6 +411,10 @@ class Port:
         if not everything:
             raise Unsettled(Refusal(f"No rule here lets {', '.join(p for p, _ in ports)} in."))
         groups = list(dict.fromkeys(r.group for r in everything))
+        if called := _named_rules(wish, world):
+            everything = [r for r in everything if r in called] or everything
+            if not any(world.selector.meant(m, (NSG,)) for m in world.selector.names.mentions(wish.text)):
+                return everything
         text = re.sub(r"\bonly\s+(?:the\s+)?[\w -]{0,30}?\s+may\b", " ", _scrubbed(wish), flags=re.IGNORECASE)
         everywhere = re.search(r"\b(?:everywhere|all|every|any)\b", wish.text, re.IGNORECASE)
         named = [m for m in world.selector.names.mentions(text) if world.selector.meant(m, (NSG,))]
@@ -402,6 +442,16 @@ def _named_rules(wish: Wish, world: World) -> list[Rule]:
     return [r for r in found if re.search(rf"(?<!\w){re.escape(_plain(r.text('name')))}(?!\w)", text) and len(r.text("name")) > 4]
 
 
+def _with_prefix(wish: Wish, world: World) -> Wish:
+    """The wish with the one subnet that traffic may come from as the network that it is: `only from the web subnet`."""
+    said = re.search(r"\bfrom (?:the )?(?P<name>[\w-]+)[ -](?:sub)?net\b", wish.text, re.IGNORECASE)
+    if said is None or wish.cidrs:
+        return wish
+    named = [r for m in world.selector.names.mentions(said["name"]) for r in world.selector.meant(m, (inv.SUBNET,))]
+    prefixes = {str(p) for r in named for p in (r.value("address_prefixes") or ())}  # type: ignore[attr-defined]
+    return Wish(wish.text.replace(said[0], f"from {prefixes.pop()}"), wish.context) if len(prefixes) == 1 else wish
+
+
 def _plain(name: str) -> str:
     return re.sub(r"[\s_-]+", " ", name.lower())
 
@@ -427,7 +477,9 @@ def _ports(wish: Wish) -> list[tuple[str, str]]:
 
 
 def _explains(match: re.Match[str], text: str, found: list[tuple[int, str, str]]) -> bool:
-    """Whether a service's name only explains a port number that stands beside it."""
+    """Whether a service's name only explains a port number that stands beside it, or says what for: `9100 for prometheus`."""
+    if found and re.search(r"\bfor\s+(?:the\s+)?(?:\w+\s+)?$", text[: match.start()], re.IGNORECASE):
+        return True
     return any(
         abs(start - match.end()) < 6 or abs(match.start() - start - len(p)) < 6
         for start, p, _ in found

@@ -14,16 +14,17 @@ from iac_agent.planner.machines.kept import as_kept
 from iac_agent.planner.machines.modules import as_module, module_for
 from iac_agent.planner.machines.resources import DEFAULT_SIZE, as_resources
 from iac_agent.planner.machines.surroundings import Surroundings, look_around
-from iac_agent.planner.machines.wanted import BEHIND, NOUNS, Wanted, like_of, read
+from iac_agent.planner.machines.wanted import BEHIND, NOUNS, Wanted, like_of, names_of, read, role
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.recipes.attach_disk import AttachDisk
 from iac_agent.planner.recipes.scale import group_of
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
+from iac_agent.planner.writing.nested import block_present
 
 _MAKES = (
     r"\b(?:create|provision|deploy|launch|spin(?: |-)up|stand up|set up|setup|build|bring up|roll out|put up|(?:i|we) "
-    r"(?:need|want)|new|add|another|make me|get me|give me)\b"
+    r"(?:need|want)|need an?|new|add|another|make me|get me|give me)\b"
 )
 _NUMBER_OF = (
     r"^(?:\d+|an?|one|two|three|four|five|six|another)\s+(?:(?:\w+\s+)?(?:linux|ubuntu|windows|debian|rhel)\b|(?:[\w.-]+\s+){0,3}?"
@@ -42,6 +43,10 @@ _OS_DISK = re.compile(
     r",?\s*\b(?:os|root|system)[ -]?disks?(?: of| with)? \d+\s*-?(?:gib|gb|gigs?|tb)\b",
     re.IGNORECASE,
 )
+
+_WITH_BOOT = re.compile(r",?\s*\b(?:with|and|plus)\s+boot[\s-]*diag\w*(?:\s+(?:on|enabled))?", re.IGNORECASE)
+
+_SIZE_ONLY = "in size only"
 
 
 class Provision:
@@ -64,23 +69,35 @@ class Provision:
         if wish.has(_MAKES) and _WITH_DISKS.search(wish.text):
             wish = _without_disks(wish)
         if wish.has(_MAKES):
-            wish = Wish(_OS_DISK.sub(" ", wish.text), wish.context)
+            wish = Wish(_WITH_BOOT.sub(" ", _OS_DISK.sub(" ", wish.text)), wish.context)
         if wish.has(r"\b(?:os|root|system)[ -]?disks?\b"):
             return False
         if wish.cores and not wish.has(
-            r"\b(?:create|provision|deploy|launch|spin|set up|build|new|linux|windows|ubuntu|debian|called|named)\b"
+            r"\b(?:create|provision|deploy|launch|spin|set up|build|new|linux|windows|ubuntu|debian|called|named)\b|"
+            r"\badd an? (?:[\w.-]+ ){0,3}?(?:vm|machine|server|box)\b"
         ):
+            return False
+        if wish.has(r"\b(?:less|fewer)\b"):
             return False
         behind = wish.has(BEHIND)
         makes = wish.has(_MAKES) or behind or wish.has(_NUMBER_OF)
         noun = wish.has(NOUNS) or (wish.has(r"\b(?:bastion|jump ?host|jump ?box)\b") and wish.has(r"\b(?:linux|windows|ubuntu)\b"))
-        if not (makes and (noun or like_of(wish, world))) or wish.has(_NOT_THIS) or _means_more(wish, world):
+        if (
+            not (makes and (noun or like_of(wish, world) or (wish.has(r"\bspin up\b") and names_of(wish))))
+            or wish.has(_NOT_THIS)
+            or _means_more(wish, world)
+        ):
             return False
         own = wish.has(r"\b(?:linux|windows|ubuntu|new)\b|\b(?:vms?|virtual machines?|machines?|servers?|box(?:es)?)\s+(?:called|named)\b")
+        purpose = role(wish)
+        fresh = purpose not in ("", "vm", "web") and not world.selector.names.mentions(purpose)
+        own = own or bool(names_of(wish)) or fresh
         number_only = wish.has(r"\badd\b") and not own and group_of(wish, world)
-        return bool(wish.has(_FRESH) or behind or wish.size or wish.number or like_of(wish, world)) and not number_only
+        return bool(wish.has(_FRESH) or behind or wish.size or wish.number or like_of(wish, world) or names_of(wish)) and not number_only
 
     def plan(self, wish: Wish, world: World) -> None:
+        booting = _WITH_BOOT.search(wish.text)
+        wish = Wish(_WITH_BOOT.sub(" ", wish.text), wish.context) if booting else wish
         system = _OS_DISK.search(wish.text)
         wish = Wish(_OS_DISK.sub(" ", wish.text), wish.context) if system else wish
         disks = _WITH_DISKS.search(wish.text)
@@ -97,6 +114,9 @@ class Provision:
         self._require_new_names(machines, world)
         if module:
             world.touch(made)
+        if booting:
+            missing = [m for m in machines if not m.value("boot_diagnostics")]
+            block_present(world.writer, missing, "boot_diagnostics", True)
         if system:
             world.writer.set(machines, "os_disk.disk_size_gb", Wish(system[0]).amounts[0].gigabytes)
         self._say(wanted, machines, balanced, world)
@@ -125,6 +145,12 @@ class Provision:
         if not module:
             if as_kept(wanted, world):
                 return None
+            if wanted.like is not None and world.inventory.disks_of(wanted.like) and world.context.answer != _SIZE_ONLY:
+                raise Unsettled(
+                    Question(
+                        f"I cannot copy {wanted.like.address} with its disks here. Without them?", {_SIZE_ONLY: "its size and network"}
+                    )
+                )
             if wanted.like is not None:
                 wanted = _in_size_only(wanted, wanted.like, world)
                 if as_kept(wanted, world):

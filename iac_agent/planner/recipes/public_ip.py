@@ -33,7 +33,7 @@ class PublicIp:
             not (_ADDRESS.search(wish.text) and wish.has(_ADDS))
             or wish.has(_TAKES)
             or wish.verb("remove")
-            or wish.has(r"\b(?:tags?|load ?balancer|lb)\b")
+            or wish.has(r"\b(?:tags?|load ?balancer|lb|named|called)\b")
         ):
             return False
         mentions = world.selector.names.mentions(_ADDRESS.sub(" ", wish.text))

@@ -11,7 +11,7 @@ from iac_agent.hcl.address import parse_path
 from iac_agent.hcl.paths import source_at
 from iac_agent.planner import inventory as inv
 from iac_agent.planner.inventory import Resource
-from iac_agent.planner.lexicon import ALL, KIND_PATTERN, NUMBERS, kind_of, verb_pattern
+from iac_agent.planner.lexicon import ALL, KIND_PATTERN, NUMBERS, kind_of, singular, verb_pattern
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
@@ -103,6 +103,8 @@ def _require_whole(text: str, world: World) -> None:
         return
     if not kinds and not named:
         raise Unsettled(Refusal(f"{match['what']!r} is no resource of its own: I do not remove parts of one. Edit that by hand."))
+    if named and all(_is_part_of(r, match["owner"]) for r in named):
+        return
     types = set(kinds) or {r.type for r in named}
     whole = not types & _PARTS or (not kinds and bool(types & set(inv.MACHINES)))
     if whole and match["by"].lower() != "on":
@@ -112,6 +114,12 @@ def _require_whole(text: str, world: World) -> None:
                 "address."
             )
         )
+
+
+def _is_part_of(resource: Resource, owner: str) -> bool:
+    """Whether what a resource is taken out of is only where it lives: `app02 from prod`."""
+    word = re.sub(r"^(?:the |our )|\s+(?:environment|env|stack|module)$", "", owner.strip(), flags=re.IGNORECASE).lower()
+    return word in resource.instance.scope.module.path or word in {v.lower() for v in resource.tags.values()}
 
 
 class Remove:
@@ -248,6 +256,9 @@ class Remove:
             return machines_first[0]
         mentions = world.selector.names.mentions(text)
         named = {r.type for m in mentions for _, r in m.named}
+        numbered = [world.selector.names.index.get((singular(m.text.lower()),), {}) for m in mentions if m.plural]
+        if any(r.type in inv.MACHINES for held in numbered for r in held) and wish.has(r"\b(?:both|all|every|two|three|the)\b"):
+            return inv.MACHINES
         strong = {r.type for m in mentions for s, r in m.named if s >= 4}
         if strong and not strong & set(inv.MACHINES):
             return tuple(sorted(strong))

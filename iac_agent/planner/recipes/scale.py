@@ -203,7 +203,9 @@ def group_of(wish: Wish, world: World) -> list[list[Resource]] | None:
     text = _WORDS.sub(lambda m: " " * len(m[0]), wish.text)
     kinds = SCALE_SETS if wish.has(r"\bscale ?sets?\b|\bvmss\b(?![\s-]*subnet)") else (*MACHINES, *SCALE_SETS)
     mentions = world.selector.names.mentions(text)
-    meant = [r for m in mentions for r in world.selector.meant(m, kinds)]
+    by_name = [found for m in mentions if (found := world.selector.meant(m, kinds))]
+    agreed = [r for r in (by_name[0] if by_name else ()) if all(r in found for found in by_name)]
+    meant = (agreed if _ADD.search(wish.text) and not _LESS.search(wish.text) else []) or [r for found in by_name for r in found]
     if wish.has(BEHIND) and wish.has(r"\b(?:more|another|additional|extra)\b"):
         meant = members(world) or meant
     if not meant and wish.has(r"\binstances?\b|\bscale ?sets?\b|\bvmss\b"):
@@ -217,7 +219,7 @@ def group_of(wish: Wish, world: World) -> list[list[Resource]] | None:
     for resource in meant:
         groups.setdefault(_alike(resource), [])
     for resource in world.inventory.of_types(*kinds):
-        counted = not isinstance(resource.instance.index, str)
+        counted = not (resource.keys and isinstance(resource.keys[0], str))
         if _alike(resource) in groups and (counted or resource in meant):
             groups[_alike(resource)].append(resource)
     able = [

@@ -1,4 +1,5 @@
-"""Spot machines and back: priority, eviction policy, price cap. Azure sets the priority at creation only, so it replaces.
+"""Spot machines and back: priority, eviction policy, price cap. Azure sets the priority at creation only, so it replaces; the B series
+cannot be Spot.
 
 Source: https://learn.microsoft.com/azure/virtual-machines/spot-vms
 """
@@ -74,6 +75,9 @@ class Spot:
             self._to_spot(targets, wish, world)
 
     def _to_spot(self, targets: list[Resource], wish: Wish, world: World) -> None:
+        bursting = [t for t in targets if t.value("priority") != "Spot" and str(t.value("size") or t.value("sku")).startswith("Standard_B")]
+        if bursting:
+            raise Unsettled(Refusal(f"Azure has no Spot machines of the B series ({listed(bursting)}): resize first."))
         before = len(world.writer.edits)
         policy = "Delete" if wish.has(_DELETE) else "Deallocate" if wish.has(_DEALLOCATE) else ""
         fresh = make_spot(targets, world.writer, wish.price, policy)

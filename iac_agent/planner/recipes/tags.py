@@ -13,6 +13,7 @@ from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
 from iac_agent.planner.writing.maps import drop_key, put_keys, rename_key
+from iac_agent.planner.writing.removal import element_home
 from iac_agent.planner.writing.write import home_of
 
 _TAG = re.compile(r"\b(?:re|un)?tag(?:s|ged|ging)?\b", re.IGNORECASE)
@@ -36,6 +37,7 @@ _RENAMES = (
     re.compile(rf"\brename\b.*?(?:the\s+)?{_KEY}\s+tags?\b.*?\b(?:to|into|as)\s+[\"'`]?(?P<to>[\w.-]*\w)", re.IGNORECASE),
     re.compile(rf"\b(?:the\s+)?(?:tag\s+)?{_KEY}(?:\s+tag)?\s+should be (?:called|named)\s+[\"'`]?(?P<to>[\w.-]*\w)", re.IGNORECASE),
 )
+_WRONG = r"wrong|outdated|missing|incorrect|stale|old|obsolete|misspelt|a typo"
 _BROAD = re.compile(
     rf"^(?:[Aa]dd|[Pp]ut|[Ss]et)\s+(?=[a-z]*[A-Z-]|cost|owner|team|env){_KEY}\s+{_VALUE}\s+(?:on|to)\s+(?:everything|"
     r"all (?:the )?resources|every resource)"
@@ -45,6 +47,11 @@ _SETS = (
         rf"\b(?:owned|run|paid) by "
         rf"(?P<owner>{_VALUE.replace('double', 'd2').replace('single', 's2').replace('bare', 'b2')}).*\b(?P<key>owner) "
         rf"tag(?P<double>)?(?P<single>)?(?P<bare>)?",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        rf"\b(?:the\s+)?{_KEY}\s+tags?\s+(?:(?:of|on|for)\s+.+?\s+)?(?:is|was|are)\s+(?:{_WRONG})\b[,;]?\s*(?:it\s+|and\s+)?"
+        rf"(?:should (?:be|say|read)|must be)\s+{_VALUE}",
         re.IGNORECASE,
     ),
     re.compile(rf"\btags?\s+{_KEY}\s+(?:of .+? |on .+? )?(?:to|as|with value|is|should be|becomes)\s+{_VALUE}", re.IGNORECASE),
@@ -134,7 +141,7 @@ class Tags:
     def _rename(self, wish: Wish, world: World, match: re.Match[str]) -> None:
         key, to = _known_key(match["key"], world) or match["key"], match["to"]
         spans = [re.compile(rf"\b{re.escape(match['key'])}\b"), re.compile(rf"\b{re.escape(to)}\b"), re.compile(r"\brename\b|\bto\b")]
-        targets = [t for t in self._targets(wish, world, spans, [key]) if key in t.tags]
+        targets = [t for t in _with_call(self._targets(wish, world, spans, [key]), wish, world) if key in t.tags]
         if not targets:
             raise Unsettled(Refusal(f"Nothing meant here has a tag {key}."))
         rename_key(world.writer, targets, "tags", key, to)
@@ -145,7 +152,7 @@ class Tags:
 
     def _remove(self, wish: Wish, world: World, keys: list[str]) -> None:
         spans = [re.compile(rf"\b{re.escape(k)}\b", re.IGNORECASE) for k in keys] + [re.compile(_REMOVE, re.IGNORECASE)]
-        targets = [t for t in self._targets(wish, world, spans, keys) if set(keys) & set(t.tags)]
+        targets = [t for t in _with_call(self._targets(wish, world, spans, keys), wish, world) if set(keys) & set(t.tags)]
         if not targets:
             raise Unsettled(Refusal(f"Nothing meant here has a tag {', '.join(keys)}."))
         for key in keys:
@@ -183,13 +190,14 @@ def _own_pairs(wish: Wish, world: World) -> dict[str, str]:
 
 
 def _with_call(targets: list[Resource], wish: Wish, world: World) -> list[Resource]:
-    """The targets, and what one module call makes beside a single machine where its tags are written for all of that at the call."""
+    """The targets, and what a module call or an element makes beside its one machine where tags are written for all of that there."""
     found = list(targets)
     for target in targets if not wish.has(r"\b(?:only|just)\b") else ():
-        scope = target.instance.scope
-        mates = [r for r in world.inventory.resources if r.instance.scope is scope]
+        scope, home = target.instance.scope, element_home(target)
+        same_call = [r for r in world.inventory.resources if r.instance.scope is scope] if scope.prefix else []
+        mates = same_call or [r for r in world.inventory.resources if home is not None and element_home(r) == home]
         held = target.instance.value(("tags",))
-        if held is None or not scope.prefix or sum(r.type in MACHINES for r in mates) != 1 or target.type not in MACHINES:
+        if held is None or sum(r.type in MACHINES for r in mates) != 1 or target.type not in MACHINES:
             continue
         known = {r.address for r in mates}
         for part in held.parts or (held,):
@@ -237,7 +245,8 @@ def _spoken(text: str, world: World) -> tuple[str, str, tuple[str, str]] | None:
     """`the cost center is 0815 now`, `set backup to weekly`: a tag key that exists here, a value, and the words for both."""
     for key in _keys(world):
         match = re.search(
-            rf"(?<![\w-])(?P<key>{_spaced(key)}(?:\s+tags?)?)(?:\s+(?:of|on|for)\s+[\w\s-]+?)?\s+(?:is(?: now)?|to|are|should be|"
+            rf"(?<![\w-])(?P<key>{_spaced(key)}(?:\s+tags?)?)(?:\s+(?:of|on|for)\s+[\w\s-]+?)?\s+(?:"
+            rf"(?:is|was) (?:{_WRONG})\b[,;]?\s*(?:it |and )?(?:should be|should say|should read|must be)|is(?: now)?|to|are|should be|"
             rf"should say|"
             rf"should read|becomes|changes to|goes to|now reads|=|->)\s+(?:now\s+)?[\"']?(?P<value>[\w.@/+-]*\w)",
             text,
@@ -245,7 +254,7 @@ def _spoken(text: str, world: World) -> tuple[str, str, tuple[str, str]] | None:
         )
         if (
             match
-            and not re.fullmatch(r"standard_\w+|[a-z]\d+\w*_v\d|be|the|a|an|on|not", match["value"], re.IGNORECASE)
+            and not re.fullmatch(rf"standard_\w+|[a-z]\d+\w*_v\d|be|the|a|an|on|not|{_WRONG}", match["value"], re.IGNORECASE)
             and key.lower() not in ("name", "role", "vm", "app")
         ):
             return key, match["value"], (match["key"], match["value"])

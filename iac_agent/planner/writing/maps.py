@@ -8,6 +8,8 @@ from typing import Any
 from iac_agent.hcl import edits as e
 from iac_agent.hcl.address import parse_path
 from iac_agent.hcl.document import literal
+from iac_agent.hcl.expressions import operands
+from iac_agent.hcl.paths import node_at
 from iac_agent.hcl.value import Place, Value
 from iac_agent.planner.inventory import Resource
 from iac_agent.planner.writing.levels import Level, below, levels_of, own_keys
@@ -60,6 +62,9 @@ def _extend(writer: Writer, target: Resource, targets: list[Resource], path: str
             if _put_field_of_type(writer, target, targets, place, {**part.plain(), **entries}):
                 return
             continue
+        own_text = place.address == target.block_address and target.instance.index is not None
+        if own_text and _put_own_field(writer, target, targets, path, entries):
+            return
         if place.editable and writer.inventory.users.exclusive(place, instances, path):
             for key, text in entries.items():
                 writer.add(e.PutKey(place.address, place.path, key, literal(text)))
@@ -83,6 +88,14 @@ def _put_field_of_type(writer: Writer, target: Resource, targets: list[Resource]
     level = next((x for x in reversed(levels_of(target.instance)) if isinstance(x.key, str)), None)
     name = next((str(s) for s in reversed(parse_path(place.path)) if not str(s).startswith("@")), "")
     return level is not None and writer.put_field(target, targets, level, f"each.value.{name}", value)
+
+
+def _put_own_field(writer: Writer, target: Resource, targets: list[Resource], path: str, entries: dict[str, str]) -> bool:
+    """The map that an operand of the block's expression reads from the target's element (`try(each.value.tags, {})`), not there yet."""
+    level = levels_of(target.instance)[-1]
+    node = node_at(target.block, parse_path(path))
+    sources = [target.block.document.text(n) for n in operands(node)] if node is not None else []
+    return any(writer.put_field(target, targets, level, source, entries) for source in sources)
 
 
 def _set_later(value: Value, part: Value, key: str) -> bool:

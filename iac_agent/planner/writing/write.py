@@ -145,10 +145,15 @@ class Writer:
         instances = [t.instance for t in targets]
         for place in reversed(condition.via):
             names = {n for _, n in self.inventory.users.of(place)}
-            if place.editable and not condition.why and self.inventory.users.exclusive(place, instances, *names):
+            ours = not is_type_default(place) or set(self.inventory.siblings(target)) <= set(targets)
+            if ours and place.editable and not condition.why and self.inventory.users.exclusive(place, instances, *names):
                 self.write_at(place, not condition.data)
                 return True
-        return self.put_field(target, targets, levels_of(target.instance)[-1], source, not condition.data)
+        if self.put_field(target, targets, levels_of(target.instance)[-1], source, not condition.data):
+            return True
+        alone = [r for r in self.inventory.siblings(target) if r.instance.scope is target.instance.scope] == [target]
+        named = re.fullmatch(r"var\.[\w-]+", source.strip())
+        return bool(named and alone and target.instance.scope.prefix) and self.give(target, source.strip(), not condition.data)
 
     def put_field(self, target: Resource, targets: list[Resource], level: Level, source: str, value: Any) -> bool:
         """Set the field of the target's own for_each element that `source` reads before anything else."""
@@ -156,7 +161,8 @@ class Writer:
         if match is None or not isinstance(level.key, str):
             return False
         home = self._element_of(target, level)
-        reached = {r for r in below(self.inventory, level, target) if key_at(r, level) == key_at(target, level)}
+        alike = [r for r in below(self.inventory, level, target) if key_at(r, level) == key_at(target, level)]
+        reached = {r for r in alike if self._element_of(r, level) == home}
         if home is None or not reached <= set(targets):
             return False
         self.add(e.PutKey(home.address, home.path, next(g for g in match.groups() if g), literal(value)))
@@ -167,7 +173,7 @@ class Writer:
         name = str(parse_path(path)[0])
         instances = [t.instance for t in targets]
         for place in reversed(value.via):
-            shared = is_type_default(place) or self._is_default_of_many(place)
+            shared = is_type_default(place) or self._is_default_of_many(place) or _is_in_block(place, targets[0])
             for_all = not shared or set(self.inventory.siblings(targets[0])) <= set(targets)
             usable = place.editable and "@template" not in place.path and for_all
             if usable and self.inventory.users.exclusive(place, instances, name):
@@ -396,6 +402,11 @@ def home_of(value: Value) -> Place | None:
     if place is None or value.why:
         return None
     return place
+
+
+def _is_in_block(place: Place, resource: Resource) -> bool:
+    """Whether it is a literal in the expressions of a repeated block: a fallback that instances without a value of their own get."""
+    return resource.instance.index is not None and place.address == resource.block_address and ".@" in place.path
 
 
 def is_type_default(place: Place) -> bool:
