@@ -208,11 +208,34 @@ def _thousand(folder: Path) -> Context:
     return Context(RootModule(folder), State(), 5)
 
 
-def bench_planner(base: Path) -> None:
-    context = _thousand(base / "thousand")
-    for request in ("resize vm-app-17 to Standard_D4s_v5", "tag vm-app-200 with owner=sre", "make vm-app-3 spot"):
+def _keyed(folder: Path) -> Context:
+    """A root module of 1,000 resources that are made from 498 elements of one map in tfvars."""
+    folder.mkdir()
+    (folder / "main.tf").write_text(
+        'variable "vms" {\n  type = map(object({ size = string, subnet = string }))\n}\n'
+        'resource "azurerm_subnet" "s" {\n  for_each = toset(["app", "db"])\n  name = "snet-${each.key}"\n}\n'
+        'resource "azurerm_network_interface" "vm" {\n  for_each = var.vms\n  name = "nic-${each.key}"\n  ip_configuration {\n'
+        "    subnet_id = azurerm_subnet.s[each.value.subnet].id\n  }\n}\n"
+        'resource "azurerm_linux_virtual_machine" "vm" {\n  for_each = var.vms\n  name = "vm-${each.key}"\n  size = each.value.size\n'
+        "  network_interface_ids = [azurerm_network_interface.vm[each.key].id]\n}\n"
+    )
+    rows = "".join(f'  web-{i} = {{ size = "Standard_D2s_v5", subnet = "{"app" if i % 2 else "db"}" }}\n' for i in range(498))
+    (folder / "terraform.tfvars").write_text(f"vms = {{\n{rows}}}\n")
+    return Context(RootModule(folder), State(), 5)
 
-        def answer(request: str = request) -> float:
+
+def bench_planner(base: Path) -> None:
+    flat, keyed = _thousand(base / "thousand"), _keyed(base / "keyed")
+    for context, request in (
+        (flat, "resize vm-app-17 to Standard_D4s_v5"),
+        (flat, "tag vm-app-200 with owner=sre"),
+        (flat, "make vm-app-3 spot"),
+        (keyed, "resize web-17 to Standard_D4s_v5"),
+        (keyed, "create a linux vm called zeta in the app subnet"),
+        (keyed, "remove web-17"),
+    ):
+
+        def answer(request: str = request, context: Context = context) -> float:
             started = time.perf_counter()
             assert isinstance(BuiltinPlanner().plan(request, context), ChangeSet)
             return time.perf_counter() - started

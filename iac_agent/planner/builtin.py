@@ -85,9 +85,11 @@ class BuiltinPlanner:
     def _left(self, request: str, claimed: list[tuple[Recipe, Wish]], world: World) -> str:
         """A part that names something, that nobody claims, and that does not merely explain what comes next."""
         for wish in wishes(request):
+            if re.match(r"(?:more|less|fewer|better|bigger)\b", wish.text, re.IGNORECASE) and self._who(wish, world) is None:
+                return wish.text
             if any(wish.text in w.text for _, w in claimed) or not world.selector.names.mentions(wish.text):
                 continue
-            if starts_anew(wish.text) or re.search(r"\b(?:want|need|should|must|add)\b", wish.text, re.IGNORECASE):
+            if starts_anew(wish.text) or re.search(r"\b(?:want|need|should|must|add|more|less|fewer)\b", wish.text, re.IGNORECASE):
                 return wish.text
         return ""
 

@@ -33,7 +33,7 @@ _COMMON = frozenset(
     winter admins admin office vpn team teams customers people everyone users clients colleagues guys outside inside cents gigs gig ram
     memory cap pricing plain normal regular empty full poor able fact case order kind sort bit lot couple pair half rest minimum maximum
     beginning start middle top bottom following usual default scratch by cpu cpus scrape talk complete single kind kinds sized
-    demand tb gb gib tib lun ip ips az id
+    demand pay go goes tb gb gib tib lun ip ips az id
     """
     )
 )
@@ -72,9 +72,16 @@ def _asked(wish: Wish) -> Iterator[tuple[str, str]]:
 def _strange(wish: Wish, written: str, world: World) -> str:
     """A word where a name should be that is none here: `print` of `the print servers`, where there are other servers."""
     known = [(m.start, m.end) for m in world.selector.names.mentions(wish.text)]
+    tagged = {value.lower() for r in world.inventory.resources for value in r.tags.values()}
     for match in _WORD.finditer(wish.text):
         word = match[0].lower()
-        if word in written or word in _COMMON or is_ordinary(word) or any(a < match.end() and match.start() < b for a, b in known):
+        if (
+            word in written
+            or word in tagged
+            or word in _COMMON
+            or is_ordinary(word)
+            or any(a < match.end() and match.start() < b for a, b in known)
+        ):
             continue
         before, after = wish.text[: match.start()], wish.text[match.end() :]
         previous = re.search(r"([\w'-]+)\s+$", before)

@@ -141,6 +141,8 @@ class Names:
             key = tuple(w.text for w in span)
             for variant, plural in _variants(key):
                 held = self.index.get(variant)
+                if held and length == 1 and (one := self.index.get((singular(key[0]),))) and variant == key:
+                    held = {**one, **held}
                 if held:
                     start, end = span[0].start, span[-1].end
                     alone = not re.match(r"[\w.-]", text[end : end + 1]) and not re.search(r"[\w.-]$", text[:start])

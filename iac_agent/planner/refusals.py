@@ -66,7 +66,8 @@ _HARMFUL = (
     (r"\b(?:22|3389|ssh|rdp)\b.*\bfrom \*", "Administration ports are not opened to the Internet."),
 )
 _RUN_TIME = (
-    r"^(?:please )?\b(?:restart|reboot|power[- ]?(?:off|on|cycle)|redeploy|start|stop|shut ?down|deallocate|hibernate|"
+    r"^(?:please )?\b(?:restart|reboot|power[- ]?(?:off|on|cycle)|redeploy|start|stop(?! letting| allowing)|shut ?down|deallocate|"
+    r"hibernate|"
     r"reimage|run (?:a )?(?:command|script))\b(?!.*\b(?:using|being|spot|paying|diag\w*|logging)\b)|\b(?:restart|reboot|"
     r"power[- ]cycle|deallocate)\b|"
     r"\b(?:how (?:much|many|long|is|are|busy|full)|what(?:'s| is| are|s)|which|who|when|why|where|is|are|does|did|has|"

@@ -89,7 +89,10 @@ class Selector:
                 return strange
             return self._one_or_ask(self._ordinal(text, pool), many, without, named=len(pool) < len(candidates))
         found, unclear = self._combine(text, groups, pool)
-        found = self._ordinal(text, found)
+        found = self._data_disk(text, self._ordinal(text, found))
+        every = lexicon.ALL.search(text) or _COUNTED.search(text)
+        if not every and 0 < len(self._called_data(found)) < len(found) and re.search(r"\bdata (?:disks|drives)\b", text, re.IGNORECASE):
+            return self.ask(found, "Those that are called data, or all data disks?")
         if not found:
             return self.ask(pool or candidates, "Nothing here fits that.")
         if not many and len({r.type for r in found}) > 1 and not self._said_kind(text):
@@ -227,6 +230,21 @@ class Selector:
             position = lexicon.ORDINALS[match[1].lower()]
             return [found[position]] if position < len(found) else []
         return found
+
+    @staticmethod
+    def _data_disk(text: str, found: list[Resource]) -> list[Resource]:
+        """`the data disk` of several disks of one machine: the one that is called data."""
+        if len(found) < 2 or not re.search(r"\bdata (?:disk|drive)\b", text, re.IGNORECASE):
+            return found
+        called = Selector._called_data(found)
+        return called if len(called) == 1 else found
+
+    @staticmethod
+    def _called_data(found: list[Resource]) -> list[Resource]:
+        """The disks whose key calls them data, where all of these are disks."""
+        if any(r.type != inv.DISK for r in found):
+            return []
+        return [r for r in found if r.keys and words(str(r.keys[0]))[-1].text == "data"]
 
     def _unknown(self, text: str, groups: list[tuple[list[Resource], Mention]]) -> Question | None:
         """A word that looks like a name and is none here; with the names that come close."""

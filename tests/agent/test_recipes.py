@@ -1,4 +1,4 @@
-"""Recipes applied for real, in five styles: a second plan is empty, and an azure-mgmt client sees the change."""
+"""Recipes applied for real, in six styles: a second plan is empty, and an azure-mgmt client sees the change."""
 
 from __future__ import annotations
 
@@ -40,6 +40,14 @@ class Live:
         rules = self.network.network_security_groups.get(self.group, nsg).security_rules
         return {r.destination_port_range: r.source_address_prefix for r in rules}
 
+    def kind(self, disk: str) -> Any:
+        return self.disk(disk).sku.name
+
+    def public(self, name: str) -> bool:
+        """Whether a machine has a public address."""
+        nic = self.network.network_interfaces.get(self.group, self.vm(name).network_profile.network_interfaces[0].id.rsplit("/", 1)[-1])
+        return any(c.public_ip_address is not None for c in nic.ip_configurations)
+
     def gone(self, name: str) -> bool:
         try:
             self.vm(name)
@@ -65,6 +73,8 @@ FLAT: list[Step] = [
     ("detach the wal disk from db", lambda z: len(z.vm("vm-orders-db").storage_profile.data_disks) == 1),
     ("rename azurerm_linux_virtual_machine.jump to bastion in the code", lambda z: not z.gone("vm-orders-jump")),
     ("delete vm-orders-reports but keep its disk", lambda z: z.gone("vm-orders-reports")),
+    ("give vm-orders-db a public ip", lambda z: z.public("vm-orders-db")),
+    ("make db's data disk standard ssd", lambda z: z.kind("disk-orders-db-data") == "StandardSSD_LRS"),
 ]
 FOREACH: list[Step] = [
     ("resize vm-orders-web to Standard_D4s_v5", lambda z: z.vm("vm-orders-web").hardware_profile.vm_size == "Standard_D4s_v5"),
@@ -77,7 +87,9 @@ FOREACH: list[Step] = [
     ("make vm-orders-web spot", lambda z: z.vm("vm-orders-web").priority == "Spot"),
     ("add a worker called w3", lambda z: any(n.endswith("w3") for n in z.names())),
     ("detach the log disk from db", lambda z: len(z.vm("vm-orders-db").storage_profile.data_disks) == 1),
-    ("kill the api vm", lambda z: z.gone("vm-orders-api")),
+    ("give api a public ip", lambda z: z.public("vm-orders-api")),
+    ("make db's data disk standard ssd", lambda z: z.kind("disk-orders-db-data") == "StandardSSD_LRS"),
+    ("kill the api vm but keep its disk", lambda z: z.gone("vm-orders-api")),
     ("create a linux vm called cache in the data subnet with a 32 GB ssd", lambda z: z.disks("vm-orders-cache") == [32]),
     ("two spot vms named batch in snet-backend and tag them owner=ml", lambda z: z.vm("vm-orders-batch-2").tags["owner"] == "ml"),
 ]
@@ -86,6 +98,7 @@ YAML: list[Step] = [
     ("another report machine", lambda z: z.size("vm-media-report-2") == "Standard_D4s_v5"),
     ("put cost=42 on vm-media-report-2", lambda z: z.vm("vm-media-report-2").tags["cost"] == "42"),
     ("attach a 64 GB ssd to report-1", lambda z: z.disks("vm-media-report-1") == [64]),
+    ("make the db-wal disk standard ssd", lambda z: z.kind("disk-media-db-wal") == "StandardSSD_LRS"),
     ("delete vm-media-report-2", lambda z: z.gone("vm-media-report-2")),
 ]
 MODULES: list[Step] = [
@@ -94,6 +107,16 @@ MODULES: list[Step] = [
     ("create two linux vms named edge behind the load balancer", lambda z: {"vm-acme-edge-1", "vm-acme-edge-2"} <= z.names()),
     ("resize vm-acme-edge-2 to Standard_D4s_v5", lambda z: z.size("vm-acme-edge-2") == "Standard_D4s_v5"),
     ("put owner=ops on vm-acme-cache", lambda z: z.vm("vm-acme-cache").tags["owner"] == "ops"),
+]
+CALLS: list[Step] = [
+    ("the ledger machine needs a public ip", lambda z: z.public("ord-ldg-01")),
+    ("switch the report's data disk to standard ssd", lambda z: z.kind("ord-report-data") == "StandardSSD_LRS"),
+    ("I need a second reporting box just like the first one", lambda z: z.disks("ord-report-2") == [256]),
+    ("create a vm ord-rpt-02 like the ledger but with 4 cores and a 1 TB disk", lambda z: z.disks("ord-rpt-02") == [1024]),
+    ("drop ord-wrk-gamma and its disk", lambda z: z.gone("ord-wrk-gamma")),
+    ("remove search with its disks", lambda z: z.gone("vm-search")),
+    ("ssh on the mgmt nsg should only be reachable from 10.8.0.0/16", lambda z: "22" in z.ports("nsg-mgmt")),
+    ("attach a 64 GB disk to ord-report-2", lambda z: z.disks("ord-report-2") == [256, 64]),
 ]
 COUNTED: list[Step] = [
     ("resize vm-worker-1 to Standard_F8s_v2", lambda z: z.vm("vm-worker-1").hardware_profile.vm_size == "Standard_F8s_v2"),
@@ -110,7 +133,7 @@ COUNTED: list[Step] = [
 
 @pytest.mark.timeout(560)
 @pytest.mark.parametrize(
-    ("style", "steps"), [("flat", FLAT), ("foreach", FOREACH), ("counted", COUNTED), ("yaml", YAML), ("modules", MODULES)]
+    ("style", "steps"), [("flat", FLAT), ("foreach", FOREACH), ("counted", COUNTED), ("yaml", YAML), ("modules", MODULES), ("calls", CALLS)]
 )
 def test_applied_and_seen(sandbox: Sandbox, style: str, steps: list[Step]) -> None:
     sandbox.copy(ROOT / "fixtures" / "requests" / style)

@@ -36,7 +36,7 @@ _AFTER = re.compile(
     r"\b(?:add|create|new|launch|spin up|need|deploy|provision|want)\s+(?:an?\s+|the\s+)?"
     r"(?:(?:new|small|big|large|linux|ubuntu|windows|debian|spot|extra)\s+)*(?:(?:vm|machine|server|box|host)\s+"
     r"['\"]?(?P<names>(?!called\b|named\b|in\b|with\b|to\b|on\b|for\b|like\b|behind\b|and\b|of\b)[a-z][\w-]*)['\"]?"
-    r"(?=\s+(?:to|in|on|with|behind|like)\b|\s*,|\s*$)|(?P<bare>[a-z][a-z-]*\d+)(?=\s*,|\s+(?:like|same|in|on|to|next)\b))",
+    r"(?=\s+(?:to|in|on|with|behind|like)\b|\s*,|\s*$)|(?P<bare>[a-z][a-z-]*\d+|[a-z]\w*-[\w-]*\w)(?=\s*,|\s+(?:like|same|in|on|to|next)\b))",
     re.IGNORECASE,
 )
 _BARE = re.compile(r"\b(?:vm|machine|server|box|host)\s+(?P<names>[a-z][a-z-]*\d+)\b", re.IGNORECASE)

@@ -51,14 +51,18 @@ class AttachDisk:
     examples: tuple[str, ...] = ("attach a 256 GB premium disk to vm-web", "give every vm a 1 TB hdd", "stick another disk on db")
 
     def claims(self, wish: Wish, world: World) -> bool:
+        if wish.has(r"^\W*(?:drop|remove|delete|detach|get rid of|take (?:away|off|out)|unhook|lose)\b"):
+            return False
         if wish.has(r"\bscratch space\b") and wish.amounts:
+            return True
+        if _named_disk(wish, world):
             return True
         return (wish.has(DISKS) and wish.has(NEW)) or (bool(wish.amounts) and wish.has(r"\b(?:ssd|hdd|premium)\b") and not wish.cores)
 
     def plan(self, wish: Wish, world: World) -> None:
         if self._existing(wish, world):
             return
-        text = _CALLED.sub(" ", _PURPOSE.sub(" ", wish.text))
+        text = _CALLED.sub(" ", _PURPOSE.sub(" ", re.sub(r"\b(?:just )?like (?:the )?[\w-]+(?:\s+has)?\b", " ", wish.text)))
         machines = list(world.choose(wish, MACHINES, _WORDS.sub(lambda m: " " * len(m[0]), text)))
         size = wish.amounts[0].gigabytes if wish.amounts else _DEFAULT_GB
         kind = next((k for p, k in _KINDS if wish.has(rf"\b(?:{p})\b")), "")
@@ -100,7 +104,8 @@ class AttachDisk:
             if re.search(r"\bthe\s+(?:\w+\s+)?$", wish.text[: m.start], re.IGNORECASE)
             and re.match(r"\s*(?:data )?disk\b", wish.text[m.end :], re.IGNORECASE)
         ]
-        mentioned = [r for m in known for s, r in m.named if r.type == DISK and (s >= 4 or m in definite)]
+        by_name = 3 if _named_disk(wish, world) else 4
+        mentioned = [r for m in known for s, r in m.named if r.type == DISK and (s >= by_name or m in definite)]
         if (
             mentioned
             and not wish.amounts
@@ -398,6 +403,14 @@ class AttachDisk:
         """The kind of disk this machine has already, else standard SSD."""
         held = [d.value("storage_account_type") for d in world.inventory.disks_of(machine)]
         return str(held[-1]) if held and isinstance(held[-1], str) else "StandardSSD_LRS"
+
+
+def _named_disk(wish: Wish, world: World) -> bool:
+    """Whether a disk that is there is to be attached, by its name alone: `attach db-wal to web-1`."""
+    another = r"\b(?:an?|another|new|extra|second|third)\s+(?:[\w.]+\s+){0,6}?(?:disks?|drives?|volumes?)\b"
+    if not wish.has(r"\battach(?:ed)?\b.*\bto\b") or wish.amounts or wish.has(rf"\btags?\b|\bnot\b|n't\b|\bno longer\b|{another}"):
+        return False
+    return any(r.type == DISK and s >= 3 for m in world.selector.names.mentions(wish.text) for s, r in m.named)
 
 
 def _how_many(text: str) -> int:

@@ -13,7 +13,7 @@ from iac_agent.planner.writing.removal import remove
 _OFF = (
     r"\b(?:detach|unhook|unplug|unmount|disconnect|unattach|eject|yank|release)\b|\bpull\b.*\b(?:off|out|from)\b|"
     r"\btake\b.*\b(?:off|from|out of)\b|"
-    r"\b(?:remove|drop)\b.*\battachments?\b"
+    r"\b(?:remove|drop)\b.*\battachments?\b|\b(?:not|no longer) (?:be )?attached\b"
 )
 _WORDS = re.compile(r"\b(?:detach|unhook|unplug|unmount|disconnect|eject|yank|release|pull|take|off|from|out|keep\b.*)\b", re.IGNORECASE)
 

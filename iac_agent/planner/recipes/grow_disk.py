@@ -15,8 +15,8 @@ from iac_agent.planner.world import World, listed
 OS_DISK = r"\b(?:os|root|system|boot)[\s-]*(?:disks?|drives?|volumes?)\b"
 DISKS = r"\b(?:disk|scratch|drive) space\b|\b(?:disks?|drives?|volumes?)\b|\bdisk-\w+"
 NEW = (
-    r"\b(?:attach|hook|mount|plug|stick|slap|bolt|hang)\b|\b(?:a|an|another|one more|new|extra|additional|second|"
-    r"third)\s+(?:[\w.]+\s+){0,6}?(?:disks?|drives?|volumes?)\b(?! size)|"
+    r"\b(?:attach|hook|mount|plug|stick|slap|bolt|hang)\b|(?:\b(?:a|an|another|one more|new|extra|additional)|"
+    r"(?<!the )\b(?:second|third))\s+(?:[\w.]+\s+){0,6}?(?:disks?|drives?|volumes?)\b(?! size)|"
     r"\b(?:disks?|drives?)\s+each\b|\b\d+\s*-?(?:gb|gib|tb|gigs?)\s+(?:(?!to\b|of\b|on\b|for\b)[\w.-]+\s+){0,4}?(?:disks?|"
     r"drives?|ssds?|hdds?)\b"
 )

@@ -67,6 +67,8 @@ class Port:
     examples: tuple[str, ...] = ("open port 443 on nsg-web", "restrict ssh on nsg-web to 10.0.0.0/8", "close rdp on nsg-web")
 
     def claims(self, wish: Wish, world: World) -> bool:
+        if wish.has(r"\b(?:memory|ram|cores?|cpus?)\b"):
+            return False
         if wish.has(r"\b(?:load balancer|balancer|lb)\b") and wish.has(r"\b(?:vms?|machines?|servers?|nodes?|rule|rules)\b"):
             return False
         if _named_rules(wish, world) and (wish.cidrs or wish.has(_CLOSE)) and not _ports(wish):
@@ -439,7 +441,7 @@ def _named_rules(wish: Wish, world: World) -> list[Rule]:
     """The rules that a wish names: `the kube api` for kube-api."""
     text = re.sub(r"[\s_-]+", " ", wish.text.lower())
     found = [r for g in world.inventory.of_types(NSG) for r in rules_of(g, world)]
-    return [r for r in found if re.search(rf"(?<!\w){re.escape(_plain(r.text('name')))}(?!\w)", text) and len(r.text("name")) > 4]
+    return [r for r in found if re.search(rf"(?<!\w){re.escape(_plain(r.text('name')))}(?!\w)", text) and len(r.text("name")) > 3]
 
 
 def _with_prefix(wish: Wish, world: World) -> Wish:

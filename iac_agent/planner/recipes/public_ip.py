@@ -12,6 +12,7 @@ from iac_agent.planner.inventory import MACHINES, NIC, PUBLIC_IP, Resource
 from iac_agent.planner.protocol import Refusal, Unsettled
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
+from iac_agent.planner.writing.removal import condition_field, element_home
 from iac_agent.planner.writing.style import add_resource, file_of, label_for, name_source, own_source, tags_source
 from iac_agent.planner.writing.switches import switch
 
@@ -48,7 +49,7 @@ class PublicIp:
             if world.inventory.refers_to(nic, PUBLIC_IP):
                 raise Unsettled(Refusal(f"{machine.address} has a public address already."))
             world.touch([nic])
-            if not switch(nic, _PATH, True, world.writer):
+            if not (switch(nic, _PATH, True, world.writer) or self._let_through(nic, world)):
                 self._write(machine, nic, world)
         world.touch(world.advance())
         without = [m for m in targets if not _addresses(world.inventory.by_address[m.address], world)]
@@ -58,6 +59,16 @@ class PublicIp:
         world.notes.append(
             "A public address makes a machine reachable from the Internet as far as its network security group lets traffic in."
         )
+
+    @staticmethod
+    def _let_through(nic: Resource, world: World) -> bool:
+        """Turn on the field of the interface's element that addresses are made for: `{ for k, v in var.nics : k => v if v.public }`."""
+        home = element_home(nic)
+        field = next((f for p in world.inventory.of_types(PUBLIC_IP) if (f := condition_field(p))), "")
+        if home is None or not field:
+            return False
+        world.writer.add(e.PutKey(home.address, home.path, field, "true"))
+        return True
 
     @staticmethod
     def _write(machine: Resource, nic: Resource, world: World) -> None:

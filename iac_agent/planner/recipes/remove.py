@@ -11,7 +11,7 @@ from iac_agent.hcl.address import parse_path
 from iac_agent.hcl.paths import source_at
 from iac_agent.planner import inventory as inv
 from iac_agent.planner.inventory import Resource
-from iac_agent.planner.lexicon import ALL, KIND_PATTERN, NUMBERS, kind_of, singular, verb_pattern
+from iac_agent.planner.lexicon import ALL, KIND_PATTERN, NUMBERS, kind_of, verb_pattern
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
@@ -55,11 +55,11 @@ _STAYING = re.compile(
     r"remain|survive)s?\b.*$",
     re.IGNORECASE,
 )
-_AWAY = r"\b(?:throw|toss|chuck|take|tear|kick|get)\b.*\b(?:away|out|down|rid)\b|\bcan go\b|\bgoes\b|\bgo away\b"
+_AWAY = r"\b(?:throw|toss|chuck|take|tear|kick|get)\b.*\b(?:away|out|down|rid|off)\b|\bcan go\b|\bgoes\b|\bgo away\b"
 _EVERYTHING = r"\b(?:everything|all)\b(?:\s+(?:it|they|that|she|he)|\s*$)"
 _KEEP = re.compile(
-    r"[,;]?\s*(?:but|and)?\s*\b(?:keep|leave|without deleting|preserve|not the|save its|hold on to|spare its|don'?t (?:delete|touch|"
-    r"lose|remove))\b(?P<rest>.*)$",
+    r"[,;]?\s*(?:but|and)?\s*\b(?:keep|leave|without deleting|preserve|not the|save its|hold on to|hang on to|retain|spare its|"
+    r"don'?t (?:delete|touch|lose|remove))\b(?P<rest>.*)$",
     re.IGNORECASE,
 )
 _VERB = verb_pattern("remove")
@@ -128,7 +128,7 @@ class Remove:
     examples: tuple[str, ...] = ("delete vm-web but keep its disk", "remove vm-web together with its nic", "throw away the storage account")
 
     def claims(self, wish: Wish, world: World) -> bool:
-        if wish.has(r"\btags?\b|\b(?:price|cap|bid)\b"):
+        if wish.has(r"\btags?\b|\b(?:price|cap|bid)\b|\b(?:sizes?|steps?|notch\w*) down\b"):
             return False
         return (
             _VERB.search(wish.text) is not None
@@ -149,7 +149,7 @@ class Remove:
         if extra:
             text = text[: extra.start()] + " "
         text = re.sub(
-            r"\bfor (?:good|ever)\b|\bcompletely\b|\bentirely\b|\b(?:throw|toss|take|tear)\b|\b(?:away|out|can go|nobody uses)\b",
+            r"\bfor (?:good|ever)\b|\bcompletely\b|\bentirely\b|\b(?:throw|toss|take|tear)\b|\b(?:away|out|off|can go|nobody uses)\b",
             " ",
             _VERB.sub(" ", text),
         )
@@ -178,6 +178,13 @@ class Remove:
         self._require_nothing_else_lost(going, world)
         world.touch(going)
         world.say(f"Remove {listed(going)}.")
+        if any(r.type == inv.PUBLIC_IP and world.inventory.referred_by(r, inv.NIC) for r in going) and not any(
+            r.type == inv.NIC for r in going
+        ):
+            world.notes.append(
+                "Azure deletes an address only once its interface has let go of it, and Terraform deletes first: take it off the interface "
+                "(az network nic ip-config update --remove publicIPAddress) before the apply."
+            )
         kept = [d for t in targets for d in world.inventory.disks_of(t) if d not in going]
         if kept:
             world.notes.append(f"The data disks stay: {listed(kept)}.")
@@ -256,8 +263,7 @@ class Remove:
             return machines_first[0]
         mentions = world.selector.names.mentions(text)
         named = {r.type for m in mentions for _, r in m.named}
-        numbered = [world.selector.names.index.get((singular(m.text.lower()),), {}) for m in mentions if m.plural]
-        if any(r.type in inv.MACHINES for held in numbered for r in held) and wish.has(r"\b(?:both|all|every|two|three|the)\b"):
+        if any(m.plural and any(r.type in inv.MACHINES and s >= 2 for s, r in m.named) for m in mentions):
             return inv.MACHINES
         strong = {r.type for m in mentions for s, r in m.named if s >= 4}
         if strong and not strong & set(inv.MACHINES):
@@ -318,7 +324,7 @@ class Remove:
             if resource.type == inv.PUBLIC_IP:
                 loose = [u for u in users if u.type == inv.NIC]
                 for nic in loose:
-                    if "public_ip_address_id" in _config(nic) and "try(" not in nic.block.document.text(nic.block.node):
+                    if "public_ip_address_id" in _config(nic) and not _lets_go_itself(nic):
                         _let_go(nic, resource, going, world)
                         world.touch([nic])
                 users = [u for u in users if u not in loose]
@@ -332,6 +338,12 @@ def _decided(wish: Wish, world: World) -> Wish:
     said = [a for a in answers if a in (WITH_DISKS, _KEEPING)]
     world.context = replace(world.context, answer=";".join(a for a in answers if a not in said))
     return Wish(f"{wish.text} {said[0]}", wish.context) if said else wish
+
+
+def _lets_go_itself(nic: Resource) -> bool:
+    """Whether the interface's expression is null by itself when the address is gone: `one(azurerm_public_ip.this[*].id)`."""
+    source = source_at(nic.block, parse_path("ip_configuration.public_ip_address_id")) or ""
+    return re.search(r"\b(?:try|one|lookup|length)\(|\[\*\]", source) is not None
 
 
 def _let_go(nic: Resource, address: Resource, going: list[Resource], world: World) -> None:

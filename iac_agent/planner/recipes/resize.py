@@ -45,7 +45,7 @@ class Resize:
             return True
         if wish.has(r"\bdisks?\b|\bdrives?\b"):
             return False
-        if wish.has(r"\b(?:twice|half|double)(?: as many| the)? (?:number of )?(?:cores|v?cpus)\b"):
+        if wish.has(r"\b(?:twice|half|double)(?: as many| as much| the)? (?:number of )?(?:cores|v?cpus|memory|ram)\b"):
             return True
         return wish.has(r"\b(?:resize|upsize|downsize|beef)\b") or (wish.has(f"{_UP}|{_DOWN}") and wish.has(_STEP))
 
@@ -93,6 +93,8 @@ class Resize:
             return self._cores(target, present, wish.cores)
         if memory and wish.has(r"\b(?:memory|ram)\b"):
             return self._memory(target, present, float(memory[1]))
+        if wish.has(_TWICE) and wish.has(r"\b(?:memory|ram)\b"):
+            return self._memory(target, present, present.memory * 2)
         if wish.has(_TWICE):
             return self._cores(target, present, present.cores * 2)
         if wish.has(_HALF):

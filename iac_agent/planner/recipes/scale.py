@@ -70,6 +70,8 @@ class Scale:
             or (wish.price is not None and wish.has(r"cents|\$"))
         ):
             return False
+        if wish.size and wish.has(r"\bboth to\b"):
+            return False
         if _INSTANCES.search(wish.text) and group_of(wish, world):
             return True
         if wish.has(r"\bscale\b") and (wish.number is not None or wish.has(r"\b(?:out|in)\b")):

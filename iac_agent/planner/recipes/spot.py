@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 
+from iac_agent.hcl.edits import SetAttribute
 from iac_agent.planner.inventory import MACHINES, SCALE_SETS, Resource
 from iac_agent.planner.protocol import Refusal, Unsettled
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
+from iac_agent.planner.writing.switches import condition_of
 from iac_agent.planner.writing.write import Writer
 
 _SPOT = r"\bspots?\b|\blow[\s-]?priority\b|\bpre-?emptible\b|\bevict|\bbid price\b"
@@ -103,12 +105,22 @@ class Spot:
         world.notes.append(_LOST)
 
 
+def _follows(target: Resource) -> bool:
+    """Whether the eviction policy hangs on the very condition that makes the machine Spot."""
+    own, other = condition_of(target, "eviction_policy"), condition_of(target, "priority")
+    text = target.block.document.text
+    return own is not None and other is not None and text(own) == text(other)
+
+
 def make_spot(targets: list[Resource], writer: Writer, price: float | None, policy: str = "") -> list[Resource]:
     """Write priority, eviction policy (empty: as it is, or Deallocate) and cap (dollars an hour); returns those that were not Spot."""
     fresh = [t for t in targets if t.value("priority") != "Spot"]
     anchor = "sku" if targets[0].type in SCALE_SETS else "size"
     writer.set(fresh, "priority", "Spot", after=anchor)
-    policies = {t: policy or "Deallocate" for t in targets if policy or (t in fresh and t.value("eviction_policy") in (None, ""))}
+    overridden = {x.address for x in writer.edits if isinstance(x, SetAttribute) and x.path.startswith("priority")}
+    following = [t for t in fresh if _follows(t) and t.block_address not in overridden]
+    unset = [t for t in fresh if t.value("eviction_policy") in (None, "") and t not in following]
+    policies = {t: policy or "Deallocate" for t in targets if policy or t in unset}
     writer.set_each(dict(policies), "eviction_policy", after="priority")
     if price is not None:
         writer.set(targets, "max_bid_price", price, after="eviction_policy")

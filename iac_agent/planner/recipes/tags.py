@@ -18,8 +18,8 @@ from iac_agent.planner.writing.write import home_of
 
 _TAG = re.compile(r"\b(?:re|un)?tag(?:s|ged|ging)?\b", re.IGNORECASE)
 _REMOVE = (
-    r"\b(?:remove|delete|drop|unset|kick|strip|clear|get rid of|lose|untag|ditch|take|kill|no more|without|wipe|scrap|erase|"
-    r"purge|no longer need|(?:not|n't) need)\b"
+    r"\b(?:remove|delete|drop|unset|kick|strip|clear|get rid of|lose|untag|throw (?:out|away)|toss|ditch|take|kill|no more|without|"
+    r"wipe|scrap|erase|purge|no longer need|(?:not|n't) need)\b"
 )
 _EVERYTHING = re.compile(
     r"\b(?:everything|everywhere|all (?:the )?(?:resources|tags|things)|every (?:single )?(?:resource|thing)|all of (?:it|"
@@ -34,6 +34,7 @@ _RENAMES = (
         rf"\b(?:rename|change|call|turn)\b.*?\btag\s+(?:key\s+)?(?!(?:on|of|for|from|to)\b){_KEY}\b.*?\b(?:to|into|as)\s+[\"'`]?(?P<to>[\w.-]*\w)",
         re.IGNORECASE,
     ),
+    re.compile(rf"\brename\s+(?:the\s+)?{_KEY}\s+to\s+[\"'`]?(?P<to>[\w.-]*\w)\b.*\btags?\b", re.IGNORECASE),
     re.compile(rf"\brename\b.*?(?:the\s+)?{_KEY}\s+tags?\b.*?\b(?:to|into|as)\s+[\"'`]?(?P<to>[\w.-]*\w)", re.IGNORECASE),
     re.compile(rf"\b(?:the\s+)?(?:tag\s+)?{_KEY}(?:\s+tag)?\s+should be (?:called|named)\s+[\"'`]?(?P<to>[\w.-]*\w)", re.IGNORECASE),
 )
@@ -246,7 +247,8 @@ def _spoken(text: str, world: World) -> tuple[str, str, tuple[str, str]] | None:
     for key in _keys(world):
         match = re.search(
             rf"(?<![\w-])(?P<key>{_spaced(key)}(?:\s+tags?)?)(?:\s+(?:of|on|for)\s+[\w\s-]+?)?\s+(?:"
-            rf"(?:is|was) (?:{_WRONG})\b[,;]?\s*(?:it |and )?(?:should be|should say|should read|must be)|is(?: now)?|to|are|should be|"
+            rf"(?:is|was) (?:{_WRONG})\b[,;]?\s*(?:it |and )?(?:should be|should say|should read|must be)|from\s+[\w.@/+-]+\s+to|"
+            rf"is(?: now)?|to|are|should be|"
             rf"should say|"
             rf"should read|becomes|changes to|goes to|now reads|=|->)\s+(?:now\s+)?[\"']?(?P<value>[\w.@/+-]*\w)",
             text,

@@ -95,7 +95,7 @@ def _switched_off(world: World, together: list[Resource], going: list[Resource])
     if all(_counted_off(world, r, going) for r in together):
         return True
     homes = {r: element_home(r) for r in together}
-    field = _condition_field(together[0])
+    field = condition_field(together[0])
     whole = {r.block for r in going if all(s in going for s in world.inventory.siblings(r))} - {together[0].block}
     if any(r.block in whole for t in together for r in world.inventory.refers_to(t)):
         return False
@@ -123,7 +123,7 @@ def _count_of(resource: Resource) -> str:
     return resource.block.document.text(attribute.value) if attribute is not None else ""
 
 
-def _condition_field(resource: Resource) -> str:
+def condition_field(resource: Resource) -> str:
     """The boolean field of an element that its for_each asks for; empty when it asks for none."""
     attribute = resource.block.attributes.get("for_each")
     if attribute is None or not isinstance(resource.instance.index, str):

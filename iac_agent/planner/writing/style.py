@@ -126,6 +126,8 @@ def name_source(world: World, sibling: Resource | None, name: str, prefix: str) 
     own = str(sibling.instance.index if isinstance(sibling.instance.index, str) else sibling.label)
     if name.startswith(prefix):
         return f'"{name}"'
+    lead = sibling.azure_name.rpartition(own)[0]
+    name = name.removeprefix(lead) if lead and "$" not in name else name
     if text.startswith('"') and (head := re.match(r'"(.*?)\$\{(?:each\.key|count\.index[^}]*)\}"$', text)):
         lead = head[1] if not _counted(text) else _base(head[1], sibling)
         joint = "" if not lead or lead[-1] in "-_" else "-"
