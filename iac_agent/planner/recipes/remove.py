@@ -62,6 +62,9 @@ _KEEP = re.compile(
     r"don'?t (?:delete|touch|lose|remove))\b(?P<rest>.*)$",
     re.IGNORECASE,
 )
+_FRAME = re.compile(
+    r"\bfor (?:good|ever)\b|\bcompletely\b|\bentirely\b|\b(?:throw|toss|take|tear)\b|\b(?:away|out|off|can go|nobody uses)\b"
+)
 _VERB = verb_pattern("remove")
 _FROM = re.compile(r"^(?P<what>.+?)\s+(?P<by>from|of|off|out of|on)\s+(?P<owner>.+)$", re.IGNORECASE)
 _HOME = re.compile(
@@ -139,31 +142,14 @@ class Remove:
     def plan(self, wish: Wish, world: World) -> None:
         wish = _decided(wish, world)
         keep = _KEEP.search(wish.text)
-        if _OTHER_WAY.search(wish.text):
-            raise Unsettled(Refusal(f"I remove resources from Azure and the configuration; {wish.text!r} asks for something else."))
-        _require_whole(wish.text[: keep.start()] if keep else wish.text, world)
-        if keep and re.search(r"\b(?:os|root|system|boot)[\s-]*disks?\b", keep["rest"], re.IGNORECASE):
-            raise Unsettled(Refusal(_OS_DISK))
+        self._require_removal(wish, keep, world)
         text = _STAYING.sub("", wish.text[: keep.start()] if keep else wish.text)
         extra = _WITH.search(text)
-        if extra:
-            text = text[: extra.start()] + " "
-        text = re.sub(
-            r"\bfor (?:good|ever)\b|\bcompletely\b|\bentirely\b|\b(?:throw|toss|take|tear)\b|\b(?:away|out|off|can go|nobody uses)\b",
-            " ",
-            _VERB.sub(" ", text),
-        )
-        kinds = self._kinds(text, wish, world)
-        targets = list(world.choose(wish, kinds, text, nothing="There is nothing of that kind here."))
-        telling = [m for m in world.selector.names.mentions(text) if set(world.selector.meant(m, kinds)) & set(targets)]
-        if not world.context.answer and (strange := world.selector.strange(text, targets, telling)):
-            raise Unsettled(strange)
+        text = _FRAME.sub(" ", _VERB.sub(" ", f"{text[: extra.start()]} " if extra else text))
+        targets = self._targets(text, wish, world)
         going = self._going(targets, extra["what"] if extra else "", bool(keep), world)
         if not wish.has(r"\b(?:nics?|interfaces?)\b[^,;]*\bstay|\b(?:keep|leave)\b[^,;]*\b(?:nics?|interfaces?)\b"):
             going += [r for r in self._twins(going, world) if r not in going]
-        self._require_all_meant(targets, text, world)
-        if not world.context.answer:
-            self._require_number(targets, text)
         if not keep and not extra:
             self._require_disks_decided(targets, going, world)
         self._require_free(going, world)
@@ -171,16 +157,39 @@ class Remove:
             remove(world, going)
         except Unsettled as settled:
             if keep and isinstance(settled.answer, Question) and WITH_DISKS in settled.answer.candidates:
-                raise Unsettled(
-                    Refusal(f"{listed(targets)} is made together with its disks; I cannot take it out and keep them.")
-                ) from None
+                refusal = Refusal(f"{listed(targets)} is made together with its disks; I cannot take it out and keep them.")
+                raise Unsettled(refusal) from None
             raise
         self._require_nothing_else_lost(going, world)
         world.touch(going)
         world.say(f"Remove {listed(going)}.")
-        if any(r.type == inv.PUBLIC_IP and world.inventory.referred_by(r, inv.NIC) for r in going) and not any(
-            r.type == inv.NIC for r in going
-        ):
+        self._note(targets, going, world)
+
+    @staticmethod
+    def _require_removal(wish: Wish, keep: re.Match[str] | None, world: World) -> None:
+        """Raise Unsettled unless whole resources are to go, and what should be kept can be."""
+        if _OTHER_WAY.search(wish.text):
+            raise Unsettled(Refusal(f"I remove resources from Azure and the configuration; {wish.text!r} asks for something else."))
+        _require_whole(wish.text[: keep.start()] if keep else wish.text, world)
+        if keep and re.search(r"\b(?:os|root|system|boot)[\s-]*disks?\b", keep["rest"], re.IGNORECASE):
+            raise Unsettled(Refusal(_OS_DISK))
+
+    def _targets(self, text: str, wish: Wish, world: World) -> list[Resource]:
+        kinds = self._kinds(text, wish, world)
+        targets = list(world.choose(wish, kinds, text, nothing="There is nothing of that kind here."))
+        telling = [m for m in world.selector.names.mentions(text) if set(world.selector.meant(m, kinds)) & set(targets)]
+        if not world.context.answer and (strange := world.selector.strange(text, targets, telling)):
+            raise Unsettled(strange)
+        self._require_all_meant(targets, text, world)
+        if not world.context.answer:
+            self._require_number(targets, text)
+        return targets
+
+    @staticmethod
+    def _note(targets: list[Resource], going: list[Resource], world: World) -> None:
+        """What to know of Azure before this is applied."""
+        addresses = [r for r in going if r.type == inv.PUBLIC_IP and world.inventory.referred_by(r, inv.NIC)]
+        if addresses and not any(r.type == inv.NIC for r in going):
             world.notes.append(
                 "Azure deletes an address only once its interface has let go of it, and Terraform deletes first: take it off the interface "
                 "(az network nic ip-config update --remove publicIPAddress) before the apply."
