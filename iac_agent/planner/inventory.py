@@ -21,6 +21,8 @@ SCALE_SETS = ("azurerm_linux_virtual_machine_scale_set",)
 DISK, ATTACHMENT = "azurerm_managed_disk", "azurerm_virtual_machine_data_disk_attachment"
 NIC, SUBNET, NETWORK = "azurerm_network_interface", "azurerm_subnet", "azurerm_virtual_network"
 NSG, RULE = "azurerm_network_security_group", "azurerm_network_security_rule"
+POOL_MEMBER = "azurerm_network_interface_backend_address_pool_association"
+NIC_ADDRESS = "ip_configuration.public_ip_address_id"
 PUBLIC_IP, BALANCER, GROUP = "azurerm_public_ip", "azurerm_lb", "azurerm_resource_group"
 
 _FEW = 8
@@ -106,7 +108,6 @@ class Inventory:
     configuration: Configuration
     resources: list[Resource] = field(default_factory=list)
     _referred: dict[Resource, list[str]] = field(default_factory=dict, repr=False)
-    _texts: dict[tuple[Block, Block], bool] = field(default_factory=dict, repr=False)
     _asked: int = 0
 
     @classmethod
@@ -167,17 +168,19 @@ class Inventory:
         self._asked += 1
         if self._asked > _FEW:
             return [r for r in self._referrers.get(resource.address, []) if not types or r.type in types]
-        near = [r for r in self.resources if (not types or r.type in types) and self._may_refer(r.block, resource)]
-        return [r for r in near if resource.address in self._references(r)]
+        near = self._blocks_near(resource)
+        found = [r for r in self.resources if (not types or r.type in types) and r.block in near]
+        return [r for r in found if resource.address in self._references(r)]
 
-    def _may_refer(self, block: Block, to: Resource) -> bool:
-        """Whether a block's text can stand for a reference: it names the resource's block, a local that does, or something of a module."""
-        if (block, to.block) not in self._texts:
-            scope = next(i.instance.scope for i in self._by_block[block])
-            text = block.document.text(block.node)
+    def _blocks_near(self, to: Resource) -> set[Block]:
+        """The blocks whose text can stand for a reference: it names the resource's block, a local that does, or something of a module."""
+        names, near = self._names_for(to), set()
+        for block, held in self._by_block.items():
+            scope, text = held[0].instance.scope, block.document.text(block.node)
             through = scope.module is not to.instance.scope.module or "module." in text or (scope.prefix and "var." in text)
-            self._texts[block, to.block] = bool(through) or any(name in text for name in self._names_for(to))
-        return self._texts[block, to.block]
+            if through or any(name in text for name in names):
+                near.add(block)
+        return near
 
     def _names_for(self, resource: Resource) -> list[str]:
         """What the resource's block is called in its module: its own name, and the locals that it is part of."""
@@ -207,6 +210,10 @@ class Inventory:
         """The subnets a machine, scale set or interface is in."""
         direct = self.refers_to(resource, SUBNET)
         return direct or [s for nic in self.refers_to(resource, NIC) for s in self.refers_to(nic, SUBNET)]
+
+    def pooled(self) -> list[Resource]:
+        """The interfaces that are in a backend pool."""
+        return [n for link in self.of_types(POOL_MEMBER) for n in self.refers_to(link, NIC)]
 
     def guards_of(self, resource: Resource) -> list[Resource]:
         """The network security groups that protect a machine, an interface or a subnet."""

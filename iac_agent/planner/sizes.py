@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from importlib import resources
 
+from iac_agent.planner.protocol import Question, Unsettled
+
 
 @dataclass(frozen=True)
 class Size:
@@ -45,6 +47,14 @@ def all_sizes() -> dict[str, Size]:
 
 def get(name: str) -> Size | None:
     return all_sizes().get(name.lower())
+
+
+def require(name: str) -> Size:
+    """Raises Unsettled, with the sizes that come close, when there is none of that name."""
+    known = get(name)
+    if known is None:
+        raise Unsettled(Question(f"There is no VM size {name} that I know.", dict.fromkeys(nearest(name), "")))
+    return known
 
 
 def in_series(size: Size) -> list[Size]:

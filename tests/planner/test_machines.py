@@ -226,3 +226,15 @@ def test_two_answers_settle_two_questions(calls: Path) -> None:
     both = answer(calls, "remove a worker", 'module.workers["gamma"].azurerm_linux_virtual_machine.this;with its disks')
     assert isinstance(both, ChangeSet)
     assert 'module.workers["gamma"].azurerm_managed_disk.data[0]' in both.touches
+
+
+def test_a_machine_two_modules_down_goes_with_the_calls_that_make_nothing_else(tmp_path: Path) -> None:
+    """The outer module has no resource of its own."""
+    (tmp_path / "stack" / "vm").mkdir(parents=True)
+    (tmp_path / "main.tf").write_text('module "stack" {\n  source = "./stack"\n}\n')
+    (tmp_path / "stack" / "main.tf").write_text('module "vm" {\n  source = "./vm"\n}\n')
+    machine = 'resource "azurerm_linux_virtual_machine" "this" {\n  name = "vm-lone"\n}\n'
+    (tmp_path / "stack" / "vm" / "main.tf").write_text(machine)
+    found = answer(tmp_path, "remove vm-lone")
+    assert isinstance(found, ChangeSet)
+    assert [edit.address for edit in found.edits] == ["module.stack.module.vm"]

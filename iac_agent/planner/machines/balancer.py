@@ -16,7 +16,6 @@ from iac_agent.planner.world import World
 from iac_agent.planner.writing.style import add_resource, block_source, label_for, reference
 
 _POOL = "azurerm_lb_backend_address_pool"
-_MEMBER = "azurerm_network_interface_backend_address_pool_association"
 
 
 def present_pool(wish: Wish, world: World) -> str | None:
@@ -39,7 +38,7 @@ def present_pool(wish: Wish, world: World) -> str | None:
 
 def members(world: World) -> list[Resource]:
     """The machines whose interfaces are in a backend pool."""
-    pooled = [n for link in world.inventory.of_types(_MEMBER) for n in world.inventory.refers_to(link, inv.NIC)]
+    pooled = world.inventory.pooled()
     return [m for m in world.inventory.of_types(*inv.MACHINES) if any(n in pooled for n in world.inventory.refers_to(m, inv.NIC))]
 
 
@@ -89,7 +88,7 @@ def join(nics: list[Resource], pool: str, wanted: Wanted, file: str, world: Worl
         "ip_configuration_name": literal(name if isinstance(name, str) else "internal"),
         "backend_address_pool_id": pool,
     }
-    add_resource(world, _MEMBER, label_for(world, _MEMBER, wanted.stem), member, file, repeat)
+    add_resource(world, inv.POOL_MEMBER, label_for(world, inv.POOL_MEMBER, wanted.stem), member, file, repeat)
 
 
 def _repeated(nics: list[Resource], world: World) -> tuple[str, str]:

@@ -7,7 +7,7 @@ kept only if it is then exactly that.
 from __future__ import annotations
 
 from iac_agent.errors import HclError
-from iac_agent.planner.inventory import ATTACHMENT, DISK, MACHINES, NIC, NSG, PUBLIC_IP, SUBNET, Resource
+from iac_agent.planner.inventory import ATTACHMENT, DISK, MACHINES, NIC, NIC_ADDRESS, NSG, PUBLIC_IP, SUBNET, Resource
 from iac_agent.planner.machines.blocks import copy_blocks
 from iac_agent.planner.machines.copying import Copy, copy_call, copy_elements
 from iac_agent.planner.machines.wanted import Wanted
@@ -88,7 +88,7 @@ def _fit(machines: list[Resource], wanted: Wanted, trial: World) -> None:
         trial.writer.set(machines, "zone", wanted.zone)
     nics = [n for m in machines for n in trial.inventory.refers_to(m, NIC)]
     for nic in nics if wanted.public is not None else ():
-        switch(nic, "ip_configuration.public_ip_address_id", wanted.public is True, trial.writer)
+        switch(nic, NIC_ADDRESS, wanted.public is True, trial.writer)
     if wanted.spot:
         make_spot(machines, trial.writer, wanted.price)
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from iac_agent.planner import sizes
-from iac_agent.planner.inventory import LINUX, MACHINES, NIC, SUBNET, WINDOWS, Resource
+from iac_agent.planner.inventory import LINUX, MACHINES, SUBNET, WINDOWS, Resource
 from iac_agent.planner.lexicon import NUMBERS
 from iac_agent.planner.names import stem
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
@@ -169,10 +169,7 @@ def _first(kind: str, world: World) -> Resource | None:
 def _size(wish: Wish, example: Resource | None) -> str:
     """The size asked for by name, or by cores and memory in the series of an example; empty when none is."""
     if wish.size:
-        known = sizes.get(wish.size)
-        if known is None:
-            raise Unsettled(Question(f"There is no VM size {wish.size} that I know.", dict.fromkeys(sizes.nearest(wish.size), "")))
-        return known.name
+        return sizes.require(wish.size).name
     if not wish.cores:
         return ""
     held = sizes.get(str(example.value("size"))) if example is not None else None
@@ -282,7 +279,6 @@ def _subnet_by_example(wish: Wish, like: Resource | None, world: World) -> Resou
     elif _BESIDE.search(wish.text) or (_LIKE.search(wish.text) and like is None):
         examples = [r for m in world.selector.names.mentions(wish.text) for _, r in m.named if r.type in MACHINES]
     elif wish.has(BEHIND) and not elsewhere:
-        links = world.inventory.of_types("azurerm_network_interface_backend_address_pool_association")
-        examples = [n for x in links for n in world.inventory.refers_to(x, NIC)]
+        examples = world.inventory.pooled()
     found = list(dict.fromkeys(s for x in examples for s in world.inventory.subnets_of(x)))
     return found[0] if len(found) == 1 else None

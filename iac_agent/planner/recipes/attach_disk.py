@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import TypeGuard
 
 from iac_agent.hcl import edits as e
 from iac_agent.hcl.address import parse_path, show_path
@@ -83,10 +82,12 @@ class AttachDisk:
         """Raise Unsettled unless these machines, and no others, have that many disks more now."""
         after = world.trial()
         after.advance()
+        if after.inventory.configuration.unexpanded:
+            return
         for machine, held in before.items():
             now = after.inventory.by_address.get(machine.address)
             wanted = held + (number if machine in machines else 0)
-            if now is not None and len(after.inventory.disks_of(now)) != wanted and not after.inventory.configuration.unexpanded:
+            if now is not None and len(after.inventory.disks_of(now)) != wanted:
                 raise Unsettled(
                     Refusal(f"I cannot tell how {listed([machine])} alone would get a disk here. Write it where its disks are.")
                 )
@@ -235,7 +236,8 @@ class AttachDisk:
         holder, held = str(steps[-2]), mine.data.get(str(steps[-2]))
         inside = f"{own.path}.{holder}" if own.path else holder
         written = held is not None and bool(held.via) and held.via[-1].address == own.address and held.via[-1].path == inside
-        taken = [str(v.data["name"].data) for v in held.data if isinstance(v.data, dict) and "name" in v.data] if _is_list(held) else []
+        siblings = held.data if held is not None and isinstance(held.data, list) else []
+        taken = [str(v.data["name"].data) for v in siblings if isinstance(v.data, dict) and "name" in v.data]
         if "name" in element:
             element["name"] = _free_name(name, "", taken, world)
         if isinstance(steps[-1], int):
@@ -487,10 +489,6 @@ def _element_place(each: Value) -> Place | None:
         if (found := _element_place(part)) is not None:
             return found
     return None
-
-
-def _is_list(value: Value | None) -> TypeGuard[Value]:
-    return value is not None and isinstance(value.data, list)
 
 
 def _like(number: int, present: object) -> object:

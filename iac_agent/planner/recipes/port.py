@@ -139,11 +139,8 @@ class Port:
             wish.text,
             re.IGNORECASE,
         )
-        if from_subnet:
-            named = [r for m in world.selector.names.mentions(from_subnet["name"]) for r in world.selector.meant(m, (inv.SUBNET,))]
-            prefixes = [str(p) for r in named for p in (r.value("address_prefixes") or [])]  # type: ignore[attr-defined]
-            if len(set(prefixes)) == 1:
-                return prefixes[0]
+        if from_subnet and (prefix := _prefix_of(from_subnet["name"], world)):
+            return prefix
         if world.context.answer and (cidr := re.fullmatch(r"[\d.]+/\d+|VirtualNetwork", world.context.answer.strip())):
             return cidr[0]
         raise Unsettled(
@@ -449,9 +446,15 @@ def _with_prefix(wish: Wish, world: World) -> Wish:
     said = re.search(r"\bfrom (?:the )?(?P<name>[\w-]+)[ -](?:sub)?net\b", wish.text, re.IGNORECASE)
     if said is None or wish.cidrs:
         return wish
-    named = [r for m in world.selector.names.mentions(said["name"]) for r in world.selector.meant(m, (inv.SUBNET,))]
+    prefix = _prefix_of(said["name"], world)
+    return Wish(wish.text.replace(said[0], f"from {prefix}"), wish.context) if prefix else wish
+
+
+def _prefix_of(name: str, world: World) -> str:
+    """The network of the subnet of this name, in CIDR notation; empty when that is not one."""
+    named = [r for m in world.selector.names.mentions(name) for r in world.selector.meant(m, (inv.SUBNET,))]
     prefixes = {str(p) for r in named for p in (r.value("address_prefixes") or ())}  # type: ignore[attr-defined]
-    return Wish(wish.text.replace(said[0], f"from {prefixes.pop()}"), wish.context) if len(prefixes) == 1 else wish
+    return prefixes.pop() if len(prefixes) == 1 else ""
 
 
 def _plain(name: str) -> str:

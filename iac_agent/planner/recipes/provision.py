@@ -43,9 +43,7 @@ _OS_DISK = re.compile(
     r",?\s*\b(?:os|root|system)[ -]?disks?(?: of| with)? \d+\s*-?(?:gib|gb|gigs?|tb)\b",
     re.IGNORECASE,
 )
-
 _WITH_BOOT = re.compile(r",?\s*\b(?:with|and|plus)\s+boot[\s-]*diag\w*(?:\s+(?:on|enabled))?", re.IGNORECASE)
-
 _SIZE_ONLY = "in size only"
 
 
@@ -82,18 +80,17 @@ class Provision:
         behind = wish.has(BEHIND)
         makes = wish.has(_MAKES) or behind or wish.has(_NUMBER_OF)
         noun = wish.has(NOUNS) or (wish.has(r"\b(?:bastion|jump ?host|jump ?box)\b") and wish.has(r"\b(?:linux|windows|ubuntu)\b"))
-        if (
-            not (makes and (noun or like_of(wish, world) or (wish.has(r"\bspin up\b") and names_of(wish))))
-            or wish.has(_NOT_THIS)
-            or _means_more(wish, world)
-        ):
+        like, names = like_of(wish, world), names_of(wish)
+        if not (makes and (noun or like or (wish.has(r"\bspin up\b") and names))) or wish.has(_NOT_THIS):
+            return False
+        if like is None and _means_more(wish, world):
             return False
         own = wish.has(r"\b(?:linux|windows|ubuntu|new)\b|\b(?:vms?|virtual machines?|machines?|servers?|box(?:es)?)\s+(?:called|named)\b")
         purpose = role(wish)
         fresh = purpose not in ("", "vm", "web") and not world.selector.names.mentions(purpose)
-        own = own or bool(names_of(wish)) or fresh
+        own = own or bool(names) or fresh
         number_only = wish.has(r"\badd\b") and not own and group_of(wish, world)
-        return bool(wish.has(_FRESH) or behind or wish.size or wish.number or like_of(wish, world) or names_of(wish)) and not number_only
+        return bool(wish.has(_FRESH) or behind or wish.size or wish.number or like or names) and not number_only
 
     def plan(self, wish: Wish, world: World) -> None:
         booting = _WITH_BOOT.search(wish.text)
@@ -194,8 +191,6 @@ def _without_disks(wish: Wish) -> Wish:
 
 def _means_more(wish: Wish, world: World) -> bool:
     """Whether the wish is for more of a group that is there: `one more worker`, `we need 5 workers: ...`."""
-    if like_of(wish, world) is not None:
-        return False
     if wish.has(r"\b(?:another|one more|more|additional|extra)\b") and not wish.has(r"\b(?:new|linux|windows|ubuntu|debian)\b"):
         return group_of(wish, world) is not None
     if wish.has(r"^(?:we |i )?(?:need|want)\b") and not wish.has(r"\b(?:new|linux|windows|ubuntu|debian|rhel|vms?|servers?)\b"):

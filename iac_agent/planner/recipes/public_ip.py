@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from iac_agent.hcl import edits as e
-from iac_agent.planner.inventory import MACHINES, NIC, PUBLIC_IP, Resource
+from iac_agent.planner.inventory import MACHINES, NIC, NIC_ADDRESS, PUBLIC_IP, Resource
 from iac_agent.planner.protocol import Refusal, Unsettled
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
@@ -21,7 +21,6 @@ _ADDS = r"\b(?:give|add|attach|assign|needs?|wants?|gets?|should have|must have|
 _TAKES = (
     r"\b(?:remove|delete|drop|detach|no|without|take|lose|not|disassociate|release|new|create|rid|away)\b|n't\b|\bany (?:longer|more)\b"
 )
-_PATH = "ip_configuration.public_ip_address_id"
 
 
 class PublicIp:
@@ -49,10 +48,10 @@ class PublicIp:
             if world.inventory.refers_to(nic, PUBLIC_IP):
                 raise Unsettled(Refusal(f"{machine.address} has a public address already."))
             world.touch([nic])
-            if not (switch(nic, _PATH, True, world.writer) or self._let_through(nic, world)):
+            if not (switch(nic, NIC_ADDRESS, True, world.writer) or self._let_through(nic, world)):
                 self._write(machine, nic, world)
         world.touch(world.advance())
-        without = [m for m in targets if not _addresses(world.inventory.by_address[m.address], world)]
+        without = [m for m in targets if not world.inventory.related(world.inventory.by_address[m.address], (PUBLIC_IP,))]
         if without:
             raise Unsettled(Refusal(f"I cannot tell how {listed(without)} would get a public address here."))
         world.say(f"Give {listed(targets)} a public address.")
@@ -85,8 +84,4 @@ class PublicIp:
         arguments |= {"allocation_method": '"Static"', "sku": '"Standard"'}
         tags = tags_source(nic)
         add_resource(world, PUBLIC_IP, label, arguments | ({"tags": tags} if tags else {}), file_of(nic))
-        world.writer.add(e.SetAttribute(nic.block_address, _PATH, f"{PUBLIC_IP}.{label}.id"))
-
-
-def _addresses(machine: Resource, world: World) -> list[Resource]:
-    return [p for n in world.inventory.refers_to(machine, NIC) for p in world.inventory.refers_to(n, PUBLIC_IP)]
+        world.writer.add(e.SetAttribute(nic.block_address, NIC_ADDRESS, f"{PUBLIC_IP}.{label}.id"))

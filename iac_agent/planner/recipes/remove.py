@@ -15,7 +15,7 @@ from iac_agent.planner.lexicon import ALL, KIND_PATTERN, NUMBERS, kind_of, verb_
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
-from iac_agent.planner.writing.removal import WITH_DISKS, drop, element_home, remove
+from iac_agent.planner.writing.removal import WITH_DISKS, element_home, lost_with, remove
 from iac_agent.planner.writing.switches import switch
 
 DEPENDENT = frozenset(
@@ -226,15 +226,8 @@ class Remove:
         staying = [d for m in homes for d in world.inventory.disks_of(m) if d not in going]
         if not staying or any(h is None for h in homes.values()):
             return
-        later = world.trial()
-        for home in homes.values():
-            assert home is not None
-            drop(later, home)
-        try:
-            later.advance()
-        except HclError:
-            return
-        bound = [d for d in staying if d.address not in later.inventory.by_address]
+        lost = lost_with(world, [h for h in homes.values() if h is not None])
+        bound = [d for d in staying if d in lost]
         if bound:
             raise Unsettled(
                 Question(
@@ -351,13 +344,13 @@ def _decided(wish: Wish, world: World) -> Wish:
 
 def _lets_go_itself(nic: Resource) -> bool:
     """Whether the interface's expression is null by itself when the address is gone: `one(azurerm_public_ip.this[*].id)`."""
-    source = source_at(nic.block, parse_path("ip_configuration.public_ip_address_id")) or ""
+    source = source_at(nic.block, parse_path(inv.NIC_ADDRESS)) or ""
     return re.search(r"\b(?:try|one|lookup|length)\(|\[\*\]", source) is not None
 
 
 def _let_go(nic: Resource, address: Resource, going: list[Resource], world: World) -> None:
     """Let an interface no longer name a public address that goes."""
-    path = "ip_configuration.public_ip_address_id"
+    path = inv.NIC_ADDRESS
     if switch(nic, path, False, world.writer):
         return
     named, source = f"{'.'.join(address.block.labels)}.id", source_at(nic.block, parse_path(path)) or ""

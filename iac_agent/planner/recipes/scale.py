@@ -122,7 +122,7 @@ class Scale:
         new = world.advance()
         world.touch(new)
         if wish.size and _ADD.search(wish.text):
-            self._resize([r for r in new if r.type == group[0].type], wish, world)
+            world.writer.set([r for r in new if r.type == group[0].type], "size", sizes.require(wish.size).name)
         added = [r for r in new if r.type == group[0].type] if names or not _TO.search(wish.text) else []
         world.last = tuple(added or [r for r in world.inventory.of_types(group[0].type) if _alike(r) == _alike(group[0])])
         world.say(f"Scale {group[0].block_address} from {now} to {wanted}.")
@@ -133,14 +133,6 @@ class Scale:
         left = sum(r.address not in world.touches for r in group)
         if wanted is not None and wanted != left:
             raise Unsettled(Question(f"Without them there are {left} of {group[0].block_address}, not {wanted}. Which is meant?", {}))
-
-    @staticmethod
-    def _resize(new: list[Resource], wish: Wish, world: World) -> None:
-        """Give the new ones the size that was asked for with them."""
-        known = sizes.get(wish.size)
-        if known is None:
-            raise Unsettled(Question(f"There is no VM size {wish.size} that I know.", dict.fromkeys(sizes.nearest(wish.size), "")))
-        world.writer.set(new, "size", known.name)
 
     @staticmethod
     def _scale_set(target: Resource, wish: Wish, world: World) -> None:

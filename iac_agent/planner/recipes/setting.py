@@ -7,7 +7,7 @@ import re
 from iac_agent.hcl import edits as e
 from iac_agent.hcl.document import literal
 from iac_agent.planner import sizes
-from iac_agent.planner.protocol import Question, Refusal, Unsettled
+from iac_agent.planner.protocol import Refusal, Unsettled
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World
 
@@ -43,8 +43,8 @@ class Setting:
         place = value.written
         if place is None or not place.editable or isinstance(value.data, dict | list):
             raise Unsettled(Refusal(f"{name} is not a plain value that is written here ({value.why or place})."))
-        if isinstance(value.data, str) and re.fullmatch(r"standard_\w+", text, re.IGNORECASE) and sizes.get(text) is None:
-            raise Unsettled(Question(f"There is no VM size {text} that I know.", dict.fromkeys(sizes.nearest(text), "")))
+        if isinstance(value.data, str) and re.fullmatch(r"standard_\w+", text, re.IGNORECASE):
+            sizes.require(text)
         new: object = (
             (text.lower() == "true")
             if isinstance(value.data, bool)

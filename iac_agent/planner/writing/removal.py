@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from tree_sitter import Node
 
@@ -56,9 +57,10 @@ def _whole_calls(world: World, going: list[Resource]) -> set[Resource]:
     """Take out the module calls of which all resources go; returns those resources."""
     done: set[Resource] = set()
     leaving = set(going)
-    for scope in world.inventory.configuration.scopes:
-        inside = [r for r in world.inventory.resources if scope.prefix and r.address.startswith(scope.prefix)]
-        if inside and leaving.issuperset(inside) and not done.issuperset(inside):
+    touched = list(dict.fromkeys(r.instance.scope for r in going if r.instance.scope.prefix))
+    for scope in (s for s in world.inventory.configuration.scopes if s in touched):
+        inside = [r for r in world.inventory.resources if r.address.startswith(scope.prefix)]
+        if leaving.issuperset(inside) and not done.issuperset(inside):
             _remove_from_module(world, next(r for r in inside if r.instance.scope is scope), going)
             done.update(inside)
     return done
@@ -72,19 +74,24 @@ def _whole_elements(world: World, going: list[Resource]) -> set[Resource]:
     homes = {h.key: h for r in going if isinstance(r.instance.index, str) and (h := element_home(r)) is not None and _steps_ok(h)}
     if all(_all_users_go(world, h, going) for h in homes.values()):
         return set()
-    trial = world.trial()
-    for home in homes.values():
-        drop(trial, home)
-    try:
-        trial.advance()
-    except HclError:
-        return set()
-    lost = {r for r in world.inventory.resources if r.address not in trial.inventory.by_address}
+    lost = lost_with(world, homes.values())
     if not lost or not lost <= set(going):
         return set()
     for home in homes.values():
         drop(world, home)
     return lost
+
+
+def lost_with(world: World, homes: Iterable[Place]) -> set[Resource]:
+    """What would no longer be made if these elements were dropped; nothing when the files could not be read then."""
+    trial = world.trial()
+    for home in homes:
+        drop(trial, home)
+    try:
+        trial.advance()
+    except HclError:
+        return set()
+    return {r for r in world.inventory.resources if r.address not in trial.inventory.by_address}
 
 
 def _switched_off(world: World, together: list[Resource], going: list[Resource]) -> bool:
