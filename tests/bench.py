@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from iac_agent.cli.main import collect_rarely
 from iac_agent.gym import identity
 from iac_agent.gym.daemon import Gym
 from iac_agent.hcl.changeset import apply_edits
@@ -225,6 +226,7 @@ def _keyed(folder: Path) -> Context:
 
 
 def bench_planner(base: Path) -> None:
+    collect_rarely()
     flat, keyed = _thousand(base / "thousand"), _keyed(base / "keyed")
     for context, request in (
         (flat, "resize vm-app-17 to Standard_D4s_v5"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -95,7 +96,17 @@ def normalised(arguments: list[str]) -> list[str]:
 
 def main() -> None:
     """Run, and exit with the documented code."""
+    collect_rarely()
     sys.exit(run(sys.argv[1:]))
+
+
+def collect_rarely() -> None:
+    """Let Python look for reference cycles after 100,000 new objects instead of 700.
+
+    A command is short and the parsed files live as long as it does: walking them again and again took a third of the planner's time on
+    1,000 resources.
+    """
+    gc.set_threshold(100_000, 50, 50)
 
 
 def run(arguments: list[str]) -> int:

@@ -15,6 +15,7 @@ _INDEX = r'\[(?:(?P<{0}int>\d+)|"(?P<{0}str>(?:[^"\\]|\\.)*)")\]'
 _MODULE = re.compile(r"module\.(?P<name>[^.\[\]]+)(?:" + _INDEX.format("i") + r")?\.?")
 _RESOURCE = re.compile(r"(?P<data>data\.)?(?P<type>[A-Za-z_][\w-]*)\.(?P<name>[A-Za-z_][\w-]*)(?:" + _INDEX.format("i") + r")?$")
 _KEY = re.compile(r'\[(?:"(?:[^"\\]|\\.)*"|[^\]"]*)\]')
+_BARE_STEP = re.compile(r"@\d+|[A-Za-z_][\w-]*")
 _PATH_STEP = re.compile(r'(@\d+|[A-Za-z_][\w-]*)|\[(\d+)\]|\["([^"]*)"\]')
 
 
@@ -103,7 +104,7 @@ def show_path(steps: tuple[Step, ...]) -> str:
     for step in steps:
         if isinstance(step, int):
             out += f"[{step}]"
-        elif re.fullmatch(r"@\d+|[A-Za-z_][\w-]*", step):
+        elif _BARE_STEP.fullmatch(step):
             out += f".{step}" if out else step
         else:
             out += f'["{step}"]'

@@ -5,6 +5,7 @@ Byte offsets are into `Document.data`, which is the file without its byte order 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 from collections.abc import Iterator, Mapping
@@ -258,8 +259,8 @@ def key_name(source: str) -> str:
     """The key that HCL source stands for: the reverse of map_key."""
     if not (len(source) > 1 and source.startswith('"') and source.endswith('"')):
         return source
-    try:
-        text = str(json.loads(source))
-    except ValueError:
-        text = source[1:-1]
+    text = source[1:-1]
+    if "\\" in text:
+        with contextlib.suppress(ValueError):
+            text = str(json.loads(source))
     return text.replace("$${", "${").replace("%%{", "%{")

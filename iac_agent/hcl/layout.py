@@ -57,8 +57,9 @@ def _width(data: bytes) -> int:
 
 def _line_numbers(document: Document) -> Callable[[int], int]:
     """From rows to lines as `terraform fmt` counts them: a heredoc, however long, is one line with its argument."""
-    heredocs = walk(document.tree.root_node) if b"<<" in document.data else ()
-    ends = sorted((n.start_point[0], n.end_point[0]) for n in heredocs if n.type == "heredoc_template")
+    if b"<<" not in document.data:
+        return int
+    ends = sorted((n.start_point[0], n.end_point[0]) for n in walk(document.tree.root_node) if n.type == "heredoc_template")
 
     def number(row: int) -> int:
         return row - sum(min(row, end) - start for start, end in ends if row > start)
@@ -75,24 +76,27 @@ def _lines(document: Document) -> dict[int, _Line]:
     for node in walk(document.tree.root_node):
         if node.child_count and node.type not in ("string_lit", "quoted_template", "heredoc_template"):
             continue
-        row, last = number(node.start_point[0]), number(node.end_point[0])
-        if node.start_byte == node.end_byte:
+        start, end = node.start_byte, node.end_byte
+        if start == end:
             continue
-        line = lines.setdefault(row, _Line(document.line_start(node.start_byte)))
-        if node.type == "comment" and not document.data.startswith(b"/*", node.start_byte):
+        row, last = number(node.start_point[0]), number(node.end_point[0])
+        line = lines.get(row)
+        if line is None:
+            line = lines[row] = _Line(document.line_start(start))
+        if node.type == "comment" and not document.data.startswith(b"/*", start):
             if line.code_end >= 0:
-                line.comment = node.start_byte
+                line.comment = start
             continue
         line.comment = -1
         if node.type == "=" and line.equals < 0 and _is_assignment(node):
-            line.equals, line.name_end = node.start_byte, line.code_end
+            line.equals, line.name_end = start, line.code_end
             balance[row] = 0
         elif row in balance:
             balance[row] += (node.type in _OPENING) - (node.type in _CLOSING)
-        line.code_end = node.end_byte
+        line.code_end = end
         if last > row:
-            tail = lines.setdefault(last, _Line(document.line_start(node.end_byte)))
-            tail.code_end = node.end_byte
+            tail = lines.setdefault(last, _Line(document.line_start(end)))
+            tail.code_end = end
     for row, net in balance.items():
         if net:
             lines[row].equals = -1

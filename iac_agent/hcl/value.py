@@ -7,7 +7,7 @@ that matters and can tell who else would feel it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 
@@ -23,7 +23,7 @@ UNKNOWN: Final = _Unknown()
 Key = tuple[str, int, str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Place:
     """One spot in the repository: `address` and `path` are what an edit takes; an empty address cannot be edited (TF_VAR_, -var)."""
 
@@ -48,7 +48,7 @@ class Place:
         return f"{place} ({self.address} {self.path})" if self.address and self.address != self.file else place
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Value:
     """`data` is a scalar, None, UNKNOWN, a dict of values or a list of values.
 
@@ -76,11 +76,11 @@ class Value:
 
     def at(self, place: Place) -> Value:
         """The same value as seen one step further from where it is written."""
-        return replace(self, via=(place, *self.via), deps=self.deps | {place.key})
+        return Value(self.data, (place, *self.via), self.why, self.deps | {place.key}, self.is_set, self.parts, self.ref)
 
     def with_deps(self, *others: Value) -> Value:
-        extra = frozenset().union(*(o.deps for o in others))
-        return self if extra <= self.deps else replace(self, deps=self.deps | extra)
+        deps = self.deps.union(*[o.deps for o in others])
+        return self if len(deps) == len(self.deps) else Value(self.data, self.via, self.why, deps, self.is_set, self.parts, self.ref)
 
     def all_deps(self) -> frozenset[Key]:
         """The places that have a part in it or in anything inside it."""
@@ -107,12 +107,12 @@ class Value:
 
 def unknown(why: str, *parts: Value) -> Value:
     """A value nobody can tell before Terraform runs."""
-    return Value(UNKNOWN, (), why).with_deps(*parts)
+    return Value(UNKNOWN, (), why, frozenset().union(*[p.deps for p in parts]))
 
 
 def computed(data: Any, why: str, *parts: Value) -> Value:
     """A value made from others: known, but written nowhere as such."""
-    return Value(data, (), why).with_deps(*parts)
+    return Value(data, (), why, frozenset().union(*[p.deps for p in parts]))
 
 
 def lift(data: Any, why: str, *parts: Value) -> Value:

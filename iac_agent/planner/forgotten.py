@@ -71,22 +71,22 @@ def _asked(wish: Wish) -> Iterator[tuple[str, str]]:
 
 def _strange(wish: Wish, written: str, world: World) -> str:
     """A word where a name should be that is none here: `print` of `the print servers`, where there are other servers."""
-    known = [(m.start, m.end) for m in world.selector.names.mentions(wish.text)]
     tagged = {value.lower() for r in world.inventory.resources for value in r.tags.values()}
-    for match in _WORD.finditer(wish.text):
-        word = match[0].lower()
-        if (
-            word in written
-            or word in tagged
-            or word in _COMMON
-            or is_ordinary(word)
-            or any(a < match.end() and match.start() < b for a, b in known)
-        ):
-            continue
-        before, after = wish.text[: match.start()], wish.text[match.end() :]
-        previous = re.search(r"([\w'-]+)\s+$", before)
-        following = re.match(r"\s+([\w'-]+)", after)
-        of_kind = following is not None and lexicon.KIND_PATTERN.fullmatch(following[1]) is not None
-        if of_kind or (previous is not None and _TELLING.fullmatch(previous[1]) and not _PURPOSE.search(before)):
-            return match[0]
-    return ""
+    strange = [
+        m
+        for m in _WORD.finditer(wish.text)
+        if _stands_for_a_name(wish.text, m)
+        and (word := m[0].lower()) not in {*tagged, *_COMMON}
+        and word not in written
+        and not is_ordinary(word)
+    ]
+    known = [(m.start, m.end) for m in world.selector.names.mentions(wish.text)] if strange else []
+    return next((m[0] for m in strange if not any(a < m.end() and m.start() < b for a, b in known)), "")
+
+
+def _stands_for_a_name(text: str, word: re.Match[str]) -> bool:
+    before, after = text[: word.start()], text[word.end() :]
+    previous = re.search(r"([\w'-]+)\s+$", before)
+    following = re.match(r"\s+([\w'-]+)", after)
+    of_kind = following is not None and lexicon.KIND_PATTERN.fullmatch(following[1]) is not None
+    return of_kind or (previous is not None and _TELLING.fullmatch(previous[1]) is not None and not _PURPOSE.search(before))

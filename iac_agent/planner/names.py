@@ -14,6 +14,7 @@ from iac_agent.planner.lexicon import ROLE_NOUNS, singular
 
 ADDRESS = re.compile(r"(?:module\.[\w-]+(?:\[[^\]]+\])?\.)*azurerm_\w+\.[\w-]+(?:\[[^\]]+\])?")
 _WORD = re.compile(r"[^\W_]+", re.UNICODE)
+_NUMBER = re.compile(r"[-_]?\d+$")
 _PREFIXES = frozenset(
     str.split(
         """
@@ -59,11 +60,11 @@ def words(text: str) -> list[Word]:
 
 def stem(name: str) -> str:
     """A name without the number at its end: `web` of web-01; itself when it is nothing but a number."""
-    return re.sub(r"[-_]?\d+$", "", name) or name
+    return _NUMBER.sub("", name) or name
 
 
 def _key(text: str) -> tuple[str, ...]:
-    return tuple(w.text for w in words(text))
+    return tuple(w.lower() for w in _WORD.findall(text))
 
 
 class Names:
@@ -78,7 +79,7 @@ class Names:
         self._add_parts()
 
     def _add(self, key: tuple[str, ...], resource: Resource, strength: int) -> None:
-        if key and (len(key) > 1 or (len(key[0]) > 1 and key[0] not in _NOUNS | _LITTLE)):
+        if key and (len(key) > 1 or (len(key[0]) > 1 and key[0] not in _NOUNS and key[0] not in _LITTLE)):
             held = self.index.setdefault(key, {})
             held[resource] = max(strength, held.get(resource, 0))
 
@@ -189,8 +190,8 @@ def _names(resource: Resource) -> Iterator[tuple[int, str]]:
     for key in keys:
         if isinstance(key, str):
             yield NAME, key
-            if len(stem(key)) > 1 and stem(key) != key:
-                yield ROLE, stem(key)
+            if len(stemmed := stem(key)) > 1 and stemmed != key:
+                yield ROLE, stemmed
     for name, index in zip(reversed(resource.instance.scope.module.path), reversed(resource.instance.scope.keys), strict=True):
         yield ROLE, name
         if index is not None:

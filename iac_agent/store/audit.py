@@ -10,16 +10,15 @@ import hashlib
 import json
 import os
 import socket
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import stamina
-from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, Text, create_engine, event, insert, select
+from sqlalchemy import Column, Integer, MetaData, String, Table, Text, insert, select
 
 from iac_agent.errors import AuditBroken
+from iac_agent.store.database import opened
 
 GENESIS = "0" * 64
 
@@ -74,11 +73,7 @@ class Audit:
     """The trail in one database. Appending is serialised by the database."""
 
     def __init__(self, url: str) -> None:
-        self._engine: Engine = create_engine(url)
-        if url.startswith("sqlite"):
-            event.listen(self._engine, "connect", _wait_for_others)
-            event.listen(self._engine, "begin", _write_first)
-        _METADATA.create_all(self._engine)
+        self._engine = opened(url, _METADATA)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -117,16 +112,3 @@ class Audit:
                     )
                 previous = row.hash
         return count
-
-
-@stamina.retry(on=sqlite3.OperationalError, timeout=10, wait_initial=0.02)
-def _wait_for_others(connection: Any, _: Any) -> None:
-    """Turning to a write-ahead log does not heed the busy timeout, so two processes that open a new database may meet there."""
-    connection.isolation_level = None
-    connection.execute("pragma busy_timeout = 10000")
-    connection.execute("pragma journal_mode = wal")
-
-
-def _write_first(connection: Any) -> None:
-    """SQLite takes its write lock at the start, so that two appends cannot chain to the same record."""
-    connection.exec_driver_sql("begin immediate")

@@ -11,7 +11,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Column, Integer, MetaData, String, Table, Text, create_engine, insert, select, update
+from sqlalchemy import Column, Integer, MetaData, String, Table, Text, insert, select, update
+
+from iac_agent.store.database import opened
 
 _METADATA = MetaData()
 _MEMORY = Table(
@@ -51,8 +53,7 @@ class Memory:
     """The metaprograms of one root module, in its database."""
 
     def __init__(self, url: str) -> None:
-        self._engine = create_engine(url)
-        _METADATA.create_all(self._engine)
+        self._engine = opened(url, _METADATA)
 
     def keep(self, program: Metaprogram) -> int:
         """Remember a program; one with the same pattern and edits is replaced by it. Returns its id."""

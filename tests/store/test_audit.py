@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -63,3 +65,26 @@ def test_many_writers_make_one_chain(tmp_path: Path) -> None:
     assert trails[0].verify() == 60
     for one in trails:
         one.close()
+
+
+def test_processes_that_open_a_new_database_at_once_do_not_meet(tmp_path: Path) -> None:
+    code = (
+        "import sys; from iac_agent.store.audit import Audit; from iac_agent.store.memory import Memory; "
+        "print(flush=True); sys.stdin.readline(); [(Audit(u), Memory(u)) for u in sys.argv[1:]]"
+    )
+    urls = [f"sqlite:///{tmp_path / str(n)}.db" for n in range(30)]
+    openers = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, *urls], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(3)
+    ]
+    for opener in openers:
+        assert opener.stdout is not None
+        opener.stdout.readline()
+    for opener in openers:
+        assert opener.stdin is not None
+        opener.stdin.write("go\n")
+        opener.stdin.flush()
+    ended = [(o.communicate(timeout=60)[1], o.returncode) for o in openers]
+    assert ended == [("", 0)] * 3
