@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,15 @@ def test_workspaces_and_a_data_folder_elsewhere(tmp_path: Path) -> None:
     assert not (tmp_path / ".terraform").exists()
 
 
+@pytest.fixture
+def _heeds_interrupts() -> Iterator[None]:
+    """A shell starts what it runs in the background with interrupts ignored; this test is about them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_heeds_interrupts")
 @pytest.mark.parametrize("binary", BINARIES)
 def test_an_interrupt_is_passed_on_once_and_waited_for(binary: Binary, tmp_path: Path) -> None:
     (tmp_path / "main.tf").write_text(
