@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import stamina
 from azure.core.exceptions import AzureError as VendorError
@@ -27,8 +28,10 @@ from iac_agent.errors import AzureError, CredentialsMissing
 
 if TYPE_CHECKING:
     from azure.mgmt.compute import ComputeManagementClient
+    from azure.mgmt.monitor import MonitorManagementClient
     from azure.mgmt.network import NetworkManagementClient
 
+_GRAPH, _GRAPH_API, _GRAPH_PAGE = "/providers/Microsoft.ResourceGraph/resources", "2022-10-01", 1000
 _ATTEMPTS = 6
 _RETRIED = (408, 429, 500, 502, 503, 504)
 
@@ -114,6 +117,12 @@ class AzureClients:
         return NetworkManagementClient(credentials.resolve(self._environment, self.cloud), self.subscription, **self._options())
 
     @cached_property
+    def monitor(self) -> MonitorManagementClient:
+        from azure.mgmt.monitor import MonitorManagementClient
+
+        return MonitorManagementClient(credentials.resolve(self._environment, self.cloud), self.subscription, **self._options())
+
+    @cached_property
     def _pipeline(self) -> ARMPipelineClient[Any, Any]:
         from azure.core.pipeline.policies import HeadersPolicy, UserAgentPolicy
 
@@ -149,6 +158,33 @@ class AzureClients:
 
     def post(self, path: str, api: str) -> Body:
         return self._body(self._send("POST", path, api), path)
+
+    def pages(self, path: str, api: str) -> Iterator[list[Body]]:
+        """The items of each page of a list. Raises AzureError, AzureNotFound when there is no such scope."""
+        while path:
+            body = self._body(self._send("GET", path, api), path)
+            yield body.get("value") or []
+            following = urlsplit(str(body.get("nextLink") or ""))
+            query = [(k, v) for k, v in parse_qsl(following.query) if k.lower() != "api-version"]
+            path = f"{following.path}?{urlencode(query)}" if following.path else ""
+
+    def query(self, kql: str) -> Iterator[Body]:
+        """The rows of a Resource Graph query over the subscription; it must project `id`, or pages are not told apart."""
+        options: Body = {"$top": _GRAPH_PAGE, "resultFormat": "objectArray"}
+        while True:
+            asked = {"subscriptions": [self.subscription], "query": kql, "options": options}
+            answer = self._body(self._send("POST", _GRAPH, _GRAPH_API, asked), "Resource Graph")
+            yield from answer.get("data") or []
+            if not answer.get("$skipToken"):
+                return
+            options = {**options, "$skipToken": answer["$skipToken"]}
+
+    def activity(self, since: datetime, *clauses: str) -> Iterator[Body]:
+        """Events of the subscription's activity log, the newest first, as the REST API has them."""
+        wanted = " and ".join((f"eventTimestamp ge '{since.isoformat(timespec='seconds').replace('+00:00', 'Z')}'", *clauses))
+        with translated("the activity log"):
+            for event in self.monitor.activity_logs.list(filter=wanted):
+                yield event.serialize(keep_readonly=True)
 
     def delete(self, path: str, api: str) -> None:
         self._body(self._send("DELETE", path, api), path)

@@ -14,11 +14,13 @@ from iac_agent.azure.ids import ResourceId
 from iac_agent.gym.cloud import Caller, Cloud
 from iac_agent.gym.store import Body
 
-_CLAUSE = re.compile(r"(\w+)\s+(eq|ge|le|gt|lt)\s+'([^']*)'", re.IGNORECASE)
+_CLAUSE = re.compile(r"(\w+)\s+(eq|ge|le|gt|lt)\s+(?:'([^']*)'|(\S+))", re.IGNORECASE)
 _CLAIMS = {
     "upn": "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn",
+    "name": "name",
     "oid": "http://schemas.microsoft.com/identity/claims/objectidentifier",
     "tid": "http://schemas.microsoft.com/identity/claims/tenantid",
+    "unique_name": "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name",
 }
 
 
@@ -30,11 +32,12 @@ def event(cloud: Cloud, rid: ResourceId, action: str, status: str, caller: Calle
     """The event of one write. `action` is `write`, `delete` or `start/action`."""
     operation = f"{rid.type}/{action}"
     stamp = cloud.now().isoformat().replace("+00:00", "Z")
-    claims = {_CLAIMS.get(k, k): str(v) for k, v in caller.claims.items()}
+    claims = {"ipaddr": caller.address} if caller.claims.get("upn") else {}
+    claims |= {_CLAIMS.get(k, k): str(v) for k, v in caller.claims.items()}
     event_id = str(uuid.uuid4())
     return {
         "authorization": {"action": operation, "scope": rid.text},
-        "caller": str(caller.claims.get("upn") or caller.claims.get("oid") or ""),
+        "caller": caller.name,
         "channels": "Operation",
         "claims": claims,
         "correlationId": caller.correlation,
@@ -48,7 +51,6 @@ def event(cloud: Cloud, rid: ResourceId, action: str, status: str, caller: Calle
             "clientIpAddress": caller.address,
             "method": method,
             "uri": cloud.endpoint + rid.text,
-            "userAgent": caller.client,
         },
         "id": f"{rid.text}/events/{event_id}/ticks/{int(cloud.now().timestamp() * 10_000_000)}",
         "level": "Informational" if status == "Succeeded" else "Error",
@@ -67,10 +69,11 @@ def event(cloud: Cloud, rid: ResourceId, action: str, status: str, caller: Calle
     }
 
 
-def query(events: list[Body], filter_text: str) -> list[Body]:
-    """Events that satisfy an OData filter of `and`-joined comparisons, newest first."""
-    clauses = _CLAUSE.findall(filter_text)
-    return [e for e in reversed(events) if all(_holds(e, *clause) for clause in clauses)]
+def query(events: list[Body], filter_text: str, seen: datetime) -> list[Body]:
+    """Events up to `seen` that satisfy an OData filter of `and`-joined comparisons, newest first."""
+    clauses = [(name, operator, quoted or plain) for name, operator, quoted, plain in _CLAUSE.findall(filter_text)]
+    shown = (e for e in reversed(events) if _instant(e["eventTimestamp"]) <= seen)
+    return [e for e in shown if all(_holds(e, *clause) for clause in clauses)]
 
 
 def _holds(entry: Body, name: str, operator: str, wanted: str) -> bool:

@@ -5,9 +5,11 @@ What no service claims is answered with 501 NotEmulated, never with an empty suc
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
+import time
 import uuid
 from dataclasses import dataclass
 from urllib.parse import parse_qs
@@ -19,9 +21,10 @@ from starlette.routing import Route
 
 from iac_agent.azure.ids import ResourceId, group_id
 from iac_agent.errors import UsageError
-from iac_agent.gym import activity, faults, identity
+from iac_agent.gym import activity, changes, control, faults, identity, sign_in
 from iac_agent.gym.cloud import Caller, Cloud, ResourceType
 from iac_agent.gym.faults import ArmFaultError
+from iac_agent.gym.limits import Limits
 from iac_agent.gym.services import Call, Services, page
 from iac_agent.gym.store import Body, Resource
 
@@ -47,12 +50,15 @@ class ArmApp:
 
     def __init__(self, cloud: Cloud, services: Services, key: bytes, host: str) -> None:
         self.cloud, self.services, self.key, self.host = cloud, services, key, host
+        self.limits = Limits(cloud.store)
 
     def starlette(self) -> Starlette:
         return Starlette(routes=[Route("/{path:path}", self.handle, methods=_METHODS)])
 
     async def handle(self, request: Request) -> Response:
         raw = await request.body()
+        if self.limits.latency and not request.url.path.startswith("/gym/"):
+            await asyncio.sleep(self.limits.latency)
         try:
             return self._answer(request, raw).response()
         except ArmFaultError as refusal:
@@ -66,13 +72,18 @@ class ArmApp:
 
     def _answer(self, request: Request, raw: bytes) -> Answer:
         path = "/" + request.path_params["path"].strip("/")
-        sign_in = self._sign_in(request, path, raw)
-        if sign_in is not None:
-            return sign_in
+        lifetime = int(self.cloud.store.setting("token_seconds", identity.LIFETIME))
+        before = sign_in.answer(request, path, raw, self.key, f"https://{self.host}", lifetime)
+        if before is not None:
+            return Answer(*before)
         claims = identity.check(self.key, request.headers.get("authorization"))
         query = {k.lower(): v[-1] for k, v in parse_qs(request.url.query, keep_blank_values=True).items()}
         if path.startswith("/gym/"):
-            return self._gym(request.method, path, raw)
+            body = _json(raw) if raw else {}
+            return Answer(200, control.answer(self.cloud, self.limits, self.key, request.method, path, body, query))
+        headers = self.limits.admit(claims, request.method, path, time.monotonic())
+        identity.require_role(claims, request.method, path)
+        self._require_allowed(claims, path)
         if "api-version" not in query:
             raise faults.missing_api_version()
         body = _json(raw) if request.method in ("PUT", "PATCH", "POST") and raw else {}
@@ -85,38 +96,16 @@ class ArmApp:
         call = Call(self.cloud, path, query, body, caller)
         if _subscription(path) not in ("", identity.SUBSCRIPTION):
             raise faults.subscription_not_found(_subscription(path))
-        return self._route(request, call)
+        answer = self._route(request, call)
+        answer.headers = {**headers, **(answer.headers or {})}
+        return answer
 
-    # --- before signing in ---------------------------------------------------------------------------------------
-
-    def _sign_in(self, request: Request, path: str, raw: bytes) -> Answer | None:
-        base = f"https://{self.host}"
-        if path == "/metadata/endpoints":
-            return Answer(200, _metadata(base))
-        if path.lower().endswith("/.well-known/openid-configuration"):
-            tenant = path.split("/")[1]
-            return Answer(200, _openid(base, tenant))
-        if path.lower().endswith("/oauth2/v2.0/token") or path.lower().endswith("/oauth2/token"):
-            form = {k: v[-1] for k, v in parse_qs(raw.decode()).items()}
-            return Answer(*identity.token_for(self.key, form, base))
-        if path == "/msi/token":
-            if request.headers.get("metadata", "").lower() != "true":
-                return Answer(400, {"error": "invalid_request", "error_description": "Required metadata header not specified"})
-            return Answer(200, {"access_token": identity.issue(self.key, base), "token_type": "Bearer", "expires_in": "86399"})
-        return None
-
-    def _gym(self, method: str, path: str, raw: bytes) -> Answer:
-        """What only the gym has: settings (`operation_seconds`, `clock_offset`, `quota`), its size, and forgetting everything."""
-        if path == "/gym/settings" and method == "PUT":
-            for name, value in _settings(_json(raw)).items():
-                self.cloud.store.set_setting(name, value)
-            return Answer(200, {})
-        if path == "/gym/status":
-            return Answer(200, {"resources": self.cloud.store.count(), "endpoint": f"https://{self.host}"})
-        if path == "/gym/reset" and method == "POST":
-            self.cloud.store.reset()
-            return Answer(200, {})
-        raise faults.not_emulated(path)
+    def _require_allowed(self, claims: Body, path: str) -> None:
+        """Raise AuthorizationFailed below a scope of the setting `forbidden`; its owner still sees it."""
+        owner = claims.get("oid") == identity.OBJECT_ID
+        scopes: list[str] = self.cloud.store.setting("forbidden", [])
+        if not owner and any(f"{path.lower()}/".startswith(f"{s.lower()}/") for s in scopes):
+            raise faults.forbidden(claims, "read", path)
 
     # --- ARM -------------------------------------------------------------------------------------------------------
 
@@ -146,10 +135,11 @@ class ArmApp:
     def _special(self, method: str, call: Call) -> Answer | None:
         """An operation that a service claims: actions, and reads and writes that are no resource of their own."""
         if method in ("POST", "PUT"):
-            with self.cloud.store.transaction():
+            with self.cloud.store.transaction() as touched:
                 found = self.services.find(method, call)
                 if found is not None and not call.path.lower().endswith("keys"):
                     self.cloud.require_unlocked(call.path.rsplit("/", 1)[0], "write")
+                self._record_changes(call, touched, _action(call.path))
         else:
             found = self.services.find(method, call)
         if found is None:
@@ -182,8 +172,9 @@ class ArmApp:
         self._check_etag(rid, request)
         self._check_names(rid, call.body)
         try:
-            with self.cloud.store.transaction():
+            with self.cloud.store.transaction() as touched:
                 body, created = self.cloud.put(rid, call.body, call.caller)
+                self._record_changes(call, touched, f"{rid.type}/write")
         except ArmFaultError as fault:
             self._log(call, rid, "write", "Failed", "PUT", fault.status)
             raise
@@ -205,8 +196,9 @@ class ArmApp:
         kind = self.cloud.kind(rid)
         self._check_etag(rid, request)
         try:
-            with self.cloud.store.transaction():
+            with self.cloud.store.transaction() as touched:
                 existed = self.cloud.delete(rid, call.caller)
+                self._record_changes(call, touched, f"{rid.type}/delete")
         except ArmFaultError as fault:
             self._log(call, rid, "delete", "Failed", "DELETE", fault.status)
             raise
@@ -314,6 +306,11 @@ class ArmApp:
     def _log(self, call: Call, rid: ResourceId, action: str, status: str, method: str, code: int) -> None:
         self.cloud.store.record(activity.event(self.cloud, rid, action, status, call.caller, method, code))
 
+    def _record_changes(self, call: Call, touched: dict[str, Resource | None], operation: str) -> None:
+        store = self.cloud.store
+        for row in changes.rows(touched, store.current, operation, call.caller, self.cloud.now()):
+            store.record_change(row, touched[str(row["properties"]["targetResourceId"]).lower()])
+
     def _log_action(self, call: Call, status: int) -> None:
         owner, _, verb = call.path.rpartition("/")
         try:
@@ -324,6 +321,15 @@ class ArmApp:
         self._log(call, rid, f"{verb}/action", outcome, "POST", status)
 
 
+def _action(path: str) -> str:
+    """The operation of an action's path: `Microsoft.Compute/virtualMachines/deallocate/action`."""
+    owner, _, verb = path.rpartition("/")
+    try:
+        return f"{ResourceId.parse(owner).type}/{verb}/action"
+    except UsageError:
+        return f"{verb}/action"
+
+
 def _json(raw: bytes) -> Body:
     try:
         body = json.loads(raw)
@@ -332,24 +338,6 @@ def _json(raw: bytes) -> Body:
     if not isinstance(body, dict):
         raise faults.invalid_content("a JSON object is expected")
     return body
-
-
-_SETTINGS: dict[str, tuple[type, ...]] = {
-    "operation_seconds": (int, float),
-    "clock_offset": (int, float),
-    "quota": (dict,),
-    "deleted_vaults": (dict,),
-}
-
-
-def _settings(given: Body) -> Body:
-    """The settings, checked: a wrong one must not keep the gym from starting. Raises InvalidSetting."""
-    for name, value in given.items():
-        if name not in _SETTINGS or isinstance(value, bool) or not isinstance(value, _SETTINGS[name]):
-            raise faults.bad_request("InvalidSetting", f"The gym has no setting {name} with the value {value!r}.")
-        if isinstance(value, dict) and name == "quota" and not all(isinstance(v, int) and v >= 0 for v in value.values()):
-            raise faults.bad_request("InvalidSetting", "Every quota is a whole number of cores.")
-    return given
 
 
 def _merge(current: Body, patch: Body) -> Body:
@@ -374,25 +362,3 @@ def _iso(timestamp: float) -> str:
 def _subscription(path: str) -> str:
     match = re.match(r"/subscriptions/([^/]+)", path, re.IGNORECASE)
     return match[1].lower() if match else ""
-
-
-def _metadata(base: str) -> Body:
-    """The document clients ask first. Which fields they need: azurerm refuses any other tenant and identityProvider."""
-    return {
-        "name": "CloudGym",
-        "portal": base,
-        "resourceManager": f"{base}/",
-        "microsoftGraphResourceId": f"{base}/",
-        "authentication": {"loginEndpoint": base, "audiences": [base], "tenant": "common", "identityProvider": "AAD"},
-        "suffixes": {"storage": "storage.localhost", "keyVaultDns": "vault.localhost"},
-    }
-
-
-def _openid(base: str, tenant: str) -> Body:
-    return {
-        "issuer": f"{base}/{tenant}/v2.0",
-        "token_endpoint": f"{base}/{tenant}/oauth2/v2.0/token",
-        "authorization_endpoint": f"{base}/{tenant}/oauth2/v2.0/authorize",
-        "device_authorization_endpoint": f"{base}/{tenant}/oauth2/v2.0/devicecode",
-        "jwks_uri": f"{base}/{tenant}/discovery/v2.0/keys",
-    }

@@ -67,7 +67,8 @@ class Caller:
 
     @property
     def name(self) -> str:
-        return str(self.claims.get("upn") or self.claims.get("appid") or "unknown")
+        """As `changedBy` and the activity log's `caller` have it: a user's upn, the object id of an application."""
+        return str(self.claims.get("upn") or self.claims.get("oid") or "Unspecified")
 
 
 @dataclass

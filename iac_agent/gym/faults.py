@@ -131,3 +131,22 @@ def conflict(code: str, message: str) -> ArmFaultError:
 
 def bad_request(code: str, message: str) -> ArmFaultError:
     return ArmFaultError(400, code, message)
+
+
+def forbidden(claims: dict[str, Any], action: str, path: str) -> ArmFaultError:
+    who = claims.get("upn") or claims.get("appid")
+    return ArmFaultError(
+        403,
+        "AuthorizationFailed",
+        f"The client '{who}' with object id '{claims.get('oid')}' does not have authorization to perform action '{action}' over scope "
+        f"'{path}' or the scope is invalid. If access was recently granted, please refresh your credentials.",
+    )
+
+
+def throttled(seconds: int) -> ArmFaultError:
+    return ArmFaultError(
+        429,
+        "SubscriptionRequestsThrottled",
+        f"Number of requests for subscription exceeded the limit. Please try again after '{seconds}' seconds.",
+        headers={"Retry-After": str(seconds)},
+    )

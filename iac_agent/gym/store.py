@@ -19,6 +19,7 @@ create table if not exists resources (key text primary key, id text not null, bo
 create table if not exists events (number integer primary key autoincrement, body text not null);
 create table if not exists settings (name text primary key, value text not null);
 create table if not exists operations (id text primary key, body text not null);
+create table if not exists changes (number integer primary key autoincrement, key text not null, body text not null, before text);
 """
 
 
@@ -65,9 +66,13 @@ class Store:
         self._referred: dict[str, set[str]] = {}
         self._undo: dict[str, Resource | None] | None = None
         file.chmod(0o600)
+        self._settings = self._read_settings()
         for key, resource_id, body, hidden in self._database.execute("select key, id, body, hidden from resources"):
             self._resources[key] = Resource(resource_id, json.loads(body), json.loads(hidden))
             self._index(key)
+
+    def _read_settings(self) -> dict[str, Any]:
+        return {name: json.loads(value) for name, value in self._database.execute("select name, value from settings")}
 
     # --- resources -------------------------------------------------------------------------------------------------
 
@@ -86,8 +91,10 @@ class Store:
         return found
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[dict[str, Resource | None]]:
         """Everything inside happens, or nothing: in memory and on disk, also when the process is killed.
+
+        Yields what is touched as it was before, by key.
 
         Callers replace bodies rather than change them in place; `get` therefore hands out copies inside a transaction.
         """
@@ -96,12 +103,13 @@ class Store:
             self._undo = undo
             self._database.execute("begin immediate")
             try:
-                yield
+                yield undo
                 self._database.execute("commit")
             except BaseException:
                 self._database.execute("rollback")
                 for key, before in undo.items():
                     self._restore(key, before)
+                self._settings = self._read_settings()
                 raise
             finally:
                 self._undo = None
@@ -181,6 +189,24 @@ class Store:
             rows = self._database.execute("select body from events order by number").fetchall()
         return [json.loads(body) for (body,) in rows]
 
+    def record_change(self, row: Body, before: Resource | None) -> None:
+        """Keep a row of `resourcechanges`, and the body before it for whoever looks back."""
+        key = str(row["properties"]["targetResourceId"]).lower()
+        values = (key, json.dumps(row), json.dumps(before.body) if before else None)
+        with self._lock:
+            self._database.execute("insert into changes (key, body, before) values (?, ?, ?)", values)
+
+    def changes(self) -> list[tuple[str, Body, Body | None]]:
+        """Key, row and body before of every change, the oldest first."""
+        with self._lock:
+            found = self._database.execute("select key, body, before from changes order by number").fetchall()
+        return [(key, json.loads(body), json.loads(before) if before else None) for key, body, before in found]
+
+    @property
+    def current(self) -> dict[str, Resource]:
+        """Every resource by key; not to be changed."""
+        return self._resources
+
     def save_operation(self, operation_id: str, body: Body) -> None:
         with self._lock:
             self._database.execute("insert or replace into operations values (?, ?)", (operation_id, json.dumps(body)))
@@ -192,19 +218,21 @@ class Store:
 
     def setting(self, name: str, default: Any = None) -> Any:
         with self._lock:
-            row = self._database.execute("select value from settings where name = ?", (name,)).fetchone()
-        return json.loads(row[0]) if row else default
+            return copy.deepcopy(self._settings.get(name, default))
 
     def set_setting(self, name: str, value: Any) -> None:
         with self._lock:
             self._database.execute("insert or replace into settings values (?, ?)", (name, json.dumps(value)))
+            self._settings[name] = value
 
     def reset(self) -> None:
         """Forget every resource, event and operation."""
         with self._lock:
             self._database.executescript(
-                "delete from resources; delete from events; delete from operations; delete from settings where name = 'deleted_vaults';"
+                "delete from resources; delete from events; delete from operations; delete from changes; "
+                "delete from settings where name = 'deleted_vaults';"
             )
+            self._settings.pop("deleted_vaults", None)
             for held in (self._resources, self._rendered, self._refers, self._referred):
                 held.clear()
 

@@ -73,6 +73,10 @@ def show(plan_file: Path | None = None) -> list[str]:
     return _build("show", *([str(plan_file)] if plan_file else []), json=_FLAG, no_color=_FLAG)
 
 
+def state_pull() -> list[str]:
+    return _build("state pull")
+
+
 def import_resource(address: str, resource_id: str, inputs: Inputs) -> list[str]:
     return _build("import", address, resource_id, input=False, no_color=_FLAG, **{**inputs.options(), "parallelism": None})
 

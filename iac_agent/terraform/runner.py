@@ -93,6 +93,10 @@ class Terraform:
         """The current state, without refreshing it."""
         return State.model_validate(json.loads(self._run("show", argv.show()).text or "{}"))
 
+    def pull(self) -> bytes:
+        """The state as the backend keeps it, without a lock and without a provider. Empty when nothing was applied yet."""
+        return self._run("state pull", argv.state_pull()).text.encode()
+
     def import_resource(self, address: str, resource_id: str, on_line: OnLine = _ignore) -> None:
         self._run("import", argv.import_resource(address, resource_id, self.inputs), on_line)
 

@@ -155,13 +155,13 @@ def test_lists_page_and_filter(call: Call, group: str) -> None:
 
 
 def test_the_activity_log_says_who_and_with_what(call: Call, group: str) -> None:
-    call("PUT", VNET, SPACE, User_Agent="Mozilla/5.0 portal")
-    call("PUT", VNET, {**SPACE, "location": "northeurope"}, User_Agent="AZURECLI/2.91.0")
+    call("PUT", VNET, SPACE)
+    call("PUT", VNET, {**SPACE, "location": "northeurope"})
     path = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Insights/eventtypes/management/values"
     _, found = call("GET", f"{path}?$filter=eventTimestamp ge '2020-01-01T00:00:00Z' and resourceUri eq '{VNET}'")
-    events = [(e["operationName"]["value"], e["status"]["value"], e["httpRequest"]["userAgent"]) for e in found["value"]]
+    events = [(e["operationName"]["value"], e["status"]["value"], e["caller"]) for e in found["value"]]
     write = "Microsoft.Network/virtualNetworks/write"
-    assert events == [(write, "Failed", "AZURECLI/2.91.0"), (write, "Succeeded", "Mozilla/5.0 portal")]
+    assert events == [(write, "Failed", identity.OBJECT_ID), (write, "Succeeded", identity.OBJECT_ID)]
     assert found["value"][0]["claims"]["appid"] == identity.CLIENT_ID
 
 

@@ -82,8 +82,8 @@ def _compile(pattern: str) -> re.Pattern[str]:
 
 def registry() -> tuple[dict[str, ResourceType], Services]:
     """Every emulated type by lower-case name, and every operation."""
-    from iac_agent.gym.services import authorization, compute, insights, keyvault, network, private_dns, resources, storage
+    from iac_agent.gym.services import authorization, compute, graph, insights, keyvault, network, private_dns, resources, storage
 
-    modules = (resources, compute, network, private_dns, storage, keyvault, authorization, insights)
+    modules = (resources, compute, network, private_dns, storage, keyvault, authorization, insights, graph)
     types = {kind.key: kind for module in modules for kind in module.TYPES}
     return types, Services([operation for module in modules for operation in module.ROUTES])

@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
+from datetime import timedelta
+from urllib.parse import urlencode
 
 from iac_agent.gym import activity, faults
 from iac_agent.gym.cloud import ResourceType, Write, stable_guid
 from iac_agent.gym.services import Call, Operation, Outcome
 from iac_agent.gym.services.authorization import fill_identity
+from iac_agent.gym.store import Body
 
 _I = "Microsoft.Insights"
 _WORKSPACE = "Microsoft.OperationalInsights/workspaces"
+_PAGE = 200
 
 
 def _fill_metric_alert(write: Write) -> None:
@@ -64,7 +69,19 @@ def _shared_keys(call: Call, parts: dict[str, str]) -> Outcome:
 
 
 def _activity_log(call: Call, _: dict[str, str]) -> Outcome:
-    return 200, {"value": activity.query(call.cloud.store.events(), call.query.get("$filter", ""))}
+    """The events in pages of 200. Without a start time Azure refuses; what is younger than the log's delay is not there yet."""
+    asked = call.query.get("$filter", "")
+    if not re.search(r"eventTimestamp\s+ge\s", asked, re.IGNORECASE):
+        message = "$filter searching parameters invalid. Need to provide at least eventTimestamp start time."
+        return 400, {"code": "BadRequest", "message": message}
+    seen = call.cloud.now() - timedelta(seconds=float(call.cloud.store.setting("activity_delay_seconds", 0)))
+    events = activity.query(call.cloud.store.events(), asked, seen)
+    start = int(call.query.get("$skiptoken") or 0)
+    body: Body = {"value": events[start : start + _PAGE]}
+    if start + _PAGE < len(events):
+        query = urlencode({**call.query, "$skiptoken": start + _PAGE})
+        body["nextLink"] = f"{call.cloud.endpoint}{call.path}?{query}"
+    return 200, body
 
 
 TYPES = [

@@ -1,0 +1,80 @@
+"""What slows down or refuses a request whatever it asks: latency, ARM's token buckets, Resource Graph's quota, and faults on order.
+
+Sources: https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling (250 reads and 200 writes or
+deletes in a bucket, refilled by 25 and 10 a second, for each principal) and https://learn.microsoft.com/azure/governance/resource-graph/
+concepts/guidance-for-throttled-requests (15 queries in 5 seconds for each user).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from iac_agent.gym import faults
+from iac_agent.gym.faults import ArmFaultError
+from iac_agent.gym.store import Body, Store
+
+_BUCKETS = {"reads": (250, 25.0), "writes": (200, 10.0), "deletes": (200, 10.0)}
+_KINDS = {"GET": "reads", "HEAD": "reads", "DELETE": "deletes"}
+_GRAPH_QUERIES, _GRAPH_SECONDS = 15, 5.0
+
+
+@dataclass
+class Limits:
+    """The limits of one running gym. `throttle`, `latency_seconds` and `faults` are settings; what is used up is forgotten at its end."""
+
+    store: Store
+    _left: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+    _windows: dict[str, tuple[float, int]] = field(default_factory=dict)
+    _struck: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def latency(self) -> float:
+        """Seconds that every call takes longer."""
+        return float(self.store.setting("latency_seconds", 0))
+
+    def admit(self, claims: Body, method: str, path: str, now: float) -> dict[str, str]:
+        """Take from the caller's bucket; returns the headers that tell what is left. Raises 429, or the fault that was ordered."""
+        self._strike(method, path)
+        who = str(claims.get("oid", ""))
+        if path.lower().startswith("/providers/microsoft.resourcegraph/"):
+            return self._graph(who, now)
+        kind = _KINDS.get(method, "writes")
+        most, rate = _BUCKETS[kind]
+        left, since = self._left.get((who, kind), (float(most), now))
+        left = min(most, left + (now - since) * rate) - 1
+        if left < 0 and self.store.setting("throttle", False):
+            raise faults.throttled(max(1, round(-left / rate + 0.5)))
+        self._left[who, kind] = (max(left, 0.0), now)
+        return {f"x-ms-ratelimit-remaining-subscription-{kind}": str(int(max(left, 0)))}
+
+    def _graph(self, who: str, now: float) -> dict[str, str]:
+        began, used = self._windows.get(who, (now, 0))
+        if now - began >= _GRAPH_SECONDS:
+            began, used = now, 0
+        resets = max(0, round(_GRAPH_SECONDS - (now - began)))
+        headers = {"x-ms-user-quota-remaining": str(max(0, _GRAPH_QUERIES - used - 1)), "x-ms-user-quota-resets-after": f"00:00:0{resets}"}
+        if used >= _GRAPH_QUERIES and self.store.setting("throttle", False):
+            message = "Please provide below info when asking for support: timestamp. Client application has been throttled."
+            raise ArmFaultError(429, "RateLimiting", message, headers={**headers, "Retry-After": str(max(1, resets))})
+        self._windows[who] = (began, used + 1)
+        return headers
+
+    def _strike(self, method: str, path: str) -> None:
+        """Raise the first ordered fault that fits and is not used up."""
+        ordered: list[dict[str, Any]] = self.store.setting("faults", [])
+        for number, fault in enumerate(ordered):
+            if not re.search(str(fault.get("path", "")), path, re.IGNORECASE) or method not in fault.get("methods", [method]):
+                continue
+            met = self._struck[number] = self._struck.get(number, 0) + 1
+            after, times = int(fault.get("after", 0)), int(fault.get("times", 1_000_000))
+            if after < met <= after + times:
+                headers = {"Retry-After": str(fault["retry_after"])} if "retry_after" in fault else {}
+                status = int(fault.get("status", 500))
+                raise ArmFaultError(status, str(fault.get("code", "InternalServerError")), "A fault was ordered here.", headers=headers)
+
+    def forget(self) -> None:
+        """Start again with full buckets and faults that never struck."""
+        for held in (self._left, self._windows, self._struck):
+            held.clear()
