@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from iac_agent.drift.rules import Rule
 from iac_agent.errors import UsageError
 
 FILE = ".iacagent.yaml"
@@ -74,6 +75,18 @@ class ProvisionSettings(BaseModel):
     modules: str = Field("./modules", description="Where iac-agent's modules are: a source address as Terraform takes it, of their folder.")
 
 
+class DriftSettings(BaseModel):
+    """Drift: where to look, and what to do about what is found."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    resource_groups: list[str] = Field(
+        default_factory=list, description="Resource groups to look for unmanaged resources in, beside those in state."
+    )
+    rules: list[Rule] = Field(default_factory=list, description="What to do about findings; the first rule that fits decides.")
+    max_reverts: int = Field(10, ge=0, description="How many findings one unattended run may revert; past it, it only reports.")
+
+
 class Settings(BaseSettings):
     """The configuration of iacagent for one repository."""
 
@@ -88,6 +101,7 @@ class Settings(BaseSettings):
     provision: ProvisionSettings = Field(
         default_factory=lambda: ProvisionSettings.model_validate({}), description="How new machines are written."
     )
+    drift: DriftSettings = Field(default_factory=lambda: DriftSettings.model_validate({}), description="Drift.")
     guard: Guard = Field(default_factory=lambda: Guard.model_validate({}), description="Guardrails.")
 
     @classmethod

@@ -22,6 +22,7 @@ _COMMANDS = {
     "apply": ("iac_agent.cli.changes", "Plan, approve, apply and verify a request, or a saved plan."),
     "undo": ("iac_agent.cli.changes", "Take the last change back, through the same flow."),
     "chat": ("iac_agent.cli.chat", "Keep a session: ask, refine, see the plan, approve, undo."),
+    "drift": ("iac_agent.cli.drift", "What changed behind Terraform's back: detect it, say who did it, reconcile it."),
     "memory": ("iac_agent.cli.memory", "Proven changes that answer requests of their kind again."),
     "resume": ("iac_agent.cli.changes", "Finish an interrupted run, or give it up."),
     "audit": ("iac_agent.cli.audit", "Show or verify the audit trail."),

@@ -69,14 +69,17 @@ class Report:
 
 @dataclass
 class Scan:
-    """One scan of one state against one subscription. Without `intent` nothing is known of the configuration."""
+    """One scan of one state against one subscription. Without `intent` nothing is known of the configuration.
+
+    `groups` are further resource groups to look for unmanaged resources in; `kept` drops what rules ignore.
+    """
 
     azure: Azure
     major: int
     intent: Intent | None = None
     scope: Scope = Scope()
     groups: frozenset[str] = frozenset()
-    ignored: Callable[[Finding], bool] = lambda _: False
+    kept: Callable[[list[Finding]], list[Finding]] = lambda found: found
     progress: Callable[[str], None] = lambda _: None
     _managed: set[str] = field(default_factory=set)
 
@@ -101,8 +104,7 @@ class Scan:
             causes = Causes(self.azure)
             report.findings = causes.explain(report.findings)
             report.gaps += causes.gaps
-        report.findings = sorted((self._judged(f) for f in report.findings), key=lambda f: (f.severity.rank, f.subject))
-        report.findings = [f for f in report.findings if not self.ignored(f)]
+        report.findings = sorted(self.kept([self._judged(f) for f in report.findings]), key=lambda f: (f.severity.rank, f.subject))
         report.calls = live.calls
         return report
 
@@ -223,7 +225,7 @@ def _name_of(resource: StateResource) -> str:
 def _facts(lens: Lens | None, resource: StateResource) -> dict[str, Any]:
     """What the search for causes needs: the ARM resource that holds this one, and the property of it that it is."""
     if lens is None:
-        return {}
+        return {"tags": resource.values.get("tags") or {}}
     slot = ""
     if isinstance(lens.strategy, Association):
         slot = re.sub(r"\[[^]]*\]", "", lens.strategy.slot)
@@ -231,7 +233,7 @@ def _facts(lens: Lens | None, resource: StateResource) -> dict[str, Any]:
         slot = lens.strategy.array
     elif lens.arm.count("/") > 1:
         slot = f"properties.{lens.arm.rsplit('/', 1)[1]}"
-    return {"owner": _owner(resource), "slot": slot}
+    return {"owner": _owner(resource), "slot": slot, "tags": resource.values.get("tags") or {}}
 
 
 def _owner(resource: StateResource) -> str:

@@ -48,7 +48,9 @@ def init(*, upgrade: bool = False) -> list[str]:
     return _build("init", input=False, no_color=_FLAG, upgrade=True if upgrade else None)
 
 
-def plan(inputs: Inputs, out: Path, *, targets: tuple[str, ...] = (), refresh: bool = True, destroy: bool = False) -> list[str]:
+def plan(
+    inputs: Inputs, out: Path, *, targets: tuple[str, ...] = (), refresh: bool = True, destroy: bool = False, refresh_only: bool = False
+) -> list[str]:
     return _build(
         "plan",
         input=False,
@@ -57,6 +59,7 @@ def plan(inputs: Inputs, out: Path, *, targets: tuple[str, ...] = (), refresh: b
         detailed_exitcode=_FLAG,
         refresh=None if refresh else False,
         destroy=_FLAG if destroy else None,
+        refresh_only=_FLAG if refresh_only else None,
         target=list(targets),
         **inputs.options(),
     )

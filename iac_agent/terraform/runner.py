@@ -74,9 +74,10 @@ class Terraform:
         targets: tuple[str, ...] = (),
         refresh: bool = True,
         destroy: bool = False,
+        refresh_only: bool = False,
     ) -> bool:
         """Write a plan file; True when it changes something. Raises TerraformFailed, NotInitialised, StateLocked."""
-        built = argv.plan(self.inputs, out, targets=targets, refresh=refresh, destroy=destroy)
+        built = argv.plan(self.inputs, out, targets=targets, refresh=refresh, destroy=destroy, refresh_only=refresh_only)
         return self._run("plan", built, on_line, accept=(0, 2)).returncode == 2
 
     def show_plan(self, plan_file: Path) -> Plan:
