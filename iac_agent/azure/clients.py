@@ -184,7 +184,7 @@ class AzureClients:
         wanted = " and ".join((f"eventTimestamp ge '{since.isoformat(timespec='seconds').replace('+00:00', 'Z')}'", *clauses))
         with translated("the activity log"):
             for event in self.monitor.activity_logs.list(filter=wanted):
-                yield event.serialize(keep_readonly=True)
+                yield dict(event.serialize(keep_readonly=True))
 
     def delete(self, path: str, api: str) -> None:
         self._body(self._send("DELETE", path, api), path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import click
 
+from iac_agent.agent import journal
 from iac_agent.azure.clients import AzureClients
 from iac_agent.azure.provider_version import major_of
 from iac_agent.cli import config, drift_report
@@ -20,11 +22,13 @@ from iac_agent.cli.main import SCHEMA_VERSION, Globals
 from iac_agent.drift import exact as refresh
 from iac_agent.drift.finding import Finding
 from iac_agent.drift.intent import Intent
-from iac_agent.drift.rules import unignored
+from iac_agent.drift.rules import Action, unignored
 from iac_agent.drift.scan import Report, Scan, Scope
-from iac_agent.errors import HclError, UsageError
+from iac_agent.errors import HclError, Refused, UsageError
 from iac_agent.hcl.configuration import Configuration, Given
 from iac_agent.hcl.module import RootModule
+from iac_agent.reconcile.decide import Decision, decide, possible
+from iac_agent.reconcile.reconcile import Reconciler, Settled
 from iac_agent.store.findings import Findings, Kept
 from iac_agent.store.home import Home
 from iac_agent.terraform import pulled
@@ -67,7 +71,14 @@ class Drifts:
         return pulled.resources(self._terraform().pull())
 
     def detect(
-        self, targets: tuple[str, ...], types: tuple[str, ...], since: str, exact: bool, state_file: Path | None, no_unmanaged: bool, no_causes: bool
+        self,
+        targets: tuple[str, ...],
+        types: tuple[str, ...],
+        since: str,
+        exact: bool,
+        state_file: Path | None,
+        no_unmanaged: bool,
+        no_causes: bool,
     ) -> Report:
         """Scan. Raises UsageError for a state that is none, AzureError when Azure cannot be reached."""
         after = moment(since)
@@ -130,9 +141,60 @@ class Drifts:
 
         from rich.console import Console
 
-        console = Console(file=StringIO(), no_color=True, highlight=False, soft_wrap=True, width=200)
-        drift_report.print_text(report, console)
-        return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+        held = StringIO()
+        drift_report.print_text(report, Console(file=held, no_color=True, highlight=False, soft_wrap=True, width=200))
+        return held.getvalue()
+
+    # --- doing something about it ----------------------------------------------------------------------------------
+
+    def reconcile(self, flags: dict[str, Any]) -> int:
+        """Scan, decide, carry out; returns the exit code."""
+        from iac_agent.agent import lock
+        from iac_agent.cli.changes import agent_for
+
+        agent = agent_for(self.options, True, **flags)
+        with lock.held(agent.session.home, "drift reconcile", flags["lock_timeout"]):
+            left = journal.unfinished(agent.session.home)
+            if left is not None:
+                raise Refused(f"run {left.id} ({left.request!r}) is unfinished", hint="Run `iacagent resume` first.")
+            state = self._state(None)
+            report = self.detect(flags["targets"], flags["types"], "", False, None, bool(flags["targets"] or flags["types"]), False)
+            self.record(report, {**flags, "since": "", "no_unmanaged": False})
+            decisions = self._decisions(report, flags)
+            reconciler = Reconciler(agent, agent.session.arm(), state, self.findings.end, self.settings.drift.max_reverts)
+            settled = reconciler.run(decisions)
+        self._tell(report, settled)
+        if any(s.outcome == "failed" for s in settled):
+            return 1
+        return 0 if all(s.done for s in settled) and report.complete else 2
+
+    def _decisions(self, report: Report, flags: dict[str, Any]) -> list[Decision]:
+        there = sys.stdin.isatty() and not self.options.as_json
+        strategies = [Action(s) for s in flags["strategies"]] or ([Action.ASK] if there else [])
+        today = datetime.now(UTC).date()
+        found = decide(report.findings, self.settings.drift.rules, strategies, self.workspace, today, _asked if there else None)
+        for text in flags["decided"]:
+            what, _, action = text.rpartition("=")
+            if action not in [a.value for a in Action] or not what:
+                raise UsageError(f"{text!r} is not a decision", hint="For example azurerm_linux_virtual_machine.web=revert.")
+            named = [n for n, d in enumerate(found) if what in (d.finding.key, d.finding.address, d.finding.name, d.finding.id)]
+            if not named:
+                raise UsageError(f"there is no finding {what!r}", hint="`iacagent drift detect` lists them.")
+            for number in named:
+                found[number] = possible(Decision(found[number].finding, Action(action), "--decide"))
+        return found
+
+    def _tell(self, report: Report, settled: list[Settled]) -> None:
+        if self.options.as_json:
+            self.options.document["drift"] = drift_report.document(report)
+            self.options.document["settled"] = [
+                {"key": s.finding.key, "subject": s.finding.subject, "outcome": s.outcome, "detail": s.detail} for s in settled
+            ]
+            return
+        for one in settled:
+            click.echo(f"{one.outcome:<10} {one.finding.subject}{f': {one.detail}' if one.detail else ''}")
+        left = sum(not s.done for s in settled)
+        click.echo(f"{len(settled) - left} of {len(settled)} findings are settled." if settled else drift_report.headline(report))
 
     # --- what was found before -------------------------------------------------------------------------------------
 
@@ -142,7 +204,9 @@ class Drifts:
     def history(self, everything: bool, as_json: bool) -> None:
         found = self.findings.all(only_open=not everything)
         if as_json:
-            listed = [{**k.body, "first_seen": k.first_seen, "last_seen": k.last_seen, "closed": k.closed, "outcome": k.outcome} for k in found]
+            listed = [
+                {**k.body, "first_seen": k.first_seen, "last_seen": k.last_seen, "closed": k.closed, "outcome": k.outcome} for k in found
+            ]
             click.echo(json.dumps({"schema_version": SCHEMA_VERSION, "findings": listed, "scans": self.findings.scans()}, indent=2))
             return
         for kept in found:
@@ -150,6 +214,16 @@ class Drifts:
             click.echo(f"{kept.key}  {kept.first_seen[:16]}  {ended:<28} {kept.body['kind']} {kept.body['address'] or kept.body['id']}")
         if not found:
             click.echo("No findings are open." if not everything else "Nothing was ever found here.")
+
+
+def _asked(finding: Finding, actions: list[Action]) -> Action:
+    """What a person wants done about a finding."""
+    click.echo(f"\n{finding.severity} {finding.kind} {finding.subject}", err=True)
+    for difference in finding.differences:
+        click.echo(f"  {drift_report.difference_text(difference)}", err=True)
+    click.echo(f"  {finding.why}; {drift_report.cause_text(finding)}", err=True)
+    choices = [*actions, Action.REPORT]
+    return Action(click.prompt("What to do", type=click.Choice([c.value for c in choices]), default=Action.REPORT.value, err=True))
 
 
 def drifts(options: Globals, progress: bool) -> Drifts:

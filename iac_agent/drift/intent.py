@@ -57,7 +57,7 @@ class Intent:
         if lifecycle is None or attribute is None:
             return frozenset()
         text = lifecycle.document.text(attribute.value).strip()
-        return frozenset({"all"} if text == "all" else re.findall(r'[A-Za-z_][\w.\-]*(?:\[[^\]]*\][\w.]*)*', text))
+        return frozenset({"all"} if text == "all" else re.findall(r"[A-Za-z_][\w.\-]*(?:\[[^\]]*\][\w.]*)*", text))
 
     def is_behind(self, finding: Finding) -> bool:
         """Whether every difference is as the configuration wants it: only the state lags."""

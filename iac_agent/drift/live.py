@@ -107,7 +107,7 @@ class LiveArm:
 
     # --- the broad look ------------------------------------------------------------------------------------------
 
-    def list(self, wanted: Collection[Listing], progress: Callable[[str], None] = lambda _: None) -> None:
+    def look(self, wanted: Collection[Listing], progress: Callable[[str], None] = lambda _: None) -> None:
         """Read the lists side by side. One that fails is remembered: what it would have held is unreadable, not gone."""
         with ThreadPoolExecutor(WORKERS) as pool:
             for listing, problem in pool.map(self._list, wanted):

@@ -85,12 +85,12 @@ class Scan:
 
     def run(self, resources: Iterable[StateResource]) -> Report:
         """Find what drifted. Raises AzureError only when Azure cannot be reached at all."""
-        held = [r for r in resources if r.provider_name.rstrip("]\"").endswith("hashicorp/azurerm")]
+        held = [r for r in resources if r.provider_name.rstrip(']"').endswith("hashicorp/azurerm")]
         looked = [r for r in held if self.scope.holds(r)]
         live = LiveArm(self.azure)
         self._managed = {text.lower() for r in held for text in (r.id, f"{r.type}:{r.id}")}
         try:
-            live.list(self._lists(looked), self.progress)
+            live.look(self._lists(looked), self.progress)
             report = Report(resources=len(looked))
             for found in self._compared(looked, live):
                 report.clean += not found

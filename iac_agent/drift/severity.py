@@ -53,9 +53,13 @@ def _public(difference: Difference) -> bool:
 _NSG = r"network_security_(?:group|rule)$"
 RULES = (
     Rule(Severity.CRITICAL, "a port is open to the Internet", types=_NSG, when=_opened),
-    Rule(Severity.CRITICAL, "the machine has a public address now", types=r"network_interface$", paths=r"public_ip_address_id", when=_public),
+    Rule(
+        Severity.CRITICAL, "the machine has a public address now", types=r"network_interface$", paths=r"public_ip_address_id", when=_public
+    ),
     Rule(Severity.CRITICAL, "blobs can be read by anyone", types=r"storage_container$", paths=r"container_access_type", when=_public),
-    Rule(Severity.CRITICAL, "public access is on", paths=r"allow_nested_items_to_be_public|public_network_access_enabled", when=_turned(True)),
+    Rule(
+        Severity.CRITICAL, "public access is on", paths=r"allow_nested_items_to_be_public|public_network_access_enabled", when=_turned(True)
+    ),
     Rule(Severity.HIGH, "traffic is let through by default", paths=r"network_(?:rules|acls).*default_action", when=_turned("Allow")),
     Rule(Severity.HIGH, "a lock is gone", kinds="deleted|changed", types=r"management_lock$"),
     Rule(Severity.HIGH, "it is gone", kinds="deleted"),

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from iac_agent.azure.ids import ResourceId, group_id
-from iac_agent.gym import faults
+from iac_agent.gym import defaults, faults
 from iac_agent.gym.store import Body, Resource, Store
 
 LOCATIONS = [
@@ -249,6 +249,7 @@ class Cloud:
         write.body["etag"] = f'W/"{uuid.uuid4()}"'
         for child in self.children.get(kind.key, ()):
             self._settle_elements(write, child)
+        defaults.fill(kind.name, write.body)
         if kind.fill:
             kind.fill(write)
         if write.body.get("properties") is not None or not kind.scoped:

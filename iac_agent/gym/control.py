@@ -49,11 +49,10 @@ def _checked(given: Body) -> Body:
         kinds = _SETTINGS.get(name, ())
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             raise _invalid(name, value)
-        if name == "quota" and not all(isinstance(v, int) and v >= 0 for v in value.values()):
+        if isinstance(value, dict) and name == "quota" and not all(isinstance(v, int) and v >= 0 for v in value.values()):
             raise faults.bad_request("InvalidSetting", "Every quota is a whole number of cores.")
-        if name == "faults" and not all(isinstance(f, dict) for f in value):
-            raise _invalid(name, value)
-        if name == "forbidden" and not all(isinstance(scope, str) for scope in value):
+        element = {"faults": dict, "forbidden": str}.get(name)
+        if isinstance(value, list) and element is not None and not all(isinstance(e, element) for e in value):
             raise _invalid(name, value)
     return given
 

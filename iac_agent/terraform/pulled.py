@@ -52,4 +52,5 @@ def _instance(resource: dict[str, Any], instance: dict[str, Any]) -> StateResour
 
 def _path(steps: list[dict[str, Any]]) -> Path:
     """`[{"type": "get_attr", "value": "x"}, ...]` as a path."""
-    return tuple(s["value"]["value"] if isinstance(s.get("value"), dict) else s.get("value") for s in steps)
+    held = [s["value"] for s in steps]
+    return tuple(h["value"] if isinstance(h, dict) else h for h in held)

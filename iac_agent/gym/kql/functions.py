@@ -87,7 +87,7 @@ def _order(one: Any, other: Any) -> int:
         one, other = number(one), number(other)
     if one is None or other is None:
         raise TypeError("null has no order")
-    return (one > other) - (one < other)
+    return int(one > other) - int(one < other)
 
 
 def _folded(check: Callable[[str, str], bool]) -> Callable[[Any, Any], bool]:
@@ -177,7 +177,7 @@ SCALARS: dict[str, Callable[..., Any]] = {
     "split": lambda a, by, index=None: text(a).split(by) if index is None else text(a).split(by)[index : index + 1],
     "replace_string": lambda a, old, new: text(a).replace(old, new),
     "trim": lambda what, a: re.sub(rf"^(?:{what})+|(?:{what})+$", "", text(a)),
-    "extract": lambda pattern, group, a: (m[group] if (m := re.search(pattern, text(a))) else ""),
+    "extract": lambda pattern, group, a: m[group] if (m := re.search(pattern, text(a))) else "",
     "array_length": lambda a: len(a) if isinstance(a, list) else None,
     "bag_keys": lambda a: list(a) if isinstance(a, dict) else None,
     "coalesce": lambda *all_: next((v for v in all_ if not _empty(v)), None),
@@ -206,7 +206,7 @@ AGGREGATES: dict[str, Callable[..., Any]] = {
     "countif": lambda rows, of: sum(1 for r in rows if of(r)),
     "dcount": lambda rows, of: len(_distinct(_values(rows, of))),
     "sum": lambda rows, of: sum(_values(rows, of)),
-    "avg": lambda rows, of: (sum(v) / len(v) if (v := _values(rows, of)) else None),
+    "avg": lambda rows, of: sum(v) / len(v) if (v := _values(rows, of)) else None,
     "min": lambda rows, of: min(_values(rows, of), default=None),
     "max": lambda rows, of: max(_values(rows, of), default=None),
     "make_list": lambda rows, of, most=None: _values(rows, of)[: int(most(rows[0])) if most else None],

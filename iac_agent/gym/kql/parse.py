@@ -348,7 +348,8 @@ class _Parser:
 
     def _raw(self, kind: str) -> Expression:
         """`datetime(2026-01-01)` and `dynamic([1])`: what stands between the parentheses is no expression."""
-        depth, parts = 1, []
+        depth = 1
+        parts: list[str] = []
         while True:
             token = self.next()
             if token.kind == "end":

@@ -1,0 +1,275 @@
+"""Reconciling: findings in, decisions carried out, every finding left in a true state.
+
+Everything goes the one way a change goes: edits, plan, gate, approval, write, apply, proof. Read `Reconciler.run` from the top.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from iac_agent.agent import journal, shadow
+from iac_agent.agent.journal import Run, sha256
+from iac_agent.agent.loop import Agent
+from iac_agent.agent.report import Proof
+from iac_agent.azure.lenses.table import Arm
+from iac_agent.drift.finding import Finding, Kind
+from iac_agent.drift.rules import Action
+from iac_agent.errors import ApprovalMissing, HclError, IacAgentError, TerraformFailed
+from iac_agent.guard import gate
+from iac_agent.guard.verdict import Verdict, judge
+from iac_agent.hcl.changeset import Outcome, apply_edits
+from iac_agent.hcl.module import RootModule
+from iac_agent.planner.protocol import ChangeSet, Context, Unsettled
+from iac_agent.planner.world import World
+from iac_agent.reconcile import imports
+from iac_agent.reconcile.adopt import adopt, why_not
+from iac_agent.reconcile.decide import Decision
+from iac_agent.terraform.models import Plan, State, StateModule, StateResource, StateValues
+
+_ROUNDS = 6
+
+
+@dataclass(frozen=True)
+class Settled:
+    """How one finding ended: `outcome` is adopted, reverted, imported, forgotten, recreated, refreshed, reported or failed."""
+
+    finding: Finding
+    outcome: str
+    detail: str = ""
+
+    @property
+    def done(self) -> bool:
+        return self.outcome not in ("reported", "failed")
+
+
+@dataclass
+class Proposal:
+    """Edits for some decisions, with the world they were written in."""
+
+    world: World
+    addresses: dict[str, Decision] = field(default_factory=dict)
+    refused: list[Settled] = field(default_factory=list)
+
+
+@dataclass
+class Reconciler:
+    """Carries out decisions on one root module. The lock is held by whoever calls."""
+
+    agent: Agent
+    arm: Arm
+    state: Sequence[StateResource]
+    ended: Callable[[str, str], None]
+    max_reverts: int
+
+    def run(self, decisions: Sequence[Decision]) -> list[Settled]:
+        """Carry out every decision. A failure ends its own group; what was done stays done, and is told."""
+        settled = [self._reported(d) for d in decisions if d.action in (Action.REPORT, Action.ASK)]
+        writing = [d for d in decisions if d.action in (Action.ADOPT, Action.IMPORT)]
+        reverting = [d for d in decisions if d.action == Action.REVERT]
+        for group, work in ((writing, self._write), (reverting[: self.max_reverts], self._revert)):
+            if not group:
+                continue
+            try:
+                settled += work(group)
+            except IacAgentError as problem:
+                told = {s.finding.key for s in settled}
+                settled += [Settled(d.finding, "failed", problem.message) for d in group if d.finding.key not in told]
+                if isinstance(problem, ApprovalMissing):
+                    self._end(settled)
+                    raise
+        settled += [
+            Settled(d.finding, "reported", f"more than {self.max_reverts} reverts in one run") for d in reverting[self.max_reverts :]
+        ]
+        self._end(settled)
+        return settled
+
+    def _end(self, settled: Sequence[Settled]) -> None:
+        for one in settled:
+            if one.done:
+                self.ended(one.finding.key, one.outcome)
+
+    @staticmethod
+    def _reported(decision: Decision) -> Settled:
+        return Settled(decision.finding, "reported", decision.by)
+
+    # --- adopt and import ------------------------------------------------------------------------------------------
+
+    def _write(self, decisions: list[Decision]) -> list[Settled]:
+        """Edits for all of them, proven by one plan; those that do not end in an empty plan are withdrawn."""
+        session = self.agent.session
+        root = RootModule(session.directory)
+        gate.require(root, session.rules)
+        run = journal.new_run(session.home, f"reconcile drift: {len(decisions)} to adopt or import")
+        self.agent.record(run, "request", {"request": run.request, "findings": [d.finding.key for d in decisions]})
+        withdrawn: list[Settled] = []
+        for _ in range(_ROUNDS):
+            proposal = self._proposed(root, decisions)
+            withdrawn += proposal.refused
+            decisions = [d for d in decisions if d.finding.key not in {s.finding.key for s in withdrawn}]
+            if not proposal.addresses:
+                break
+            outcome, bad = self._proved(run, root, proposal)
+            if not bad:
+                return [*withdrawn, *self._carried_out(run, proposal, outcome)]
+            withdrawn += bad
+            decisions = [d for d in decisions if d.finding.key not in {s.finding.key for s in bad}]
+        shutil.rmtree(run.folder, ignore_errors=True)
+        return withdrawn + [
+            Settled(d.finding, "failed", "no proof was reached") for d in decisions if d.finding.key not in _keys(withdrawn)
+        ]
+
+    def _proposed(self, root: RootModule, decisions: Sequence[Decision]) -> Proposal:
+        session = self.agent.session
+        state = State(values=StateValues(root_module=StateModule.model_construct(resources=list(self.state), child_modules=[])))
+        world = World.build(Context(root, state, session.major, given=session.given))
+        proposal = Proposal(world)
+        for decision in decisions:
+            trial = proposal.world.trial()
+            try:
+                if decision.action == Action.IMPORT:
+                    address = imports.write(trial, decision.finding, self.arm, session.major)
+                else:
+                    address = decision.finding.address
+                    if decision.finding.kind != Kind.BEHIND:
+                        adopt(trial, decision.finding, session.major)
+                proposal.world.adopt(trial)
+                proposal.world.advance()
+            except Unsettled as problem:
+                proposal.refused.append(Settled(decision.finding, "reported", why_not(problem)))
+            except HclError as problem:
+                proposal.refused.append(Settled(decision.finding, "reported", problem.message))
+            else:
+                proposal.addresses[address] = decision
+        return proposal
+
+    def _proved(self, run: Run, root: RootModule, proposal: Proposal) -> tuple[Outcome, list[Settled]]:
+        """Plan with the edits: an adopted address must not be in it, an imported one only be imported, and nothing else may be new."""
+        session = self.agent.session
+        proposal.world.writer.settle()
+        edits = list(proposal.world.writer.edits)
+        try:
+            outcome = apply_edits(root, edits)
+            edited = {path: change.after for path, change in outcome.files.items()}
+            gate.require(root.with_edits(edited), session.rules)
+            shutil.rmtree(run.folder / "shadow", ignore_errors=True)
+            place = shadow.cast(root, edited, run.folder / "shadow")
+            plan = self.agent.planned(session.terraform.at(place), run.folder / "proof.tfplan")
+        except (TerraformFailed, HclError) as problem:
+            return Outcome(), [Settled(d.finding, "reported", f"withdrawn: {problem.message.splitlines()[0]}") for d in _one(proposal)]
+        return outcome, self._unproven(plan, proposal)
+
+    def _unproven(self, plan: Plan, proposal: Proposal) -> list[Settled]:
+        bad: list[Settled] = []
+        changes = {c.address: c for c in plan.changes}
+        for address, decision in proposal.addresses.items():
+            change = changes.get(address)
+            if change is not None:
+                attributes = ", ".join(sorted({str(p[0]) for p in change.change.changed_paths})) or change.action
+                bad.append(Settled(decision.finding, "reported", f"withdrawn: the plan would still {change.action} it ({attributes})"))
+        return bad
+
+    def _carried_out(self, run: Run, proposal: Proposal, outcome: Outcome) -> list[Settled]:
+        """Approve, write, and let Terraform take it into the state: by a refresh of what was adopted, an import of the rest."""
+        session = self.agent.session
+        edits = tuple(proposal.world.writer.edits)
+        adopted = [a for a, d in proposal.addresses.items() if d.action == Action.ADOPT]
+        imported = [a for a, d in proposal.addresses.items() if d.action == Action.IMPORT]
+        session.reporter.understood(ChangeSet(_reason(adopted, imported), edits, by="reconcile"))
+        session.reporter.edited(outcome)
+        run.keep(list(outcome.files.values()))
+        run.targets = [*adopted, *imported]
+        run.save(status="planned")
+        verdict = Verdict(())
+        self._approve(run, verdict, [*adopted, *imported])
+        run.write()
+        for addresses, refresh_only in ((adopted, True), (imported, False)):
+            if addresses:
+                self._take(run, addresses, refresh_only=refresh_only)
+        after = self.agent.planned(session.terraform, run.folder / "after.tfplan", run.targets)
+        left = {c.address for c in after.changes}
+        proofs = [Proof(f"plan of {a}", "not empty" if a in left else "empty", a not in left) for a in run.targets]
+        session.reporter.proven(proofs)
+        run.save(status="done")
+        journal.clean(session.home)
+        self.agent.record(run, "verified" if all(p.holds for p in proofs) else "not-verified", {"proofs": [p.as_json() for p in proofs]})
+        return [self._settled(a, d, a in left) for a, d in proposal.addresses.items()]
+
+    @staticmethod
+    def _settled(address: str, decision: Decision, left: bool) -> Settled:
+        if left:
+            return Settled(decision.finding, "failed", "the plan after it was not empty")
+        kinds = {Kind.DELETED: "forgotten", Kind.BEHIND: "refreshed"}
+        word = "imported" if decision.action == Action.IMPORT else kinds.get(decision.finding.kind, "adopted")
+        return Settled(decision.finding, word, address if word == "imported" else "")
+
+    def _approve(self, run: Run, verdict: Verdict, addresses: list[str]) -> None:
+        """Edits change no resource, so only a general yes is needed; but it is needed."""
+        session = self.agent.session
+        if not session.consent.ordinary and not session.approver.ordinary(verdict):
+            run.save(status="refused")
+            raise ApprovalMissing("nobody approved the edits", [], hint="Pass --auto-approve, or answer at the prompt.")
+        self.agent.record(run, "approval", {"addresses": addresses, "files": [f.path for f in run.files]})
+        run.save(status="approved", approved=addresses)
+
+    def _take(self, run: Run, addresses: list[str], *, refresh_only: bool) -> None:
+        """Apply a plan that only reads these addresses into the state, or imports them."""
+        session = self.agent.session
+        session.terraform.plan(run.plan_file, session.reporter.terraform, targets=tuple(addresses), refresh_only=refresh_only)
+        plan = session.terraform.show_plan(run.plan_file)
+        if plan.changes:
+            raise ApprovalMissing(
+                f"the plan would also change {', '.join(c.address for c in plan.changes)}",
+                [c.address for c in plan.changes],
+                hint="Nothing was applied; the files hold the adopted values.",
+            )
+        self.agent.apply_file(run, run.plan_file)
+
+    # --- revert ----------------------------------------------------------------------------------------------------
+
+    def _revert(self, decisions: list[Decision]) -> list[Settled]:
+        """Let Terraform bring these addresses back to the configuration; replacements and destroys need their names as ever."""
+        session = self.agent.session
+        root = RootModule(session.directory)
+        gate.require(root, session.rules)
+        addresses = [d.finding.address for d in decisions]
+        run = journal.new_run(session.home, f"revert drift of {', '.join(addresses)}"[:200])
+        self.agent.record(run, "request", {"request": run.request, "findings": [d.finding.key for d in decisions]})
+        run.targets = addresses
+        plan = self.agent.planned(session.terraform, run.plan_file, addresses)
+        verdict = judge(plan, None, digest=plan.digest(), file_hash=sha256(run.plan_file.read_bytes()))
+        run.verdict = verdict.as_json()
+        run.save()
+        planned = {i.address for i in verdict.items}
+        session.reporter.judged(verdict)
+        if not planned:
+            shutil.rmtree(run.folder, ignore_errors=True)
+            return [
+                Settled(d.finding, "reported", "the configuration does not say this, so there is nothing to revert to") for d in decisions
+            ]
+        self.agent.approve(run, verdict)
+        self.agent.execute(run, [], verdict)
+        return [self._reverted(d, planned) for d in decisions]
+
+    @staticmethod
+    def _reverted(decision: Decision, planned: set[str]) -> Settled:
+        finding = decision.finding
+        if finding.address not in planned:
+            return Settled(finding, "reported", "the configuration does not say this, so there is nothing to revert to")
+        return Settled(finding, "recreated" if finding.kind == Kind.DELETED else "reverted")
+
+
+def _keys(settled: Sequence[Settled]) -> set[str]:
+    return {s.finding.key for s in settled}
+
+
+def _one(proposal: Proposal) -> list[Decision]:
+    """The last decision: a plan that fails does not say whose edits are wrong, so they are withdrawn one by one."""
+    return list(proposal.addresses.values())[-1:]
+
+
+def _reason(adopted: list[str], imported: list[str]) -> str:
+    parts = [f"Adopt what is live into {', '.join(adopted)}"] if adopted else []
+    parts += [f"import {', '.join(imported)}"] if imported else []
+    return "; ".join(parts) + "."
