@@ -86,6 +86,24 @@ def reset(options: Globals, folder: Path | None) -> None:
     _say(options, "The gym is empty.", resources=0)
 
 
+@gym.command()
+@_DIR
+@click.pass_obj
+def checkpoint(options: Globals, folder: Path | None) -> None:
+    """Remember the state as it is now."""
+    _gym(folder).checkpoint()
+    _say(options, "The gym remembers this state; `iacagent gym rewind` goes back to it.")
+
+
+@gym.command()
+@_DIR
+@click.pass_obj
+def rewind(options: Globals, folder: Path | None) -> None:
+    """Go back to the checkpoint: resources, activity log and changes."""
+    _gym(folder).rewind()
+    _say(options, "The gym is as it was at the checkpoint.")
+
+
 def _major(directory: Path) -> int:
     from iac_agent.azure.provider_version import major_of
 

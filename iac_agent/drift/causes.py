@@ -196,7 +196,9 @@ def _attributes(row: dict[str, Any]) -> dict[str, Any]:
 def _touches(finding: Finding, row: dict[str, Any]) -> bool:
     """Whether a change is of a property that the finding is about."""
     changed = {_plain(key) for key in row.get("changes") or {}}
-    slots = [d.arm for d in finding.differences if d.arm] or [str(finding.facts.get("slot") or "")]
+    slot = str(finding.facts.get("slot") or "")
+    inside = f"{slot}." if slot and tracked(finding) != ownable(finding).lower() else ""
+    slots = [f"{inside}{d.arm}" for d in finding.differences if d.arm] or [slot]
     wanted = {_plain(s) for s in slots if s}
     return any(_within(c, w) or _within(w, c) for c in changed for w in wanted)
 

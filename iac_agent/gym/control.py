@@ -1,4 +1,4 @@
-"""The paths below /gym/, which Azure does not have: settings, size, forgetting everything, and tokens for any principal."""
+"""The paths below /gym/, which Azure does not have: settings, size, going back in time, and tokens for any principal."""
 
 from __future__ import annotations
 
@@ -37,6 +37,13 @@ def answer(cloud: Cloud, limits: Limits, key: bytes, method: str, path: str, bod
         case "POST", "/gym/reset":
             cloud.store.reset()
             limits.forget()
+            return {}
+        case "POST", "/gym/checkpoint":
+            cloud.store.checkpoint()
+            return {}
+        case "POST", "/gym/rewind":
+            if not cloud.store.rewind():
+                raise faults.conflict("NoCheckpoint", "The gym has no checkpoint to go back to.")
             return {}
         case "GET", "/gym/token":
             return {"access_token": identity.issue(key, cloud.endpoint, identity.principal(query.get("principal", "")))}

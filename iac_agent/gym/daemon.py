@@ -154,6 +154,18 @@ class Gym:
             for file in self.folder.glob("gym.db*"):
                 file.unlink()
 
+    def checkpoint(self) -> None:
+        """Remember the state, so that `rewind` goes back to it. Raises GymError when the gym is down."""
+        self._told("/gym/checkpoint")
+
+    def rewind(self) -> None:
+        """Go back to the checkpoint. Raises GymError when there is none."""
+        self._told("/gym/rewind")
+
+    def _told(self, path: str) -> None:
+        if self._ask(f"{path}?api-version=1", self._endpoint(), method="POST") is None:
+            raise GymError("the gym does not answer, or has no checkpoint", hint="Start it with `iacagent gym up`.")
+
     def remove(self) -> None:
         """Stop and delete everything."""
         self.down()

@@ -22,6 +22,8 @@ create table if not exists operations (id text primary key, body text not null);
 create table if not exists changes (number integer primary key autoincrement, key text not null, body text not null, before text);
 """
 
+_REMEMBERED = ("resources", "events", "operations", "changes")
+
 
 @dataclass
 class Resource:
@@ -67,6 +69,11 @@ class Store:
         self._undo: dict[str, Resource | None] | None = None
         file.chmod(0o600)
         self._settings = self._read_settings()
+        self._read_resources()
+
+    def _read_resources(self) -> None:
+        for held in (self._resources, self._rendered, self._refers, self._referred):
+            held.clear()
         for key, resource_id, body, hidden in self._database.execute("select key, id, body, hidden from resources"):
             self._resources[key] = Resource(resource_id, json.loads(body), json.loads(hidden))
             self._index(key)
@@ -235,6 +242,23 @@ class Store:
             self._settings.pop("deleted_vaults", None)
             for held in (self._resources, self._rendered, self._refers, self._referred):
                 held.clear()
+
+    def checkpoint(self) -> None:
+        """Remember everything as it is now, in place of what was remembered before."""
+        with self._lock:
+            for table in _REMEMBERED:
+                self._database.executescript(f"drop table if exists kept_{table}; create table kept_{table} as select * from {table};")
+
+    def rewind(self) -> bool:
+        """Go back to the checkpoint; False when there is none."""
+        with self._lock:
+            there = self._database.execute("select 1 from sqlite_master where name = 'kept_resources'").fetchone()
+            if there is None:
+                return False
+            for table in _REMEMBERED:
+                self._database.executescript(f"delete from {table}; insert into {table} select * from kept_{table};")
+            self._read_resources()
+        return True
 
     def count(self) -> int:
         return len(self._resources)

@@ -19,6 +19,7 @@ from iac_agent.drift.rules import Action
 from iac_agent.errors import ApprovalMissing, HclError, IacAgentError, TerraformFailed
 from iac_agent.guard import gate
 from iac_agent.guard.verdict import Verdict, judge
+from iac_agent.hcl.address import without_keys
 from iac_agent.hcl.changeset import Outcome, apply_edits
 from iac_agent.hcl.module import RootModule
 from iac_agent.planner.protocol import ChangeSet, Context, Unsettled
@@ -27,8 +28,6 @@ from iac_agent.reconcile import imports
 from iac_agent.reconcile.adopt import adopt, why_not
 from iac_agent.reconcile.decide import Decision
 from iac_agent.terraform.models import Plan, State, StateModule, StateResource, StateValues
-
-_ROUNDS = 6
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ class Reconciler:
         run = journal.new_run(session.home, f"reconcile drift: {len(decisions)} to adopt or import")
         self.agent.record(run, "request", {"request": run.request, "findings": [d.finding.key for d in decisions]})
         withdrawn: list[Settled] = []
-        for _ in range(_ROUNDS):
+        while decisions:
             proposal = self._proposed(root, decisions)
             withdrawn += proposal.refused
             decisions = [d for d in decisions if d.finding.key not in {s.finding.key for s in withdrawn}]
@@ -116,9 +115,7 @@ class Reconciler:
             withdrawn += bad
             decisions = [d for d in decisions if d.finding.key not in {s.finding.key for s in bad}]
         shutil.rmtree(run.folder, ignore_errors=True)
-        return withdrawn + [
-            Settled(d.finding, "failed", "no proof was reached") for d in decisions if d.finding.key not in _keys(withdrawn)
-        ]
+        return withdrawn
 
     def _proposed(self, root: RootModule, decisions: Sequence[Decision]) -> Proposal:
         session = self.agent.session
@@ -157,7 +154,8 @@ class Reconciler:
             place = shadow.cast(root, edited, run.folder / "shadow")
             plan = self.agent.planned(session.terraform.at(place), run.folder / "proof.tfplan")
         except (TerraformFailed, HclError) as problem:
-            return Outcome(), [Settled(d.finding, "reported", f"withdrawn: {problem.message.splitlines()[0]}") for d in _one(proposal)]
+            why = f"withdrawn: {problem.message.splitlines()[0]}"
+            return Outcome(), [Settled(d.finding, "reported", why) for d in _blamed(proposal, problem)]
         return outcome, self._unproven(plan, proposal)
 
     def _unproven(self, plan: Plan, proposal: Proposal) -> list[Settled]:
@@ -260,13 +258,11 @@ class Reconciler:
         return Settled(finding, "recreated" if finding.kind == Kind.DELETED else "reverted")
 
 
-def _keys(settled: Sequence[Settled]) -> set[str]:
-    return {s.finding.key for s in settled}
-
-
-def _one(proposal: Proposal) -> list[Decision]:
-    """The last decision: a plan that fails does not say whose edits are wrong, so they are withdrawn one by one."""
-    return list(proposal.addresses.values())[-1:]
+def _blamed(proposal: Proposal, problem: TerraformFailed | HclError) -> list[Decision]:
+    """Whose edits made the plan fail: those of the addresses that Terraform names, else the last ones, one by one."""
+    named = {d.address for d in problem.diagnostics} if isinstance(problem, TerraformFailed) else set()
+    held = [d for a, d in proposal.addresses.items() if {a, without_keys(a)} & named]
+    return held or list(proposal.addresses.values())[-1:]
 
 
 def _reason(adopted: list[str], imported: list[str]) -> str:
