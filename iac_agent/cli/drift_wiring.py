@@ -161,7 +161,8 @@ class Drifts:
             report = self.detect(flags["targets"], flags["types"], "", False, None, bool(flags["targets"] or flags["types"]), False)
             self.record(report, {**flags, "since": "", "no_unmanaged": False})
             decisions = self._decisions(report, flags)
-            reconciler = Reconciler(agent, agent.session.arm(), state, self.findings.end, self.settings.drift.max_reverts)
+            drifted = frozenset(f.address for f in report.findings)
+            reconciler = Reconciler(agent, agent.session.arm(), state, self.findings.end, self.settings.drift.max_reverts, drifted)
             settled = reconciler.run(decisions)
         self._tell(report, settled)
         if any(s.outcome == "failed" for s in settled):

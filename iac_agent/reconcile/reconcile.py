@@ -29,6 +29,8 @@ from iac_agent.reconcile.adopt import adopt, why_not
 from iac_agent.reconcile.decide import Decision
 from iac_agent.terraform.models import Plan, State, StateModule, StateResource, StateValues
 
+_STRAYED = "strayed"
+
 
 @dataclass(frozen=True)
 class Settled:
@@ -61,6 +63,7 @@ class Reconciler:
     state: Sequence[StateResource]
     ended: Callable[[str, str], None]
     max_reverts: int
+    drifted: frozenset[str] = frozenset()
 
     def run(self, decisions: Sequence[Decision]) -> list[Settled]:
         """Carry out every decision. A failure ends its own group; what was done stays done, and is told."""
@@ -102,20 +105,42 @@ class Reconciler:
         gate.require(root, session.rules)
         run = journal.new_run(session.home, f"reconcile drift: {len(decisions)} to adopt or import")
         self.agent.record(run, "request", {"request": run.request, "findings": [d.finding.key for d in decisions]})
+        sound, withdrawn = self._sound(run, root, decisions)
+        if sound:
+            proposal = self._proposed(root, sound)
+            outcome, bad = self._proved(run, root, proposal)
+            if not bad and not proposal.refused:
+                return [*withdrawn, *self._carried_out(run, proposal, outcome)]
+            withdrawn += [*proposal.refused, *bad]
+        shutil.rmtree(run.folder, ignore_errors=True)
+        return withdrawn
+
+    def _sound(self, run: Run, root: RootModule, decisions: list[Decision]) -> tuple[list[Decision], list[Settled]]:
+        """The decisions whose edits end in an empty plan together, and the others with the reason.
+
+        Where a plan changes what none of them meant, it does not say whose edits did that: halves are tried by themselves.
+        """
         withdrawn: list[Settled] = []
         while decisions:
             proposal = self._proposed(root, decisions)
             withdrawn += proposal.refused
-            decisions = [d for d in decisions if d.finding.key not in {s.finding.key for s in withdrawn}]
-            if not proposal.addresses:
-                break
-            outcome, bad = self._proved(run, root, proposal)
+            decisions = list(proposal.addresses.values())
+            bad = self._proved(run, root, proposal)[1] if decisions else []
+            strayed = [s for s in bad if s.outcome == _STRAYED]
+            if strayed and len(decisions) > 1:
+                half = len(decisions) // 2
+                (one, left), (other, right) = (self._sound(run, root, part) for part in (decisions[:half], decisions[half:]))
+                withdrawn += [*left, *right]
+                if [*one, *other] == decisions:
+                    return one, withdrawn + [Settled(d.finding, "reported", "withdrawn: it does not go with the others") for d in other]
+                decisions = [*one, *other]
+                continue
             if not bad:
-                return [*withdrawn, *self._carried_out(run, proposal, outcome)]
-            withdrawn += bad
-            decisions = [d for d in decisions if d.finding.key not in {s.finding.key for s in bad}]
-        shutil.rmtree(run.folder, ignore_errors=True)
-        return withdrawn
+                break
+            withdrawn += [Settled(s.finding, "reported", s.detail) for s in bad]
+            gone = {s.finding.key for s in bad}
+            decisions = [d for d in decisions if d.finding.key not in gone]
+        return decisions, withdrawn
 
     def _proposed(self, root: RootModule, decisions: Sequence[Decision]) -> Proposal:
         session = self.agent.session
@@ -162,10 +187,17 @@ class Reconciler:
         bad: list[Settled] = []
         changes = {c.address: c for c in plan.changes}
         for address, decision in proposal.addresses.items():
-            change = changes.get(address)
-            if change is not None:
-                attributes = ", ".join(sorted({str(p[0]) for p in change.change.changed_paths})) or change.action
-                bad.append(Settled(decision.finding, "reported", f"withdrawn: the plan would still {change.action} it ({attributes})"))
+            change = changes.pop(address, None)
+            if change is None:
+                continue
+            named = {str(p[0]) for p in change.change.changed_paths}
+            meant = {str(d.path[0]) for d in decision.finding.differences}
+            told = f"withdrawn: the plan would still {change.action} it ({', '.join(sorted(named))})"
+            bad.append(Settled(decision.finding, "reported" if named & meant or decision.action == Action.IMPORT else _STRAYED, told))
+        strayed = [a for a in changes if a not in self.drifted]
+        if strayed and not bad:
+            told = f"withdrawn: its edits would also change {', '.join(strayed[:3])}"
+            bad = [Settled(d.finding, _STRAYED, told) for d in proposal.addresses.values()]
         return bad
 
     def _carried_out(self, run: Run, proposal: Proposal, outcome: Outcome) -> list[Settled]:

@@ -43,9 +43,9 @@ def _exclusive_literal(writer: Writer, value: Value, targets: list[Resource], pa
 def _extend(writer: Writer, target: Resource, targets: list[Resource], path: str, entries: dict[str, str]) -> None:
     value = target.instance.value(parse_path(path))
     source = literal(entries)
-    if value is None:
+    if value is None or (value.known and value.data is None):
         level = levels_of(target.instance)[-1]
-        if set(below(writer.inventory, level, target)) <= set(targets):
+        if value is None and set(below(writer.inventory, level, target)) <= set(targets):
             for key, text in entries.items():
                 writer.add(e.PutKey(level.address, path, key, literal(text)))
         else:
@@ -56,7 +56,7 @@ def _extend(writer: Writer, target: Resource, targets: list[Resource], path: str
         return
     for part in _homes(value):
         place = home_of(part)
-        if place is None or any(_set_later(value, part, k) for k in entries):
+        if place is None or not isinstance(part.data, dict) or any(_set_later(value, part, k) for k in entries):
             continue
         if is_type_default(place):
             if _put_field_of_type(writer, target, targets, place, {**part.plain(), **entries}):
@@ -125,8 +125,9 @@ def _through_variable_map(
     name = f"{level.block.labels[-1]}_{path}" if level.block.type == "resource" else f"extra_{path}"
     if level.block.labels[-1] in ("this", "main"):
         name = f"{level.block.labels[0].rsplit('_', 1)[-1]}_{path}"
-    writer.declare(level, name, "map(string)", "{}")
-    writer.add(e.SetAttribute(level.address, path, _merged(now, f"var.{name}"), replacing=now))
+    if not re.search(rf"\bvar\.{name}\b", now):
+        writer.declare(level, name, "map(string)", "{}")
+        writer.add(e.SetAttribute(level.address, path, _merged(now, f"var.{name}"), replacing=now))
     writer.split_at(target, targets, above, name, literal(entries))
 
 
@@ -162,11 +163,25 @@ def _filter(writer: Writer, target: Resource, targets: list[Resource], path: str
         return
     level = levels_of(target.instance)[-1]
     keys = own_keys(writer.inventory, target, targets, level)
+    now = value.via[0].source if value.via else level.written(path)
     if keys is None:
-        raise writer.undivided(target, targets, level, f"{path}.{key}")
-    now = value.via[0].source
+        _filter_through_variable(writer, target, targets, level, path, now, key)
+        return
     source = f'{{ for k, v in {now} : k => v if k != "{key}" || !{level.among(keys)} }}'
     writer.add(e.SetAttribute(level.address, path, source, replacing=now))
+
+
+def _filter_through_variable(
+    writer: Writer, target: Resource, targets: list[Resource], level: Level, path: str, now: str, key: str
+) -> None:
+    """A key taken out for one call of a module that is called several times: the call names the keys it does without."""
+    above = writer.above(target, targets, level, path)
+    kind = level.block.labels[0].rsplit("_", 1)[-1] if level.block.labels[-1] in ("this", "main") else level.block.labels[-1]
+    name = f"{kind}_without_{path}"
+    if not re.search(rf"\bvar\.{name}\b", now):
+        writer.declare(level, name, "list(string)", "[]")
+        writer.add(e.SetAttribute(level.address, path, f"{{ for k, v in {now} : k => v if !contains(var.{name}, k) }}", replacing=now))
+    writer.split_at(target, targets, above, name, literal([key]))
 
 
 def rename_key(writer: Writer, targets: list[Resource], path: str, key: str, to: str) -> None:

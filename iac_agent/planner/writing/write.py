@@ -7,16 +7,17 @@ module call, a field of their for_each element, or an override by key. What cann
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from iac_agent.hcl import edits as e
 from iac_agent.hcl.address import parse_path
 from iac_agent.hcl.datafile import is_data_file
-from iac_agent.hcl.document import Document, is_literal, literal, unwrap
+from iac_agent.hcl.document import Attribute, Document, is_literal, literal, unwrap
 from iac_agent.hcl.evaluate import evaluate
 from iac_agent.hcl.expressions import operands, pairs
+from iac_agent.hcl.module import Module
 from iac_agent.hcl.paths import node_at
 from iac_agent.hcl.scope import is_not_nullable
 from iac_agent.hcl.value import Place, Value
@@ -292,8 +293,7 @@ class Writer:
         if declared is None and any(h is not None and h.address.startswith("variable.") for h in homes.values()):
             return False
         absent = self._absent(level, path)
-        if declared is not None:
-            address, inside, known = declared
+        for address, inside, known in self._declared_types(level) if declared is not None else ():
             if name not in known:
                 default = "" if absent == "null" else f", {absent}"
                 self.add(e.PutKey(address, inside, name, f"optional({_type_of(source)}{default})"))
@@ -312,13 +312,29 @@ class Writer:
         place = home_of(element)
         return place if place is not None and place.editable else None
 
+    def _declared_types(self, level: Level) -> Iterator[tuple[str, str, frozenset[str]]]:
+        """The object type of the variable that for_each reads, and of those that module calls further up pass on into it."""
+        attribute: Attribute | None = level.block.attributes["for_each"]
+        document, module = level.block.document, level.scope.module
+        while attribute is not None and (passed := re.fullmatch(r"var\.([\w-]+)", document.text(attribute.value).strip())):
+            declared = self._object_type(module, passed[1])
+            if declared is not None:
+                yield declared
+            if module.call is None:
+                return
+            attribute, document = module.call.attributes.get(passed[1]), module.call.document
+            module = next(m for m in self.inventory.configuration.root.modules if m.path == module.path[:-1])
+
     def _declared_type(self, level: Level) -> tuple[str, str, frozenset[str]] | None:
         """Address, path and known fields of the object type when for_each is a typed variable."""
         attribute = level.block.attributes["for_each"]
         match = re.fullmatch(r"var\.([\w-]+)", level.block.document.text(attribute.value).strip())
-        module = level.scope.module
-        declared = module.variable(match[1]) if match else None
-        if declared is None or "type" not in declared.attributes or match is None:
+        return self._object_type(level.scope.module, match[1]) if match else None
+
+    @staticmethod
+    def _object_type(module: Module, name: str) -> tuple[str, str, frozenset[str]] | None:
+        declared = module.variable(name)
+        if declared is None or "type" not in declared.attributes:
             return None
         outer = unwrap(declared.attributes["type"].value)
         inner = operands(outer)
@@ -327,13 +343,16 @@ class Writer:
         fields = operands(inner[0])
         if not fields or unwrap(fields[0]).type != "object":
             return None
-        return f"{module.prefix}variable.{match[1]}", "type.@0.@0", frozenset(pairs(declared.document, unwrap(fields[0])))
+        return f"{module.prefix}variable.{name}", "type.@0.@0", frozenset(pairs(declared.document, unwrap(fields[0])))
 
     def _through_variable(self, target: Resource, targets: list[Resource], level: Level, path: str, source: str, after: str) -> None:
         """A module that others call too gets a variable for the value; the call of the targets sets it."""
         above = self.above(target, targets, level, path)
         now = level.written(path)
-        known = re.fullmatch(r"var\.([\w-]+)", now)
+        if level.key is not None and above.key is None and not set(below(self.inventory, above, target)) <= set(targets):
+            self._through_map(target, targets, level, above, path, source, after)
+            return
+        known = re.fullmatch(r"(?:coalesce\()?var\.([\w-]+)(?:, .*\))?", now, re.DOTALL)
         name = known[1] if known else path.replace(".", "_")
         plumbed = (level.block.node.start_byte, str(level.block.document.path), path)
         if plumbed in self.plumbed:
@@ -347,6 +366,21 @@ class Writer:
             self.declare(level, name, _type_of(source), default)
             self.add(e.SetAttribute(level.address, path, read, after, now))
         self.split_at(target, targets, above, name, source)
+
+    def _through_map(
+        self, target: Resource, targets: list[Resource], level: Level, above: Level, path: str, source: str, after: str
+    ) -> None:
+        """A module that others call too, and that makes several: its variable holds values by key, which the targets' call sets."""
+        if len({r.instance.scope.module for r in below(self.inventory, above, target)}) > 1 or above.scope.module.path:
+            raise self.undivided(target, targets, level, path)
+        now = level.written(path) or self._absent(level, path)
+        name = f"{path.replace('.', '_')}_by_{'key' if isinstance(level.key, str) else 'index'}"
+        if f"var.{name}" not in now:
+            self.declare(level, name, f"map({_type_of(source)})", "{}")
+            index = level.index if isinstance(level.key, str) else f"tostring({level.index})"
+            self.add(e.SetAttribute(level.address, path, f"lookup(var.{name}, {index}, {now})", after, level.written(path)))
+        for key in {str(key_at(t, level)) for t in targets if t in below(self.inventory, above, target)}:
+            self.add(e.PutKey(above.address, name, key, source))
 
     def above(self, target: Resource, targets: list[Resource], level: Level, path: str) -> Level:
         """The call around a level that cannot tell the targets from others. Raises Unsettled in the root module."""
@@ -427,4 +461,6 @@ def _type_of(source: str) -> str:
         return "bool"
     if re.fullmatch(r"-?[\d.]+", source):
         return "number"
+    if source.startswith("["):
+        return "list(number)" if re.fullmatch(r"\[[-\d., ]+\]", source) else "list(string)"
     return "map(string)" if source.startswith("{") else "string"
