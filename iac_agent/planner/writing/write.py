@@ -292,6 +292,10 @@ class Writer:
         declared = self._declared_type(level)
         if declared is None and any(h is not None and h.address.startswith("variable.") for h in homes.values()):
             return False
+        element = frame_at(target, level).element
+        taken = declared[2] if declared is not None else element.data.keys() if element is not None and element.known else ()
+        if name in taken and level.block.type == "resource":
+            name = f"{level.block.labels[0].rsplit('_', 1)[-1]}_{name}"
         absent = self._absent(level, path)
         for address, inside, known in self._declared_types(level) if declared is not None else ():
             if name not in known:
