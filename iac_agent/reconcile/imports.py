@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from iac_agent.azure.ids import ResourceId
 from iac_agent.azure.lenses import access, all_lenses
-from iac_agent.azure.lenses.convert import block_schema, is_empty
-from iac_agent.azure.lenses.table import Arm, Attr, Lens, Values
+from iac_agent.azure.lenses.convert import block_schema, child_schema, is_empty
+from iac_agent.azure.lenses.table import Arm, Attr, Field, Lens, Nested, Values
 from iac_agent.azure.schemas import AttributeSchema, BlockSchema
 from iac_agent.drift.finding import Finding
+from iac_agent.drift.parts import inner_type
 from iac_agent.errors import AzureError
 from iac_agent.hcl import edits as e
 from iac_agent.hcl.document import literal
@@ -38,17 +38,22 @@ def lens_of(finding: Finding, body: Values) -> Lens | None:
     return fitting[0] if fitting else None
 
 
-def write(world: World, finding: Finding, arm: Arm, major: int, dropped: frozenset[str] = frozenset()) -> str:
-    """Write the import and the resource; returns its address. `dropped` are arguments to leave out. Raises Unsettled."""
+def write(world: World, finding: Finding, arm: Arm, major: int, also: frozenset[str] = frozenset()) -> str:
+    """Write the import and the resource; returns its address. Raises Unsettled.
+
+    What the provider computes where nothing is said is left out, but for the arguments in `also`: a plan showed that they must be said.
+    """
     lens, values = _read(finding, arm, major)
     owned = world.inventory.of_types(lens.type)
     kin = next((r for r in owned if not r.instance.scope.module.path), None)
     label = label_for(world, lens.type, finding.name.lower())
     address = f"{lens.type}.{label}"
     schema = block_schema(lens, major)
-    arguments = {k: _source(world, k, v) for k, v in _arguments(lens, schema, values).items() if k not in dropped}
-    arguments = _styled(world, kin, arguments)
-    blocks = [b for name, inner in schema.blocks.items() if name not in dropped for b in _blocks(world, lens, name, inner, values)]
+    repeated = {f.name for f in lens.fields if isinstance(f, Nested)}
+    said = {n: values.get(n) for n, a in schema.attributes.items() if n not in repeated and _is_said(a, _row(lens, n), values.get(n), also)}
+    arguments = _styled(world, kin, values, {n: _source(world, n, v) for n, v in said.items()})
+    names = [n for n in (*schema.attributes, *schema.blocks) if n in repeated]
+    blocks = [b for n in names for b in _blocks(world, lens, n, child_schema(schema, n), values, n in also)]
     nested = "".join(f"\n{b}" for b in blocks)
     source = f'resource "{lens.type}" "{label}" {{\n{rows(arguments)}{nested}}}\n'
     world.writer.add(e.AddTopLevel(address, source, file_of(kin)))
@@ -56,6 +61,10 @@ def write(world: World, finding: Finding, arm: Arm, major: int, dropped: frozens
     world.writer.add(e.AddTopLevel(f"import.{label}", imported, FILE))
     world.touch([address])
     return address
+
+
+def _row(lens: Lens, name: str) -> Attr | None:
+    return next((f for f in lens.fields if f.name == name and isinstance(f, Attr)), None)
 
 
 def _read(finding: Finding, arm: Arm, major: int) -> tuple[Lens, Values]:
@@ -73,42 +82,39 @@ def _read(finding: Finding, arm: Arm, major: int) -> tuple[Lens, Values]:
     return lens, values
 
 
-def _arguments(lens: Lens, schema: BlockSchema, values: Values) -> dict[str, Any]:
-    """What must be said: required arguments, and optional ones that differ from what their absence means."""
-    rows_by_name = {f.name: f for f in lens.fields if isinstance(f, Attr)}
-    return {
-        name: values.get(name) for name, a in schema.attributes.items() if _is_said(a, rows_by_name.get(name), values.get(name), schema)
-    }
-
-
-def _is_said(attribute: AttributeSchema, row: Attr | None, value: Any, schema: BlockSchema) -> bool:
-    if attribute.deprecated or attribute.write_only or attribute.name == "id":
+def _is_said(attribute: AttributeSchema, row: Attr | None, value: Any, also: frozenset[str]) -> bool:
+    """Whether an argument is written: a required one, and an optional one that differs from what its absence means."""
+    if attribute.deprecated or attribute.write_only or attribute.name == "id" or attribute.sensitive:
         return False
-    if attribute.required:
-        return True
-    if not attribute.optional or value is None or (is_empty(value) and value is not False):
+    if attribute.required or attribute.name in also:
+        return value is not None
+    if not attribute.optional or value is None or attribute.computed:
         return False
-    if row is not None and (value == row.default or (value == row.unset and row.unset is not None)):
-        return False
-    return not (value is False and (row is None or not row.default)) and attribute.name not in schema.blocks
+    default = row.default if row is not None else None
+    return bool(value != default) if default is not None else not is_empty(value)
 
 
-def _blocks(world: World, lens: Lens, name: str, schema: BlockSchema, values: Values) -> list[str]:
-    if name == "timeouts":
+def _blocks(world: World, lens: Lens, name: str, schema: BlockSchema, values: Values, forced: bool) -> list[str]:
+    row = next(f for f in lens.fields if f.name == name)
+    if not isinstance(row, Nested) or (row.computed and not forced and not inner_type(lens.type, name)):
         return []
-    row = next((f for f in lens.fields if f.name == name), None)
-    rows_by_name = {f.name: f for f in getattr(row, "fields", ()) if isinstance(f, Attr)}
-    return [_block(world, name, element, schema, rows_by_name, "  ") for element in values.get(name) or [] if isinstance(element, dict)]
+    elements = [x for x in values.get(name) or [] if isinstance(x, dict)]
+    return [_block(world, name, element, schema, row.fields, "  ") for element in elements]
 
 
-def _block(world: World, name: str, element: Values, schema: BlockSchema, known: dict[str, Attr], indent: str) -> str:
-    said = {k: _source(world, k, element.get(k)) for k, a in schema.attributes.items() if _is_said(a, known.get(k), element.get(k), schema)}
-    inner = "".join(
-        "\n" + _block(world, k, part, s, {}, f"{indent}  ")
-        for k, s in schema.blocks.items()
-        for part in element.get(k) or []
-        if isinstance(part, dict)
-    )
+def _block(world: World, name: str, element: Values, schema: BlockSchema, fields: tuple[Field, ...], indent: str) -> str:
+    known = {f.name: f for f in fields}
+    said = {}
+    for n, a in schema.attributes.items():
+        row = known.get(n)
+        if not isinstance(row, Nested) and _is_said(a, row, element.get(n), frozenset()):
+            said[n] = _source(world, n, element.get(n))
+    inner = ""
+    for n, s in schema.blocks.items():
+        row = known.get(n)
+        for part in element.get(n) or []:
+            if isinstance(part, dict):
+                inner += "\n" + _block(world, n, part, s, row.fields if isinstance(row, Nested) else (), f"{indent}  ")
     return f"{indent}{name} {{\n{rows(said, len(indent) + 2)}{inner}{indent}}}\n"
 
 
@@ -132,16 +138,27 @@ def _by_id(world: World, resource_id: str) -> Resource | None:
     return next((r for r in world.inventory.resources if r.state is not None and r.state.id.lower() == wanted), None)
 
 
-def _styled(world: World, kin: Resource | None, arguments: dict[str, str]) -> dict[str, str]:
-    """As its kin writes it: a location by reference where theirs is one and has the same value."""
-    if kin is None or "location" not in arguments:
-        return arguments
-    held = kin.block.attributes.get("location")
-    text = kin.block.document.text(held.value) if held is not None else ""
-    same = literal(kin.location) == arguments["location"].lower().replace(" ", "")
-    usable = same and re.fullmatch(r"(?:azurerm_resource_group|var|local|data)\.[\w.]+", text)
-    return {**arguments, "location": text} if usable else arguments
+_FIRST = ("name", "resource_group_name", "location")
 
 
-def is_top_level(finding: Finding) -> bool:
-    return len(ResourceId.parse(finding.id.split("|")[0]).types) == 1
+def _styled(world: World, kin: Resource | None, values: Values, arguments: dict[str, str]) -> dict[str, str]:
+    """As the repository writes it: the location by reference where its kin or its group has it so, names first, tags last."""
+    text = ""
+    held = kin.block.attributes.get("location") if kin is not None else None
+    if kin is not None and held is not None and kin.location == _plain(values.get("location")):
+        text = kin.block.document.text(held.value)
+    groups = world.inventory.of_types("azurerm_resource_group")
+    group = next((g for g in groups if g.azure_name.lower() == str(values.get("resource_group_name")).lower()), None)
+    if not _PLAIN_REFERENCE.fullmatch(text) and group is not None and group.location == _plain(values.get("location")):
+        text = reference(world, group, "location") or ""
+    if "location" in arguments and _PLAIN_REFERENCE.fullmatch(text):
+        arguments["location"] = text
+    ordered = [*(n for n in _FIRST if n in arguments), *(n for n in arguments if n not in (*_FIRST, "tags"))]
+    return {n: arguments[n] for n in [*ordered, *(["tags"] if "tags" in arguments else [])]}
+
+
+_PLAIN_REFERENCE = re.compile(r"(?:azurerm_resource_group|var|local|data)\.[\w.]+")
+
+
+def _plain(location: Any) -> str:
+    return str(location or "").lower().replace(" ", "")

@@ -64,6 +64,8 @@ class Reconciler:
     ended: Callable[[str, str], None]
     max_reverts: int
     drifted: frozenset[str] = frozenset()
+    _said: dict[str, frozenset[str]] = field(default_factory=dict)
+    _left: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def run(self, decisions: Sequence[Decision]) -> list[Settled]:
         """Carry out every decision. A failure ends its own group; what was done stays done, and is told."""
@@ -137,10 +139,23 @@ class Reconciler:
                 continue
             if not bad:
                 break
+            if self._say_more(proposal, bad):
+                continue
             withdrawn += [Settled(s.finding, "reported", s.detail) for s in bad]
             gone = {s.finding.key for s in bad}
             decisions = [d for d in decisions if d.finding.key not in gone]
         return decisions, withdrawn
+
+    def _say_more(self, proposal: Proposal, bad: list[Settled]) -> bool:
+        """Whether an import that the plan would still change can be written with those arguments too, and is tried again."""
+        more = False
+        for settled in bad:
+            named = self._left.get(settled.finding.key, frozenset())
+            held = self._said.get(settled.finding.key, frozenset())
+            if named - held:
+                self._said[settled.finding.key] = held | named
+                more = True
+        return more
 
     def _proposed(self, root: RootModule, decisions: Sequence[Decision]) -> Proposal:
         session = self.agent.session
@@ -151,7 +166,8 @@ class Reconciler:
             trial = proposal.world.trial()
             try:
                 if decision.action == Action.IMPORT:
-                    address = imports.write(trial, decision.finding, self.arm, session.major)
+                    said = self._said.get(decision.finding.key, frozenset())
+                    address = imports.write(trial, decision.finding, self.arm, session.major, said)
                 else:
                     address = decision.finding.address
                     if decision.finding.kind != Kind.BEHIND:
@@ -192,6 +208,8 @@ class Reconciler:
                 continue
             named = {str(p[0]) for p in change.change.changed_paths}
             meant = {str(d.path[0]) for d in decision.finding.differences}
+            if decision.action == Action.IMPORT:
+                self._left[decision.finding.key] = frozenset(named)
             told = f"withdrawn: the plan would still {change.action} it ({', '.join(sorted(named))})"
             bad.append(Settled(decision.finding, "reported" if named & meant or decision.action == Action.IMPORT else _STRAYED, told))
         strayed = [a for a in changes if a not in self.drifted]
