@@ -153,7 +153,8 @@ def one_gym() -> Iterator[Gym]:
 def gym(one_gym: Gym) -> Gym:
     """The gym, empty."""
     one_gym.reset()
-    one_gym.settings(operation_seconds=0, clock_offset=0, quota={}, deleted_vaults={})
+    one_gym.settings(operation_seconds=0, clock_offset=0, quota={}, deleted_vaults={}, throttle=False, latency_seconds=0)
+    one_gym.settings(graph_lag_seconds=0, activity_delay_seconds=0, token_seconds=24 * 3600, faults=[], forbidden=[])
     return one_gym
 
 

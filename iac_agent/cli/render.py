@@ -56,7 +56,11 @@ class ConsoleReporter:
             self.out.print(f"    {redact.text(line)}", markup=False, style="dim")
         for edit in changes.edits:
             described = redact.edit(edit.as_json())
-            text = edit.describe() if described == edit.as_json() else f"set {described.get('path')} = {redact.MASK}"
+            text = (
+                edit.describe()
+                if described == edit.as_json() or "path" not in described
+                else f"set {described.get('path')} = {redact.MASK}"
+            )
             self.out.print(f"  • {edit.address}: {text}", markup=False)
         for note in changes.notes:
             self.out.print(f"  ! {note}", markup=False, style="yellow")

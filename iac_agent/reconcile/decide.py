@@ -52,9 +52,19 @@ def decide(
 def possible(decision: Decision) -> Decision:
     """The decision, or a report where that cannot be done to a finding of its kind."""
     kind, action = decision.finding.kind, decision.action
+    if action == Action.REVERT and _grew(decision.finding):
+        return Decision(decision.finding, Action.REPORT, f"{decision.by}: Azure cannot shrink a disk again; adopt its size")
     if action in _POSSIBLE[kind] or action in (Action.REPORT, Action.ASK):
         return decision
     return Decision(decision.finding, Action.REPORT, f"{decision.by}: {action} cannot be done to what is {kind}")
+
+
+def _grew(finding: Finding) -> bool:
+    """Whether a disk got larger: no API makes it smaller."""
+    return any(
+        d.path[-1] == "disk_size_gb" and isinstance(d.before, int) and isinstance(d.after, int) and d.after > d.before
+        for d in finding.differences
+    )
 
 
 def _ruled(finding: Finding, rules: Sequence[Rule], workspace: str, today: date) -> tuple[Action, str] | None:

@@ -16,7 +16,7 @@ from iac_agent.agent.report import Proof
 from iac_agent.azure.lenses.table import Arm
 from iac_agent.drift.finding import Finding, Kind
 from iac_agent.drift.rules import Action
-from iac_agent.errors import ApprovalMissing, HclError, IacAgentError, TerraformFailed
+from iac_agent.errors import ApprovalMissing, HclError, IacAgentError, NotVerified, TerraformFailed
 from iac_agent.guard import gate
 from iac_agent.guard.verdict import Verdict, judge
 from iac_agent.hcl.address import without_keys
@@ -297,8 +297,21 @@ class Reconciler:
                 Settled(d.finding, "reported", "the configuration does not say this, so there is nothing to revert to") for d in decisions
             ]
         self.agent.approve(run, verdict)
-        self.agent.execute(run, [], verdict)
+        try:
+            self.agent.execute(run, [], verdict)
+        except (TerraformFailed, NotVerified) as problem:
+            return self._partly_reverted(run, decisions, planned, problem)
         return [self._reverted(d, planned) for d in decisions]
+
+    def _partly_reverted(self, run: Run, decisions: list[Decision], planned: set[str], problem: IacAgentError) -> list[Settled]:
+        """What is true after an apply that failed half-way: a plan tells which addresses are back. No file was touched."""
+        run.save(status="abandoned", pid=0)
+        session = self.agent.session
+        after = self.agent.planned(session.terraform, run.folder / "after.tfplan", run.targets)
+        left = {c.address for c in after.changes}
+        journal.clean(session.home)
+        back = [self._reverted(d, planned) for d in decisions if d.finding.address not in left]
+        return back + [Settled(d.finding, "failed", problem.message) for d in decisions if d.finding.address in left]
 
     @staticmethod
     def _reverted(decision: Decision, planned: set[str]) -> Settled:

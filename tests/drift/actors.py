@@ -38,7 +38,7 @@ class Azure:
     def __init__(self, gym: Gym) -> None:
         self.gym = gym
         self.endpoint = gym.status().endpoint
-        self._pool = urllib3.PoolManager(ca_certs=str(gym.folder / "ca.pem"))
+        self._pool = urllib3.PoolManager(ca_certs=str(gym.folder / "ca.pem"), retries=False)
         self._tokens: dict[str, str] = {}
 
     def call(self, method: str, path: str, body: Body | None = None, by: Actor = ALICE, api: str = "2025-01-01") -> tuple[int, Body]:

@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -304,3 +305,36 @@ def _judge(applied: Applied, made: list[Scenario], strategy: str, document: dict
         and applied.terraform("plan", "-detailed-exitcode", "-input=false", check=False).returncode
     ):
         figures.setdefault("false proofs", Told()).wrong.append(f"{applied.style}: the plan is not empty")
+
+
+def sums(figures: dict[str, Told]) -> tuple[int, int, int, int]:
+    """Made, found, cause right, settled: over all kinds."""
+    held = figures.values()
+    return sum(t.made for t in held), sum(t.found for t in held), sum(t.cause for t in held), sum(t.settled for t in held)
+
+
+def main() -> None:
+    """Every style, every kind; prints the figures and what is wrong. Takes about ten minutes."""
+    gym = Gym(Path(tempfile.mkdtemp(prefix="ia-")))
+    gym.up()
+    figures: dict[str, Told] = {}
+    try:
+        for style in STYLES:
+            gym.reset()
+            applied = Applied.make(style, Path(tempfile.mkdtemp()), gym)
+            for kinds, strategy in ((batches, "adopt"), (rules, "adopt"), (deletions, "adopt"), (unmanaged, "import")):
+                for batch in kinds(applied):
+                    run(applied, batch, strategy, figures)
+            print(f"{style}: done", file=sys.stderr, flush=True)
+    finally:
+        gym.remove()
+    print(f"{'kind':<32} {'made':>5} {'found':>6} {'cause':>6} {'settled':>8} {'refused':>8}")
+    for kind, told in sorted(figures.items()):
+        print(f"{kind:<32} {told.made:>5} {told.found:>6} {told.cause:>6} {told.settled:>8} {told.refused:>8}")
+    print("all: made {}, found {}, cause right {}, settled {}".format(*sums(figures)))
+    for told in figures.values():
+        print("\n".join(f"  {w}" for w in told.wrong))
+
+
+if __name__ == "__main__":
+    main()
