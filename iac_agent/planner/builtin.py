@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from iac_agent.planner import refusals
+from iac_agent.planner.exposure import opened
 from iac_agent.planner.forgotten import forgotten
 from iac_agent.planner.protocol import Answer, ChangeSet, Context, Question, Refusal, Unsettled
 from iac_agent.planner.recipes import Recipe, all_recipes
@@ -28,6 +29,9 @@ class BuiltinPlanner:
         refusal = refusals.refused(request, [m.text for m in world.selector.names.mentions(request)])
         if refusal is not None:
             return refusal
+        unwanted = refusals.forbidding(wishes(request))
+        if unwanted is not None:
+            return unwanted
         claimed = self._claimed(request, world)
         if not claimed:
             return refusals.unclear(request) or self._unknown(request, world)
@@ -42,10 +46,15 @@ class BuiltinPlanner:
                 words = forgotten(wish, world.writer.edits[edits:], " ".join(world.reasons[reasons:]), world)
                 if words:
                     raise Unsettled(Question(f"I would leave out {words!r} of {wish.text!r}. What does it ask for?", {}))
+                if recipe.id == "port" and len(claimed) > 1:
+                    world.advance()  # rules without a name of their own are told by their place
         except Unsettled as settled:
             return settled.answer
         if not world.writer.edits:
             return Refusal("It is so already.")
+        exposed = opened(world, context)
+        if exposed:
+            return Refusal(exposed, final=True)
         world.writer.settle()
         return ChangeSet(
             " ".join(world.reasons),

@@ -65,8 +65,23 @@ def _asked(wish: Wish) -> Iterator[tuple[str, str]]:
         yield from ((wish.text[a.start : a.end], str(a.gigabytes)) for a in wish.amounts if not a.relative)
     if match := re.search(r"\band (?:the )?[\w-]+ (?P<number>\d{1,3})$", wish.text, re.IGNORECASE):
         yield match[0], match["number"]
+    yield from _second_wishes(wish)
     if match := re.search(_WITH_ACCOUNT, wish.text, re.IGNORECASE):
         yield match[0], "_account"
+
+
+def _second_wishes(wish: Wish) -> Iterator[tuple[str, str]]:
+    """What a recipe for one thing may have been handed of another: a step in size, Spot, boot diagnostics, several names."""
+    if match := re.search(r"\b(?:one|two|a)\s+(?:sizes?|steps?)\s+(?:up|down|larger|bigger|smaller)\b", wish.text, re.IGNORECASE):
+        yield match[0], "standard_"
+    if match := re.search(r"(?<![\w-])spot(?:\s+too)?(?=\s*(?:$|[,;.]|and\b|too\b))", wish.text, re.IGNORECASE):
+        yield match[0], "spot"
+    if match := re.search(r"\bboot[\s-]*diag\w*", wish.text, re.IGNORECASE):
+        yield match[0], "boot"
+    if match := re.search(r"\b(?:called|named)\s+(?P<names>[\w-]+(?:\s*(?:,|\band\b)\s*[\w-]+)+)\s*$", wish.text, re.IGNORECASE):
+        yield from ((name, name.lower()) for name in re.split(r"\s*(?:,|\band\b)\s*", match["names"]) if "-" in name or name[-1].isdigit())
+    if wish.region:
+        yield wish.region, wish.region
 
 
 def _strange(wish: Wish, written: str, world: World) -> str:

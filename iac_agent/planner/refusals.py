@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from iac_agent.planner.protocol import Answer, Question, Refusal
+from iac_agent.planner.wish import Wish
 
 _HARMFUL: tuple[tuple[str, str], ...] = (
     (
@@ -132,6 +133,24 @@ def refused(request: str, names: Iterable[str] = ()) -> Refusal | None:
     if re.search(r"\bauto-?scal", text, re.IGNORECASE):
         return Refusal("I do not change autoscale settings. Edit azurerm_monitor_autoscale_setting by hand, or configure a model.")
     return None
+
+
+_FORBIDS = re.compile(
+    r"(?:please\s+|also\s+|and\s+|but\s+|you\s+)?(?:(?:do|must|should|may|can|shall)(?:\s+not|n'?t)|never|under\s+no\s+circumstances|"
+    r"on\s+no\s+account|no\s+need\s+to)\s+(?:\w+ly\s+|ever\s+)?(?!touch\b|forget\b|worry\b)(?P<verb>[a-z]+)\b",
+    re.IGNORECASE,
+)
+_NEEDS_NOT = re.compile(r"\b(?:needs?|wants?)\s+(?:not|no)\s+\d", re.IGNORECASE)
+
+
+def forbidding(wishes: Sequence[Wish]) -> Answer | None:
+    """A Refusal or a Question for a request that says what must not be done, which is no change; None for every other."""
+    forbidden = [w for w in wishes if _FORBIDS.match(w.text) or _NEEDS_NOT.search(w.text)]
+    if not forbidden:
+        return None
+    if len(forbidden) == len(wishes):
+        return Refusal("That says what should not be done, so nothing is changed. Say what should.")
+    return Question(f"{forbidden[0].text!r} says what should not be done. Ask for the rest alone, if that is what you mean.", {})
 
 
 def unclear(request: str) -> Answer | None:

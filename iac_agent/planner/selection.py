@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import itertools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -80,13 +81,14 @@ class Selector:
             return pool
         groups = self._groups(text, kinds)
         many = many or (not single and self._everything_in(text, groups))
-        unknown = self._unknown(text, groups)
+        unknown = self._unknown(text, groups) or self._at_odds(text, kinds)
         if unknown:
             return unknown
         if not groups:
             strange = self.strange(text, pool or candidates)
             if strange:
                 return strange
+            many = many or self._one_of_each(text, pool)
             return self._one_or_ask(self._ordinal(text, pool), many, without, named=len(pool) < len(candidates))
         found, unclear = self._combine(text, groups, pool)
         found = self._data_disk(text, self._ordinal(text, found))
@@ -139,6 +141,13 @@ class Selector:
         inside = re.search(r"\bin (?:the )?$", before, re.IGNORECASE) and re.fullmatch(r"\W*(?:only)?\W*", after, re.IGNORECASE)
         whole = re.match(r"\s+(?:environment|env|stack|module)\b", after, re.IGNORECASE)
         return bool(inside or whole) and all(mention.text.lower() in r.instance.scope.module.path for r in found)
+
+    @staticmethod
+    def _one_of_each(text: str, pool: list[Resource]) -> bool:
+        """Whether several kinds are listed and there is one of each: `the key vault and the storage account`."""
+        said = list(lexicon.KIND_PATTERN.finditer(text))
+        listed = any(_JOINED.fullmatch(text[a.end() : b.start()]) for a, b in itertools.pairwise(said))
+        return listed and len(pool) == len({r.type for r in pool}) == len({frozenset(lexicon.kind_of(m)) for m in said})
 
     @staticmethod
     def _said_kind(text: str) -> bool:
@@ -265,6 +274,18 @@ class Selector:
                 named = [r for r in self.inventory.resources if set(close) & {r.azure_name, r.label, *(str(k) for k in r.keys)}]
                 return Question(
                     f"There is nothing called {word} here. Which one do you mean?", {r.address: r.describe() for r in named[:8]}
+                )
+        return None
+
+    def _at_odds(self, text: str, kinds: tuple[str, ...]) -> Question | None:
+        """A name put together of two that fit nothing together: `web-us` where web is in another region than the subnet us."""
+        found = [(m, set(self.meant(m, kinds))) for m in self.names.mentions(text)]
+        for match in re.finditer(r"(?<![\w./=:-])[A-Za-z]\w*(?:-\w+)+(?![\w./=:-])", text):
+            inside = [resources for m, resources in found if match.start() <= m.start and m.end <= match.end()]
+            if len(inside) > 1 and any(inside) and not set.intersection(*inside):
+                meant = [r for r in self.inventory.resources if any(r in resources for resources in inside)]
+                return Question(
+                    f"There is nothing called {match[0]} here. Which one do you mean?", {r.address: r.describe() for r in meant[:8]}
                 )
         return None
 

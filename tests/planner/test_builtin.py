@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from iac_agent.hcl.changeset import apply_edits
+from iac_agent.hcl.edits import AddTopLevel, SetAttribute
 from iac_agent.hcl.module import RootModule
 from iac_agent.planner.builtin import BuiltinPlanner
 from iac_agent.planner.inventory import Inventory
@@ -164,3 +165,207 @@ def test_what_a_piece_of_names_means_is_in_the_order_of_the_configuration(tmp_pa
     (tmp_path / "main.tf").write_text(text)
     (mention,) = Names(Inventory.build(RootModule(tmp_path), State())).mentions("quartz")
     assert [r.label for _, r in mention.named] == labels
+
+
+# --- what a fourth examiner found -----------------------------------------------------------------------------------------
+
+REGIONS = """
+resource "azurerm_resource_group" "eu" {
+  name     = "rg-eu"
+  location = "westeurope"
+}
+
+resource "azurerm_resource_group" "us" {
+  name     = "rg-us"
+  location = "eastus"
+}
+
+resource "azurerm_virtual_network" "eu" {
+  name                = "vnet-eu"
+  resource_group_name = azurerm_resource_group.eu.name
+  location            = azurerm_resource_group.eu.location
+  address_space       = ["10.0.0.0/16"]
+}
+
+resource "azurerm_virtual_network" "us" {
+  name                = "vnet-us"
+  resource_group_name = azurerm_resource_group.us.name
+  location            = azurerm_resource_group.us.location
+  address_space       = ["10.1.0.0/16"]
+}
+
+resource "azurerm_subnet" "eu" {
+  name                 = "apps-eu"
+  resource_group_name  = azurerm_resource_group.eu.name
+  virtual_network_name = azurerm_virtual_network.eu.name
+  address_prefixes     = ["10.0.1.0/24"]
+}
+
+resource "azurerm_subnet" "us" {
+  name                 = "apps-us"
+  resource_group_name  = azurerm_resource_group.us.name
+  virtual_network_name = azurerm_virtual_network.us.name
+  address_prefixes     = ["10.1.1.0/24"]
+}
+
+variable "office_ip" {
+  default = "203.0.113.7/32"
+}
+
+resource "azurerm_network_security_group" "eu" {
+  name                = "nsg-eu"
+  resource_group_name = azurerm_resource_group.eu.name
+  location            = azurerm_resource_group.eu.location
+
+  security_rule {
+    name                       = "ssh"
+    priority                   = 100
+    direction                  = "Inbound"
+    access                     = "Allow"
+    protocol                   = "Tcp"
+    source_port_range          = "*"
+    destination_port_range     = "22"
+    source_address_prefix      = var.office_ip
+    destination_address_prefix = "*"
+  }
+}
+
+resource "azurerm_network_interface" "eu" {
+  name                = "nic-web-eu"
+  resource_group_name = azurerm_resource_group.eu.name
+  location            = azurerm_resource_group.eu.location
+
+  ip_configuration {
+    name                          = "ip"
+    subnet_id                     = azurerm_subnet.eu.id
+    private_ip_address_allocation = "Dynamic"
+  }
+}
+
+resource "azurerm_linux_virtual_machine" "eu" {
+  name                  = "web-eu"
+  resource_group_name   = azurerm_resource_group.eu.name
+  location              = azurerm_resource_group.eu.location
+  size                  = "Standard_D2s_v5"
+  admin_username        = "adm"
+  network_interface_ids = [azurerm_network_interface.eu.id]
+
+  admin_ssh_key {
+    username   = "adm"
+    public_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGV4YW1wbGVleGFtcGxlZXhhbXBsZWV4YW1wbGVleGFt ops@example.com"
+  }
+
+  os_disk {
+    caching              = "ReadWrite"
+    storage_account_type = "StandardSSD_LRS"
+  }
+}
+
+resource "azurerm_network_interface" "worker" {
+  count               = 4
+  name                = "nic-worker-${count.index}"
+  resource_group_name = azurerm_resource_group.eu.name
+  location            = azurerm_resource_group.eu.location
+
+  ip_configuration {
+    name                          = "ip"
+    subnet_id                     = azurerm_subnet.eu.id
+    private_ip_address_allocation = "Dynamic"
+  }
+}
+
+resource "azurerm_linux_virtual_machine" "worker" {
+  count                 = 4
+  name                  = "worker-${count.index}"
+  resource_group_name   = azurerm_resource_group.eu.name
+  location              = azurerm_resource_group.eu.location
+  size                  = "Standard_D2s_v5"
+  admin_username        = "adm"
+  network_interface_ids = [azurerm_network_interface.worker[count.index].id]
+
+  admin_ssh_key {
+    username   = "adm"
+    public_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGV4YW1wbGVleGFtcGxlZXhhbXBsZWV4YW1wbGVleGFt ops@example.com"
+  }
+
+  os_disk {
+    caching              = "ReadWrite"
+    storage_account_type = "StandardSSD_LRS"
+  }
+}
+"""
+
+
+def _on_regions(request: str, tmp_path: Path) -> Answer:
+    (tmp_path / "main.tf").write_text(REGIONS)
+    return BuiltinPlanner().plan(request, Context(RootModule(tmp_path), State(), 5))
+
+
+@pytest.mark.parametrize(
+    ("request_", "count"),
+    [
+        ("scale workers down by one", "3"),
+        ("scale the workers up by 2", "6"),
+        ("scale out the workers by 3", "7"),
+        ("reduce the workers by 50%", "2"),
+        ("two more workers", "6"),
+    ],
+)
+def test_by_is_not_to_and_interfaces_count_along(request_: str, count: str, tmp_path: Path) -> None:
+    answer = _on_regions(request_, tmp_path)
+    assert isinstance(answer, ChangeSet), answer
+    assert {(e.address, e.value) for e in answer.edits if isinstance(e, SetAttribute)} == {
+        ("azurerm_linux_virtual_machine.worker", count),
+        ("azurerm_network_interface.worker", count),
+    }
+
+
+@pytest.mark.parametrize(
+    ("request_", "kind"),
+    [
+        ("scale workers by 50%", Question),
+        ("scale workers down 2", Question),
+        ("do not open port 443 on nsg-eu", Refusal),
+        ("please never delete the workers", Refusal),
+        ("under no circumstances remove nsg-eu", Refusal),
+        ("tag web-eu a=b, do not resize web-eu to D8s_v5", Question),
+        ("open 22-23 from internet on nsg-eu", Refusal),
+        ("restrict ssh on nsg-eu to 0.0.0.0/0", Refusal),
+        ("limit ssh on nsg-eu to 0.0.0.0/1", Refusal),
+        ("set office_ip to 0.0.0.0/0", Refusal),
+        ("resize web-us to D2s_v5", Question),
+        ("delete web-us", Question),
+        ("web-eu os disk 256gb and one size up", Question),
+        ("make web-eu spot and one size down", Question),
+        ("tag web-eu team=core, spot too", Question),
+        ("boot diag on web-eu and spot", Question),
+        ("add 2 more linux vms like web-eu called lab-a and lab-b", Question),
+    ],
+)
+def test_what_is_not_wholly_meant_is_not_planned(request_: str, kind: type, tmp_path: Path) -> None:
+    assert isinstance(_on_regions(request_, tmp_path), kind)
+
+
+def test_a_machine_goes_where_its_network_is(tmp_path: Path) -> None:
+    answer = _on_regions("create a linux vm called lab in subnet apps-us", tmp_path)
+    assert isinstance(answer, ChangeSet), answer
+    sources = [e.source for e in answer.edits if isinstance(e, AddTopLevel)]
+    assert len(sources) == 2
+    for source in sources:
+        assert "azurerm_resource_group.us.location" in source
+        assert "azurerm_resource_group.us.name" in source
+
+
+def test_a_rule_is_closed_behind_another_that_is_opened(tmp_path: Path) -> None:
+    answer = _on_regions("open 443 on nsg-eu and close ssh", tmp_path)
+    assert isinstance(answer, ChangeSet), answer
+    after = apply_edits(RootModule(tmp_path), list(answer.edits)).files[tmp_path / "main.tf"].after.decode()
+    assert '"443"' in after
+    assert '"22"' not in after
+
+
+def test_everything_in_a_group_is_tagged(tmp_path: Path) -> None:
+    answer = _on_regions("tag everything in the eu with env=prod", tmp_path)
+    assert isinstance(answer, ChangeSet), answer
+    assert "azurerm_linux_virtual_machine.worker[0]" in answer.touches
+    assert "azurerm_virtual_network.us" not in answer.touches

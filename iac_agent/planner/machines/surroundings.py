@@ -43,8 +43,9 @@ class Surroundings:
 
 def look_around(wanted: Wanted, wish: Wish, world: World) -> Surroundings:
     """Writes a resource group and a network where there are none. Raises Unsettled."""
-    sibling = _sibling(wanted, world)
-    group, location = _home(wish, sibling, wanted, world)
+    network = next(iter(world.inventory.refers_to(wanted.subnet, inv.NETWORK)), None) if wanted.subnet is not None else None
+    sibling = _sibling(wanted, world, network.location if network is not None else "")
+    group, location = _home(wish, sibling, wanted, world, network)
     subnet = _subnet_source(wanted.subnet, world)
     return Surroundings(sibling, group, location, subnet, tags_source(sibling), file_of(sibling))
 
@@ -53,13 +54,17 @@ def in_root(world: World, *types: str) -> list[Resource]:
     return [r for r in world.inventory.of_types(*types) if not r.instance.scope.module.path]
 
 
-def _sibling(wanted: Wanted, world: World) -> Resource | None:
-    return next(iter(in_root(world, wanted.os) or in_root(world, *MACHINES)), None)
+def _sibling(wanted: Wanted, world: World, region: str) -> Resource | None:
+    """A machine to take after: of the same system rather than not, in the region of the network if one is known."""
+    found = [*in_root(world, wanted.os), *in_root(world, *MACHINES)]
+    return next((r for r in found if r.location == region), None) if region else next(iter(found), None)
 
 
-def _home(wish: Wish, sibling: Resource | None, wanted: Wanted, world: World) -> tuple[str, str]:
-    """Resource group name and location."""
+def _home(wish: Wish, sibling: Resource | None, wanted: Wanted, world: World, network: Resource | None) -> tuple[str, str]:
+    """Resource group name and location: of a machine like it, else of the network it will be in."""
     if sibling is not None and (group := own_source(sibling, "resource_group_name")) and (location := own_source(sibling, "location")):
+        return group, location
+    if network is not None and (group := own_source(network, "resource_group_name")) and (location := own_source(network, "location")):
         return group, location
     groups = in_root(world, inv.GROUP) or world.inventory.of_types(inv.GROUP)
     if groups:

@@ -13,6 +13,7 @@ from iac_agent.hcl.address import show_path
 from iac_agent.hcl.document import Block, literal
 from iac_agent.planner import inventory as inv
 from iac_agent.planner import lexicon
+from iac_agent.planner.exposure import admin_ports
 from iac_agent.planner.inventory import NSG, RULE, Resource
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.rules import (
@@ -119,7 +120,7 @@ class Port:
 
     @staticmethod
     def _source(wish: Wish, world: World, ports: list[tuple[str, str]]) -> str:
-        risky = [p for p, _ in ports if p in lexicon.ADMIN_PORTS]
+        risky = sorted(admin_ports([p for p, _ in ports]))
         if risky and "0.0.0.0/0" not in wish.cidrs and any(int(c.rsplit("/", 1)[1]) < 8 for c in wish.cidrs):
             raise Unsettled(
                 Refusal(f"{wish.cidrs[0]} is a good part of the Internet: port {risky[0]} must not be open to it. Name a smaller network.")
@@ -359,11 +360,25 @@ class Port:
         for rule in [r for r in rules if set(r.ports) - asked]:
             self._drop_ports(rule, asked, world)
         gone = [r for r in rules if not set(r.ports) - asked]
+        self._require_seen(gone, world)
         for rule in sorted(gone, key=lambda r: [-s if isinstance(s, int) else 0 for s in r.path], reverse=False):
             self._remove(rule, gone, world)
         world.touch(dict.fromkeys(r.owner for r in rules))
         world.last = tuple(dict.fromkeys(r.group for r in rules))
         world.say(f"Close {', '.join(p for p, _ in ports)} on {listed(dict.fromkeys(r.group for r in rules))}.")
+
+    @staticmethod
+    def _require_seen(gone: list[Rule], world: World) -> None:
+        """Raise Unsettled where the last rule of a dynamic block would go: with none written, azurerm keeps those that are there."""
+        for group in dict.fromkeys(r.group for r in gone if r.path):
+            left = [r for r in rules_of(group, world) if r not in gone and r.path]
+            if not left and group.block.dynamic("security_rule") is not None:
+                raise Unsettled(
+                    Refusal(
+                        f"That is the last rule of {group.address}. Where a dynamic block makes none, azurerm keeps the rules that are in "
+                        "Azure, so nothing would be closed. Narrow it, or keep a rule that denies everything."
+                    )
+                )
 
     @staticmethod
     def _drop_ports(rule: Rule, asked: set[str], world: World) -> None:

@@ -32,6 +32,11 @@ _MORE = re.compile(
     rf"\b{_NUMBER}\s+(?:more|additional|extra|further)\b|\b(?:another|one more|an additional|an extra)\s+(?:{_NUMBER})?", re.IGNORECASE
 )
 _LESS = re.compile(rf"\b{_NUMBER}\s+(?:[\w-]+\s+){{0,3}}(?:less|fewer)\b|\b(?:one|{_NUMBER})\s+(?:less|fewer)\b", re.IGNORECASE)
+_BY = re.compile(rf"\bby\s+(?:another\s+)?{_NUMBER}\b\s*(?P<percent>%|percent\b)?", re.IGNORECASE)
+_PERCENT = re.compile(r"\b\d+\s*(?:%|percent\b)", re.IGNORECASE)
+_DOWN = r"\b(?:down|scaled?\s+in|scale\s+[\w -]{1,30}?\s+in|reduce|decrease|shrink|lower|cut|drop|fewer|less|remove)\b"
+_UP = r"\b(?:up|scaled?\s+out|scale\s+[\w -]{1,30}?\s+out|increase|grow|raise|add|bump|extend|more)\b"
+_BARE_STEP = re.compile(rf"\b(?:up|down|in|out)\s+{_NUMBER}\s*$", re.IGNORECASE)
 _PLAIN = re.compile(
     rf"(?:^|\b(?:need|want|have|expect)\b[^,]*?,?\s)(?:an? )?{_NUMBER}\s+(?!more\b|new\b)(?:[a-z]+\s+)?[a-z]+s?(?:\s+(?:will "
     rf"do|would do|is enough|are enough|suffices?|in total)\b.*)?$",
@@ -73,6 +78,8 @@ class Scale:
         if wish.size and wish.has(r"\bboth to\b"):
             return False
         if _INSTANCES.search(wish.text) and group_of(wish, world):
+            return True
+        if _BY.search(wish.text) and wish.has(f"{_DOWN}|{_UP}") and group_of(wish, world):
             return True
         if wish.has(r"\bscale\b") and (wish.number is not None or wish.has(r"\b(?:out|in)\b")):
             return True
@@ -154,6 +161,10 @@ class Scale:
         if isinstance(index, int):
             companions = _companions(group, world)
             set_count(world, group[0], wanted, companions)
+            for one in {c.block_address: c for c in companions}.values():
+                held = one.instance.body.get("count")
+                if held is not None and held.written is not None and held.written.address == one.block_address and held.data == len(group):
+                    set_count(world, one, wanted, companions)
             world.touch(r for r in (*group, *companions) if isinstance(r.instance.index, int) and r.instance.index >= wanted)
         elif isinstance(index, str):
             self._keys(group, wanted, names, world)
@@ -238,6 +249,11 @@ def _wanted(wish: Wish, now: int) -> int | None:
     def number(text: str | None) -> int:
         return 1 if not text else int(text) if text.isdigit() else NUMBERS[text.lower()]
 
+    by = _BY.search(wish.text)
+    if by:
+        return _stepped(wish, now, number(by[1]), percent=bool(by["percent"]))
+    if _PERCENT.search(wish.text) or _BARE_STEP.search(wish.text):
+        return None
     less, more = _LESS.search(wish.text), _MORE.search(wish.text)
     if less:
         return now - number(next((g for g in less.groups() if g), None))
@@ -253,6 +269,15 @@ def _wanted(wish: Wish, now: int) -> int | None:
     if wish.number is not None and wish.has(r"\bscale\b"):
         return wish.number
     return now + 1 if _ADD.search(wish.text) else None
+
+
+def _stepped(wish: Wish, now: int, step: int, *, percent: bool) -> int | None:
+    """The number after `by 2` or `by 25%`; None where no word says in which direction."""
+    down, up = wish.has(_DOWN), wish.has(_UP)
+    if down == up:
+        return None
+    change = max(1, round(now * step / 100)) if percent else step
+    return now - change if down else now + change
 
 
 def _names(wish: Wish) -> list[str]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 
 from iac_agent.azure.lenses import all_lenses
-from iac_agent.planner.inventory import MACHINES, Resource
+from iac_agent.planner.inventory import GROUP, MACHINES, Resource
 from iac_agent.planner.lexicon import KIND_PATTERN
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.wish import Wish
@@ -170,12 +170,33 @@ class Tags:
         holders = [r for r in world.inventory.resources if r.type in kinds and set(keys) & set(r.tags)]
         if holders and _names_nothing(text, world) and (not everything or wish.has(r"\b(?:change|update|rename)\b")):
             return holders
+        inside = _within(wish.text, world, kinds)
+        if inside:
+            return inside
         if everything:
             text = wish.without(*spent, re.compile(r"\btags?\b", re.IGNORECASE))
             return list(world.choose(Wish(text), kinds, _EVERYTHING.sub("everything", text), plural=True))
         return list(world.choose(wish, kinds, text))
 
 
+def _within(text: str, world: World, kinds: tuple[str, ...]) -> list[Resource]:
+    """Everything of a resource group, where that is asked for: `everything in the spoke`, `all spoke resources`."""
+    match = _INSIDE.search(text)
+    named = [r for m in world.selector.names.mentions(match["a"] or match["b"]) for _, r in m.named] if match else []
+    groups = {r.azure_name.lower() for r in named if r.type == GROUP and r.azure_name}
+    return [
+        r
+        for r in world.inventory.resources
+        if r.type in kinds
+        and (str(r.value("resource_group_name") or "").lower() in groups or (r.type == GROUP and r.azure_name.lower() in groups))
+    ]
+
+
+_INSIDE = re.compile(
+    r"\b(?:everything|every resource|all (?:the )?(?:resources|things))\s+(?:in|of|inside)\s+(?:the\s+)?(?P<a>[\w-]+)|"
+    r"\b(?:all|every)\s+(?:the\s+)?(?P<b>[\w-]+)\s+resources?\b",
+    re.IGNORECASE,
+)
 _PAIR = re.compile(r"""["']?[A-Za-z][\w.-]*["']?\s*(?:=|:(?!//))\s*(?:"[^"]*"|'[^']*'|[\w.@/+-]*[\w@/+])""")
 
 
