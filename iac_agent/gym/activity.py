@@ -30,7 +30,8 @@ def _both(value: str) -> Body:
 
 def event(cloud: Cloud, rid: ResourceId, action: str, status: str, caller: Caller, method: str, code: int) -> Body:
     """The event of one write. `action` is `write`, `delete` or `start/action`."""
-    operation = f"{rid.type}/{action}"
+    kind = "Microsoft.Resources/subscriptions/resourceGroups" if rid.types == ("resourceGroups",) else rid.type
+    operation = f"{kind}/{action}"
     stamp = cloud.now().isoformat().replace("+00:00", "Z")
     claims = {"ipaddr": caller.address} if caller.claims.get("upn") else {}
     claims |= {_CLAIMS.get(k, k): str(v) for k, v in caller.claims.items()}

@@ -12,6 +12,7 @@ import re
 import time
 import uuid
 from dataclasses import dataclass
+from email.utils import format_datetime
 from urllib.parse import parse_qs
 
 from starlette.applications import Starlette
@@ -21,22 +22,22 @@ from starlette.routing import Route
 
 from iac_agent.azure.ids import ResourceId, group_id
 from iac_agent.errors import UsageError
-from iac_agent.gym import activity, changes, control, faults, identity, sign_in
+from iac_agent.gym import activity, blobs, changes, control, faults, identity, portal, sign_in, states
 from iac_agent.gym.cloud import Caller, Cloud, ResourceType
 from iac_agent.gym.faults import ArmFaultError
 from iac_agent.gym.limits import Limits
-from iac_agent.gym.services import Call, Services, page
+from iac_agent.gym.services import Call, Services, deployments, page
 from iac_agent.gym.store import Body, Resource
 
-_METHODS = ["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE"]
+_METHODS = ["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE", "LOCK", "UNLOCK"]
 
 
 @dataclass
 class Answer:
-    """Status, JSON body (dict, ready bytes or None) and extra headers."""
+    """Status, JSON body (an object, an array, ready bytes or None) and extra headers."""
 
     status: int
-    body: Body | bytes | None = None
+    body: Body | list[Body] | bytes | None = None
     headers: dict[str, str] | None = None
 
     def response(self) -> Response:
@@ -51,6 +52,7 @@ class ArmApp:
     def __init__(self, cloud: Cloud, services: Services, key: bytes, host: str) -> None:
         self.cloud, self.services, self.key, self.host = cloud, services, key, host
         self.limits = Limits(cloud.store)
+        self.blobs = blobs.Blobs(cloud, key)
 
     def starlette(self) -> Starlette:
         return Starlette(routes=[Route("/{path:path}", self.handle, methods=_METHODS)])
@@ -60,7 +62,8 @@ class ArmApp:
         if self.limits.latency and not request.url.path.startswith("/gym/"):
             await asyncio.sleep(self.limits.latency)
         try:
-            return self._answer(request, raw).response()
+            beside = self._beside(request, raw)
+            return beside or self._dated(self._answer(request, raw).response())
         except ArmFaultError as refusal:
             fault = refusal
         except UsageError:
@@ -68,10 +71,23 @@ class ArmApp:
         except (TypeError, AttributeError, KeyError, ValueError, IndexError, AssertionError, RecursionError) as problem:
             logging.getLogger(__name__).exception("%s %s", request.method, request.url.path)
             fault = faults.invalid_content(f"a value has the wrong type or is missing: {problem!r}")
-        return Answer(fault.status, fault.body, fault.headers).response()
+        return self._dated(Answer(fault.status, fault.body, fault.headers).response())
+
+    def _dated(self, response: Response) -> Response:
+        response.headers["date"] = format_datetime(self.cloud.now(), usegmt=True)
+        return response
+
+    def _beside(self, request: Request, raw: bytes) -> Response | None:
+        """What is served beside ARM: the portal, the blob endpoint, a place for states."""
+        path = request.url.path
+        if path.startswith(blobs.PREFIX):
+            return self.blobs.answer(request, raw)
+        if path.startswith(states.PREFIX):
+            return states.answer(self.cloud.store, request, raw)
+        return portal.answer(path, dict(request.query_params), self.key, f"https://{self.host}")
 
     def _answer(self, request: Request, raw: bytes) -> Answer:
-        path = "/" + request.path_params["path"].strip("/")
+        path = _plain(request.path_params["path"])
         lifetime = int(self.cloud.store.setting("token_seconds", identity.LIFETIME))
         before = sign_in.answer(request, path, raw, self.key, f"https://{self.host}", lifetime)
         if before is not None:
@@ -97,7 +113,7 @@ class ArmApp:
         if _subscription(path) not in ("", identity.SUBSCRIPTION):
             raise faults.subscription_not_found(_subscription(path))
         answer = self._route(request, call)
-        answer.headers = {**headers, **(answer.headers or {})}
+        answer.headers = {**headers, "x-ms-correlation-request-id": caller.correlation, **(answer.headers or {})}
         return answer
 
     def _require_allowed(self, claims: Body, path: str) -> None:
@@ -134,19 +150,24 @@ class ArmApp:
 
     def _special(self, method: str, call: Call) -> Answer | None:
         """An operation that a service claims: actions, and reads and writes that are no resource of their own."""
-        if method in ("POST", "PUT"):
-            with self.cloud.store.transaction() as touched:
-                found = self.services.find(method, call)
-                if found is not None and not call.path.lower().endswith("keys"):
-                    self.cloud.require_unlocked(call.path.rsplit("/", 1)[0], "write")
-                self._record_changes(call, touched, _action(call.path))
-        else:
-            found = self.services.find(method, call)
+        found = self.services.find(method, call)
         if found is None:
             return None
-        if method in ("POST", "PUT"):
-            self._log_action(call, found[0])
-        return Answer(*found)
+        operation, parts = found
+        if method in ("GET", "HEAD"):
+            return Answer(*operation.run(call, parts))
+        with self.cloud.store.transaction() as touched:
+            status, body = operation.run(call, parts)
+            if not call.path.lower().endswith("keys"):
+                self.cloud.require_unlocked(call.path.rsplit("/", 1)[0], "write")
+            self._record_changes(call, touched, _operation(method, call.path))
+        self._log_action(method, call, status)
+        if operation.slow:
+            rid = ResourceId.parse(call.path.rsplit("/", 1)[0])
+            return Answer(202, None, self._started(call, rid, body if isinstance(body, dict) else None))
+        if method == "PUT" and deployments.is_deployment(call.path):
+            return Answer(status, body, deployments.status_url(self.cloud.endpoint, call.path, call.query["api-version"]))
+        return Answer(status, body)
 
     def _get(self, rid: ResourceId, *, head: bool) -> Answer:
         self.cloud.kind(rid)
@@ -195,6 +216,7 @@ class ArmApp:
     def _delete(self, rid: ResourceId, call: Call, request: Request) -> Answer:
         kind = self.cloud.kind(rid)
         self._check_etag(rid, request)
+        found = self.cloud.find(rid.text)
         try:
             with self.cloud.store.transaction() as touched:
                 existed = self.cloud.delete(rid, call.caller)
@@ -207,6 +229,8 @@ class ArmApp:
         if not existed:
             return Answer(204)
         self._log(call, rid, "delete", "Succeeded", "DELETE", 200)
+        if kind.shown_on_delete and isinstance(found, Resource):
+            return Answer(200, found.body)
         headers = {} if kind.quick_delete else self._long_running(call, rid, kind)
         return Answer(202 if headers else 200, None, headers)
 
@@ -233,12 +257,16 @@ class ArmApp:
     # --- long-running operations -----------------------------------------------------------------------------------
 
     def _long_running(self, call: Call, rid: ResourceId, kind: ResourceType) -> dict[str, str]:
-        if not kind.slow:
-            return {}
+        return self._started(call, rid) if kind.slow else {}
+
+    def _started(self, call: Call, rid: ResourceId, outcome: Body | None = None) -> dict[str, str]:
+        """The headers of a long-running operation. Its result is `outcome`, else the resource as it is then."""
         operation = str(uuid.uuid4())
         seconds = float(self.cloud.store.setting("operation_seconds", 0))
         started = self.cloud.now()
-        self.cloud.store.save_operation(operation, {"start": started.timestamp(), "ready": started.timestamp() + seconds})
+        self.cloud.store.save_operation(
+            operation, {"start": started.timestamp(), "ready": started.timestamp() + seconds, "target": rid.text, "outcome": outcome}
+        )
         location = "westeurope"
         base = f"https://{self.host}/subscriptions/{rid.subscription}/providers/{rid.namespace}/locations/{location}"
         version = call.query["api-version"]
@@ -254,11 +282,18 @@ class ArmApp:
             raise ArmFaultError(404, "OperationNotFound", f"The operation '{operation}' was not found.")
         done = self.cloud.now().timestamp() >= known["ready"]
         if "operationresults" in path.lower():
-            return Answer(200 if done else 202, None if not done else {}, None if done else {"Retry-After": "1"})
+            return self._result(known) if done else Answer(202, None, {"Retry-After": "1"})
         body = {"name": operation, "status": "Succeeded" if done else "InProgress", "startTime": _iso(known["start"])}
         if done:
             body["endTime"] = _iso(known["ready"])
         return Answer(200, body, None if done else {"Retry-After": "1"})
+
+    def _result(self, known: Body) -> Answer:
+        """What a finished operation made: its own outcome, the resource, or nothing any more."""
+        if known.get("outcome") is not None:
+            return Answer(200, known["outcome"])
+        rid = ResourceId.parse(str(known["target"]))
+        return self._get(rid, head=False) if self.cloud.find(rid.text) is not None else Answer(204)
 
     # --- lists -----------------------------------------------------------------------------------------------------
 
@@ -311,21 +346,25 @@ class ArmApp:
         for row in changes.rows(touched, store.current, operation, call.caller, self.cloud.now()):
             store.record_change(row, touched[str(row["properties"]["targetResourceId"]).lower()])
 
-    def _log_action(self, call: Call, status: int) -> None:
-        owner, _, verb = call.path.rpartition("/")
+    def _log_action(self, method: str, call: Call, status: int) -> None:
+        owner, _, action = call.path.rpartition("/")
+        if method != "POST":
+            owner, action = call.path, "delete" if method == "DELETE" else "write"
         try:
             rid = ResourceId.parse(owner)
         except UsageError:
             return
         outcome = "Succeeded" if status < 400 else "Failed"
-        self._log(call, rid, f"{verb}/action", outcome, "POST", status)
+        self._log(call, rid, f"{action}/action" if method == "POST" else action, outcome, method, status)
 
 
-def _action(path: str) -> str:
-    """The operation of an action's path: `Microsoft.Compute/virtualMachines/deallocate/action`."""
+def _operation(method: str, path: str) -> str:
+    """The operation of a special path: `Microsoft.Compute/virtualMachines/deallocate/action`, `Microsoft.Resources/tags/write`."""
     owner, _, verb = path.rpartition("/")
     try:
-        return f"{ResourceId.parse(owner).type}/{verb}/action"
+        if method == "POST":
+            return f"{ResourceId.parse(owner).type}/{verb}/action"
+        return f"{ResourceId.parse(path).type}/{'delete' if method == 'DELETE' else 'write'}"
     except UsageError:
         return f"{verb}/action"
 
@@ -338,6 +377,11 @@ def _json(raw: bytes) -> Body:
     if not isinstance(body, dict):
         raise faults.invalid_content("a JSON object is expected")
     return body
+
+
+def _plain(path: str) -> str:
+    """The path as ARM reads it: az doubles slashes, and writes resource groups in lower case."""
+    return re.sub(r"(?i)^(/subscriptions/[^/]+)/resourcegroups(?=/|$)", r"\1/resourceGroups", "/" + re.sub("/{2,}", "/", path).strip("/"))
 
 
 def _merge(current: Body, patch: Body) -> Body:

@@ -13,16 +13,18 @@ from typing import Any
 
 from iac_agent.azure.ids import ResourceId
 from iac_agent.gym.cloud import Caller
+from iac_agent.gym.identity import CLI_APP, PORTAL_APP
 from iac_agent.gym.store import Body, Resource
 
 _ALWAYS_DIFFERENT = {"etag", "properties.provisioningState"}
+_APPLICATIONS = {PORTAL_APP: "Azure Portal", CLI_APP: "Azure CLI"}
 _CLIENTS = {
     "azurecli/": "Azure CLI",
     "azurepowershell/": "Azure PowerShell",
     "terraform": "Terraform",
     "azsdk-python": "Azure SDK for Python",
     "azsdk-go": "Azure SDK for Go",
-    "microsoft.portal": "Azure Portal",
+    "microsoft.policyinsights": "Azure Policy",
 }
 
 
@@ -87,9 +89,10 @@ def kind_of_caller(caller: Caller) -> str:
 
 
 def client_of(caller: Caller) -> str:
-    """The client as its User-Agent tells it."""
+    """The client: one of Microsoft's own by the application that signed in, another as its User-Agent tells it."""
     agent = caller.client.lower()
-    return next((name for sign, name in _CLIENTS.items() if sign in agent), "Unspecified")
+    by_agent = (name for sign, name in _CLIENTS.items() if sign in agent)
+    return _APPLICATIONS.get(str(caller.claims.get("appid"))) or next(by_agent, "Unspecified")
 
 
 def _differences(before: Any, after: Any, path: str) -> Iterator[tuple[str, Body]]:

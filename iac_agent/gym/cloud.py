@@ -109,7 +109,8 @@ class ResourceType:
 
     fill: validate the body and add what the cloud adds. removing: raise when it is in use, undo its effects otherwise.
     held_in: the array of the parent's properties that holds it (a subnet in its network); empty for a resource of its own.
-    slow: writes are long-running operations; quick_delete: but deletes are not. scoped: an extension of any resource.
+    slow: writes are long-running operations; quick_delete: but deletes are not; shown_on_delete: they answer what is gone.
+    scoped: an extension of any resource.
     """
 
     name: str
@@ -120,6 +121,7 @@ class ResourceType:
     held_in: str = ""
     implicit_parent: bool = False
     quick_delete: bool = False
+    shown_on_delete: bool = False
     fill: Hook | None = None
     removing: Callable[[Cloud, Resource], None] | None = None
     show: Callable[[Cloud, Resource], Body] | None = None
@@ -140,12 +142,17 @@ _SERVICE = re.compile("/(?:blob|file|queue|table)Services/default$", re.IGNORECA
 
 @dataclass
 class Cloud:
-    """The state of the gym plus the rules. `types` by lower-case name; `children` by lower-case parent type."""
+    """The state of the gym plus the rules. `types` by lower-case name; `children` by lower-case parent type.
+
+    `enforce` changes what is being written, as policies do. `paged` are the rows of queries whose pages are still being read.
+    """
 
     store: Store
     endpoint: str
     types: dict[str, ResourceType]
+    enforce: Callable[[Write, ResourceType], None] = lambda write, kind: None
     children: dict[str, list[ResourceType]] = field(default_factory=dict)
+    paged: dict[str, tuple[int, list[Any]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for kind in self.types.values():
@@ -236,6 +243,7 @@ class Cloud:
         before = self.store.get(rid.text)
         write = Write(self, rid, copy.deepcopy(body), copy.deepcopy(before), dict(before.hidden) if before else {}, caller)
         self._check_place(rid, kind, write.body, before)
+        self.enforce(write, kind)
         self._finish(write, kind)
         return write.body, before is None
 
@@ -328,8 +336,9 @@ class Cloud:
             return True
         for inner in self._removal_order(resource.id):
             removing = self.types[inner.type.lower()].removing if inner.type.lower() in self.types else None
-            if removing and rid.types == ("resourceGroups",):
-                removing(self, inner)
+            held = self.store.get(inner.id)
+            if held is not None and removing and rid.types == ("resourceGroups",):
+                removing(self, held)
             self.store.remove(inner.id)
         self.store.remove(resource.id)
         return True
@@ -338,6 +347,7 @@ class Cloud:
         """What is below, users before what they use: a group goes machines first, networks last."""
         last = ("networkInterfaces", "loadBalancers", "natGateways", "virtualNetworkLinks", "publicIPAddresses", "virtualNetworks")
         rank = {f"microsoft.network/{name}".lower(): n for n, name in enumerate(last, 1)}
+        rank["microsoft.network/privatednszones/virtualnetworklinks"] = -1
         found = self.store.below(prefix)
         late = ("microsoft.compute/disks", "microsoft.network/networksecuritygroups", "microsoft.network/routetables")
         return sorted(found, key=lambda r: (rank.get(r.type.lower(), 9 if r.type.lower() in late else 0), r.id))

@@ -34,6 +34,8 @@ def answer(cloud: Cloud, limits: Limits, key: bytes, method: str, path: str, bod
             return {}
         case "GET", "/gym/status":
             return {"resources": cloud.store.count(), "endpoint": cloud.endpoint}
+        case "GET", "/gym/calls":
+            return dict(limits.counted)
         case "POST", "/gym/reset":
             cloud.store.reset()
             limits.forget()

@@ -162,6 +162,13 @@ class Gym:
         """Go back to the checkpoint. Raises GymError when there is none."""
         self._told("/gym/rewind")
 
+    def counted(self) -> dict[str, int]:
+        """How many calls ARM got since it is up, how many of them were writes, and how many it refused with 429. Raises GymError."""
+        found = self._ask("/gym/calls?api-version=1", self._endpoint())
+        if found is None:
+            raise GymError("the gym does not answer", hint="Start it with `iacagent gym up`.")
+        return {name: int(str(number)) for name, number in found.items()}
+
     def _told(self, path: str) -> None:
         if self._ask(f"{path}?api-version=1", self._endpoint(), method="POST") is None:
             raise GymError("the gym does not answer, or has no checkpoint", hint="Start it with `iacagent gym up`.")
@@ -227,6 +234,8 @@ class Gym:
             "AZURE_CORE_INSTANCE_DISCOVERY": "false",
             "AZURE_CORE_COLLECT_TELEMETRY": "false",
             "AZURE_CONFIG_DIR": str(self.folder / "azure-cli"),
+            "ARM_USE_DNS_ZONE_ENDPOINT": "true",
+            "CHECKPOINT_DISABLE": "1",
             "GO_AZURE_SDK_SKIP_POLLING_DELAY": "true",
             "SSL_CERT_FILE": authority,
             "REQUESTS_CA_BUNDLE": authority,

@@ -51,6 +51,7 @@ PRINCIPALS = (
     Principal("drift-reader", "22222222-0000-0000-0000-000000000003", "11111111-0000-0000-0000-000000000003", role="Reader"),
     Principal("other-pipeline", "22222222-0000-0000-0000-000000000004", "11111111-0000-0000-0000-000000000004"),
     Principal("Alice Moreau", "33333333-0000-0000-0000-000000000001", PORTAL_APP, "alice@contoso.com"),
+    Principal("Dana Li", "33333333-0000-0000-0000-000000000003", PORTAL_APP, "dana@contoso.com"),
     Principal("Bob Okafor", "33333333-0000-0000-0000-000000000002", CLI_APP, "bob@contoso.com"),
 )
 

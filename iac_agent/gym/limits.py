@@ -28,6 +28,7 @@ class Limits:
     _left: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
     _windows: dict[str, tuple[float, int]] = field(default_factory=dict)
     _struck: dict[int, int] = field(default_factory=dict)
+    counted: dict[str, int] = field(default_factory=lambda: {"calls": 0, "writes": 0, "refused": 0})
 
     @property
     def latency(self) -> float:
@@ -36,6 +37,8 @@ class Limits:
 
     def admit(self, claims: Body, method: str, path: str, now: float) -> dict[str, str]:
         """Take from the caller's bucket; returns the headers that tell what is left. Raises 429, or the fault that was ordered."""
+        self.counted["calls"] += 1
+        self.counted["writes"] += method not in ("GET", "HEAD") and "/providers/microsoft.resourcegraph/" not in path.lower()
         self._strike(method, path)
         who = str(claims.get("oid", ""))
         if path.lower().startswith("/providers/microsoft.resourcegraph/"):
@@ -45,6 +48,7 @@ class Limits:
         left, since = self._left.get((who, kind), (float(most), now))
         left = min(most, left + (now - since) * rate) - 1
         if left < 0 and self.store.setting("throttle", False):
+            self.counted["refused"] += 1
             raise faults.throttled(max(1, round(-left / rate + 0.5)))
         self._left[who, kind] = (max(left, 0.0), now)
         return {f"x-ms-ratelimit-remaining-subscription-{kind}": str(int(max(left, 0)))}
@@ -56,6 +60,7 @@ class Limits:
         resets = max(0, round(_GRAPH_SECONDS - (now - began)))
         headers = {"x-ms-user-quota-remaining": str(max(0, _GRAPH_QUERIES - used - 1)), "x-ms-user-quota-resets-after": f"00:00:0{resets}"}
         if used >= _GRAPH_QUERIES and self.store.setting("throttle", False):
+            self.counted["refused"] += 1
             message = "Please provide below info when asking for support: timestamp. Client application has been throttled."
             raise ArmFaultError(429, "RateLimiting", message, headers={**headers, "Retry-After": str(max(1, resets))})
         self._windows[who] = (began, used + 1)

@@ -16,7 +16,7 @@ import uvicorn
 
 from iac_agent.gym.app import ArmApp
 from iac_agent.gym.cloud import Cloud
-from iac_agent.gym.services import registry
+from iac_agent.gym.services import policy, registry
 from iac_agent.gym.store import Store
 
 
@@ -48,7 +48,7 @@ def serve(folder: Path, port: int) -> None:
     host = f"localhost:{listener.getsockname()[1]}"
     store = Store(folder / "gym.db")
     types, services = registry()
-    app = ArmApp(Cloud(store, f"https://{host}", types), services, signing_key(store), host)
+    app = ArmApp(Cloud(store, f"https://{host}", types, policy.enforce), services, signing_key(store), host)
     (folder / "arm.json").write_text(json.dumps({"endpoint": f"https://{host}"}))
     config = uvicorn.Config(
         app.starlette(),
@@ -58,6 +58,7 @@ def serve(folder: Path, port: int) -> None:
         lifespan="off",
         timeout_keep_alive=120,
         server_header=False,
+        date_header=False,
         timeout_graceful_shutdown=1,
     )
     uvicorn.Server(config).run(sockets=[listener])

@@ -20,9 +20,10 @@ create table if not exists events (number integer primary key autoincrement, bod
 create table if not exists settings (name text primary key, value text not null);
 create table if not exists operations (id text primary key, body text not null);
 create table if not exists changes (number integer primary key autoincrement, key text not null, body text not null, before text);
+create table if not exists blobs (key text primary key, data blob not null, about text not null);
 """
 
-_REMEMBERED = ("resources", "events", "operations", "changes")
+_REMEMBERED = ("resources", "events", "operations", "changes", "blobs")
 
 
 @dataclass
@@ -43,6 +44,18 @@ class Resource:
         return found
 
 
+@dataclass
+class Blob:
+    """A file in a storage account, or a state. `lease` is who holds it: a lease id, or the lock as Terraform's http backend sends it."""
+
+    data: bytes
+    metadata: dict[str, str] = field(default_factory=dict)
+    lease: str = ""
+    kind: str = "application/octet-stream"
+    etag: str = ""
+    modified: str = ""
+
+
 def references(value: Any) -> Iterator[str]:
     """Every ARM id that a body refers to, lower case."""
     if isinstance(value, dict):
@@ -56,7 +69,7 @@ def references(value: Any) -> Iterator[str]:
 
 
 class Store:
-    """All state of one gym. Thread-safe; every write is committed before it returns."""
+    """All state of one gym. Thread-safe; every write is committed before it returns. `version` is another after every change."""
 
     def __init__(self, file: Path) -> None:
         self._lock = threading.RLock()
@@ -67,11 +80,13 @@ class Store:
         self._refers: dict[str, set[str]] = {}
         self._referred: dict[str, set[str]] = {}
         self._undo: dict[str, Resource | None] | None = None
+        self.version = 0
         file.chmod(0o600)
         self._settings = self._read_settings()
         self._read_resources()
 
     def _read_resources(self) -> None:
+        self.version += 1
         for held in (self._resources, self._rendered, self._refers, self._referred):
             held.clear()
         for key, resource_id, body, hidden in self._database.execute("select key, id, body, hidden from resources"):
@@ -131,6 +146,7 @@ class Store:
             self._index(key)
 
     def save(self, resource: Resource) -> None:
+        self.version += 1
         key = resource.id.lower()
         with self._lock:
             if self._undo is not None:
@@ -142,6 +158,7 @@ class Store:
             self._database.execute("insert or replace into resources values (?, ?, ?, ?)", row)
 
     def remove(self, resource_id: str) -> None:
+        self.version += 1
         key = resource_id.lower()
         with self._lock:
             if self._undo is not None:
@@ -184,6 +201,28 @@ class Store:
                 holders.discard(key)
                 if not holders:
                     del self._referred[target]
+
+    # --- blobs -----------------------------------------------------------------------------------------------------
+
+    def blob(self, key: str) -> Blob | None:
+        return self.blobs(key).get(key)
+
+    def blobs(self, prefix: str) -> dict[str, Blob]:
+        """The blobs whose key starts so, in order."""
+        with self._lock:
+            rows = self._database.execute(
+                "select key, data, about from blobs where substr(key, 1, ?) = ? order by key", (len(prefix), prefix)
+            ).fetchall()
+        return {key: Blob(data, **json.loads(about)) for key, data, about in rows}
+
+    def save_blob(self, key: str, blob: Blob) -> None:
+        about = {k: v for k, v in vars(blob).items() if k != "data"}
+        with self._lock:
+            self._database.execute("insert or replace into blobs values (?, ?, ?)", (key, blob.data, json.dumps(about)))
+
+    def drop_blob(self, key: str) -> None:
+        with self._lock:
+            self._database.execute("delete from blobs where key = ?", (key,))
 
     # --- events, operations, settings ------------------------------------------------------------------------------
 
@@ -235,8 +274,9 @@ class Store:
     def reset(self) -> None:
         """Forget every resource, event and operation."""
         with self._lock:
+            self.version += 1
             self._database.executescript(
-                "delete from resources; delete from events; delete from operations; delete from changes; "
+                "delete from resources; delete from events; delete from operations; delete from changes; delete from blobs; "
                 "delete from settings where name = 'deleted_vaults';"
             )
             self._settings.pop("deleted_vaults", None)

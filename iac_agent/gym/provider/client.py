@@ -36,14 +36,22 @@ class ArmHttp:
         self._pool = urllib3.PoolManager(ca_certs=str(ca), maxsize=16, retries=retry)
         self._agent = f"HashiCorp Terraform terraform-provider-azurerm/{major} iac-agent-gym/{__version__}"
         self._token = ""
+        self._signed = (identity.CLIENT_ID, identity.SECRET)
         self._lock = threading.Lock()
+
+    def sign_in_as(self, client_id: str, secret: str) -> None:
+        """Be another application from now on; empty ones are the gym's own."""
+        with self._lock:
+            wanted = (client_id or identity.CLIENT_ID, secret or identity.SECRET)
+            if wanted != self._signed:
+                self._signed, self._token = wanted, ""
 
     def _authorization(self) -> str:
         with self._lock:
             if not self._token:
                 form = {
-                    "client_id": identity.CLIENT_ID,
-                    "client_secret": identity.SECRET,
+                    "client_id": self._signed[0],
+                    "client_secret": self._signed[1],
                     "grant_type": "client_credentials",
                     "scope": f"{self._endpoint}/.default",
                 }

@@ -18,11 +18,12 @@ from tf.gen import tfplugin_pb2_grpc as rpc
 from iac_agent.azure.lenses import access, lens_for
 from iac_agent.azure.lenses.convert import settle
 from iac_agent.azure.lenses.planning import IMPORTED, check, plan, replacements
-from iac_agent.azure.lenses.table import Arm, Lens, Values
+from iac_agent.azure.lenses.table import Lens, Values
 from iac_agent.azure.schemas import BlockSchema, provider_schema
 from iac_agent.errors import IacAgentError
 from iac_agent.gym import identity
 from iac_agent.gym.provider import data
+from iac_agent.gym.provider.client import ArmHttp
 from iac_agent.gym.provider.wire import attribute_path, decode, diagnostic, encode, known, multiple, problems, schema
 
 _EXISTS = (
@@ -34,7 +35,7 @@ _EXISTS = (
 class SandboxProvider(rpc.ProviderServicer):  # type: ignore[misc]
     """azurerm `major`, backed by `arm`."""
 
-    def __init__(self, major: int, arm: Arm) -> None:
+    def __init__(self, major: int, arm: ArmHttp) -> None:
         self.major, self.arm = major, arm
         self.schema = provider_schema(major)
         self.subscription = identity.SUBSCRIPTION
@@ -71,6 +72,7 @@ class SandboxProvider(rpc.ProviderServicer):  # type: ignore[misc]
     def ConfigureProvider(self, request: Any, context: Any) -> Any:
         config = known(decode(request.config)) or {}
         self.subscription = config.get("subscription_id") or identity.SUBSCRIPTION
+        self.arm.sign_in_as(config.get("client_id") or "", config.get("client_secret") or "")
         return pb.ConfigureProvider.Response()
 
     def StopProvider(self, request: Any, context: Any) -> Any:

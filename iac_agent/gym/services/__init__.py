@@ -11,7 +11,7 @@ from iac_agent.gym import faults
 from iac_agent.gym.cloud import Caller, Cloud, ResourceType
 from iac_agent.gym.store import Body
 
-Outcome = tuple[int, Body | None]
+Outcome = tuple[int, Body | list[Body] | None]
 
 
 @dataclass
@@ -27,11 +27,15 @@ class Call:
 
 @dataclass(frozen=True)
 class Operation:
-    """An operation that is not plain create, read, update, delete: method, path pattern (`{name}` matches one segment)."""
+    """An operation that is not plain create, read, update, delete: method, path pattern (`{name}` matches one segment).
+
+    slow: its answer is told by a long-running operation.
+    """
 
     method: str
     pattern: str
     run: Callable[[Call, dict[str, str]], Outcome]
+    slow: bool = False
 
 
 _PAGE = 1000
@@ -59,13 +63,13 @@ class Services:
     """All operations of all services."""
 
     def __init__(self, operations: list[Operation]) -> None:
-        self._compiled = [(o.method, _compile(o.pattern), o.run) for o in operations]
+        self._compiled = [(_compile(o.pattern), o) for o in operations]
 
-    def find(self, method: str, call: Call) -> Outcome | None:
-        """Run the operation that claims this path; None when none does."""
-        for wanted, pattern, run in self._compiled:
-            if wanted == method and (match := pattern.fullmatch(call.path)):
-                return run(call, match.groupdict())
+    def find(self, method: str, call: Call) -> tuple[Operation, dict[str, str]] | None:
+        """The operation that claims this path, with what its pattern matched; None when none does."""
+        for pattern, operation in self._compiled:
+            if operation.method == method and (match := pattern.fullmatch(call.path)):
+                return operation, match.groupdict()
         return None
 
 
@@ -82,8 +86,26 @@ def _compile(pattern: str) -> re.Pattern[str]:
 
 def registry() -> tuple[dict[str, ResourceType], Services]:
     """Every emulated type by lower-case name, and every operation."""
-    from iac_agent.gym.services import authorization, compute, graph, insights, keyvault, network, private_dns, resources, storage
+    from iac_agent.gym.services import (
+        authorization,
+        compute,
+        deployments,
+        graph,
+        images,
+        insights,
+        keyvault,
+        moves,
+        network,
+        policy,
+        private_dns,
+        resources,
+        storage,
+        tags,
+    )
 
-    modules = (resources, compute, network, private_dns, storage, keyvault, authorization, insights, graph)
+    modules = (
+        *(resources, compute, images, network, private_dns, storage, keyvault),
+        *(authorization, policy, insights, graph, tags, moves, deployments),
+    )
     types = {kind.key: kind for module in modules for kind in module.TYPES}
     return types, Services([operation for module in modules for operation in module.ROUTES])

@@ -61,10 +61,11 @@ def fill_identity(write: Write) -> None:
 
 
 def _fill_user_identity(write: Write) -> None:
+    born = write.cloud.now().isoformat()
     write.properties.update(
         tenantId=identity.TENANT,
-        principalId=stable_guid(write.id.text, "principal"),
-        clientId=stable_guid(write.id.text, "client"),
+        principalId=write.old.get("principalId") or stable_guid(write.id.text, "principal", born),
+        clientId=write.old.get("clientId") or stable_guid(write.id.text, "client", born),
     )
 
 
@@ -133,7 +134,7 @@ def _fill_lock(write: Write) -> None:
 
 TYPES = [
     ResourceType("Microsoft.ManagedIdentity/userAssignedIdentities", fill=_fill_user_identity),
-    ResourceType("Microsoft.Authorization/roleAssignments", located=False, scoped=True, fill=_fill_assignment),
+    ResourceType("Microsoft.Authorization/roleAssignments", located=False, scoped=True, shown_on_delete=True, fill=_fill_assignment),
     ResourceType("Microsoft.Authorization/locks", located=False, scoped=True, fill=_fill_lock),
 ]
 ROUTES = [

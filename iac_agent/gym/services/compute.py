@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from iac_agent.azure.ids import ResourceId, group_id
 from iac_agent.gym import faults, sizes
 from iac_agent.gym.cloud import Cloud, ResourceType, Write, stable_guid
 from iac_agent.gym.services import machines
@@ -23,6 +24,7 @@ _OS_DISK_GB = {"Linux": 30, "Windows": 127}
 
 def _fill_vm(write: Write) -> None:
     properties = write.properties
+    _keep_what_made_it(write)
     size = str((properties.get("hardwareProfile") or {}).get("vmSize", ""))
     sizes.require(size)
     sizes.require_quota(write, size, 1)
@@ -52,10 +54,19 @@ def _fill_vm(write: Write) -> None:
         content = properties.get(empty)
         if not content or content == {"galleryApplications": []}:
             properties.pop(empty, None)
-    properties["vmId"] = write.old.get("vmId") or stable_guid(write.id.text, "vm")
+    properties["vmId"] = write.old.get("vmId") or stable_guid(write.id.text, "vm", write.cloud.now().isoformat())
     properties["timeCreated"] = write.old.get("timeCreated") or write.cloud.now().isoformat()
     write.hidden.setdefault("power", "running")
     _link_nics(write)
+
+
+def _keep_what_made_it(write: Write) -> None:
+    """What a machine was made from stays, also when a client leaves it out of an update, as az does."""
+    image = (write.old.get("storageProfile") or {}).get("imageReference")
+    if image and not write.properties.setdefault("storageProfile", {}).get("imageReference"):
+        write.properties["storageProfile"]["imageReference"] = image
+    if write.old.get("osProfile") and not write.properties.get("osProfile"):
+        write.properties["osProfile"] = write.old["osProfile"]
 
 
 def _require_unchanged(write: Write) -> None:
@@ -177,9 +188,7 @@ def _fill_data_disks(write: Write) -> None:
         if disk.get("lun") in luns:
             raise faults.conflict("InvalidParameter", f"A disk at LUN {disk['lun']} already exists.")
         luns[disk.get("lun", 0)] = disk.get("name", "")
-        disk_id = (disk.get("managedDisk") or {}).get("id")
-        if not disk_id:
-            continue
+        disk_id = (disk.get("managedDisk") or {}).get("id") or _make_empty(write, disk)
         held = write.require(disk_id)
         assert isinstance(held, Resource)
         owner = held.body.get("managedBy")
@@ -198,6 +207,18 @@ def _fill_data_disks(write: Write) -> None:
         gone = write.cloud.store.get(disk_id)
         if disk_id.lower() not in kept and gone:
             _own(write.cloud, gone, None)
+
+
+def _make_empty(write: Write, disk: Body) -> str:
+    """Make the disk that a machine asks for without naming one; returns its id."""
+    name = disk.setdefault("name", f"{write.id.name}_disk{disk.get('lun', 0)}_{stable_guid(write.id.text, str(disk.get('lun')))[:8]}")
+    kind = (disk.get("managedDisk") or {}).get("storageAccountType") or "Premium_LRS"
+    rid = ResourceId.parse(f"{group_id(write.id.subscription, write.id.resource_group)}/providers/{_DISK}/{name}")
+    properties = {"creationData": {"createOption": "Empty"}, "diskSizeGB": disk.get("diskSizeGB") or 4}
+    body = {"location": write.body.get("location"), "sku": {"name": kind}, "properties": properties}
+    made, _ = write.cloud.put(rid, body, write.caller)
+    disk["managedDisk"] = {"id": made["id"], "storageAccountType": kind}
+    return str(made["id"])
 
 
 def _own(cloud: Cloud, disk: Resource, owner: str | None) -> None:
@@ -341,7 +362,7 @@ def _fill_scale_set(write: Write) -> None:
     if not write.properties.get("additionalCapabilities"):
         write.properties.pop("additionalCapabilities", None)
     fill_identity(write)
-    write.properties["uniqueId"] = stable_guid(write.id.text)
+    write.properties["uniqueId"] = write.old.get("uniqueId") or stable_guid(write.id.text, write.cloud.now().isoformat())
     write.properties["timeCreated"] = write.old.get("timeCreated") or write.cloud.now().isoformat()
 
 

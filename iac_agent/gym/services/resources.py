@@ -157,7 +157,7 @@ def _resources(call: Call, parts: dict[str, str]) -> Outcome:
         call.cloud.require_group(parts["subscription"], parts["group"])
     given = call.query.get("$filter", "")
     clauses = {k.lower(): v for k, v in _FILTER.findall(given)}
-    if re.sub(r"\s+and\s+|\s+", "", _FILTER.sub("", given), flags=re.IGNORECASE):
+    if re.sub(r"\band\b|\s+", "", _FILTER.sub("", given), flags=re.IGNORECASE):
         raise faults.bad_request("InvalidFilterInQueryString", f"Invalid $filter '{given}' specified in the query string.")
     found = []
     for resource in call.cloud.store.below(scope):

@@ -71,25 +71,32 @@ def _fill_container(write: Write) -> None:
 
 
 def _account(call: Call, depth: int, group: str) -> Resource:
-    path = call.path.rsplit("/", depth)[0]
+    path = call.path.rsplit("/", depth)[0] if depth else call.path
     found = call.cloud.store.get(path)
     if found is None:
         raise faults.resource_not_found(path, group)
     return found
 
 
+def account_keys(account: Resource) -> list[str]:
+    """The two keys of an account."""
+    return [base64.b64encode(hashlib.sha512(f"{account.id.lower()}{n}".encode()).digest()).decode() for n in (1, 2)]
+
+
 def _keys(call: Call, parts: dict[str, str]) -> Outcome:
     account = _account(call, 1, parts["group"])
-    keys = [
-        {
-            "keyName": f"key{n}",
-            "value": base64.b64encode(hashlib.sha512(f"{account.id.lower()}{n}".encode()).digest()).decode(),
-            "permissions": "FULL",
-            "creationTime": account.properties["creationTime"],
-        }
-        for n in (1, 2)
-    ]
-    return 200, {"keys": keys}
+    about = {"permissions": "FULL", "creationTime": account.properties["creationTime"]}
+    return 200, {"keys": [{"keyName": f"key{n}", "value": key, **about} for n, key in enumerate(account_keys(account), 1)]}
+
+
+def _read_account(call: Call, parts: dict[str, str]) -> Outcome:
+    """GET of an account. Terraform's azurerm backend is shown the blob endpoint that is really served, with a port and a path."""
+    account = _account(call, 0, parts["group"])
+    agent = call.caller.client
+    if "storageaccounts" not in agent or "terraform-provider" in agent:
+        return 200, account.body
+    endpoints = {**account.properties["primaryEndpoints"], "blob": f"{call.cloud.endpoint}/blob/{account.body['name']}"}
+    return 200, {**account.body, "properties": {**account.properties, "primaryEndpoints": endpoints}}
 
 
 _DEFAULTS: dict[str, Body] = {
@@ -135,6 +142,7 @@ TYPES = [
 ]
 _ONE = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Storage/storageAccounts/{account}"
 ROUTES = [
+    Operation("GET", _ONE, _read_account),
     Operation("POST", f"{_ONE}/listKeys", _keys),
     Operation("GET", f"{_ONE}/{{service}}/default", _service),
     Operation("PUT", f"{_ONE}/{{service}}/default", _service),
