@@ -11,6 +11,8 @@ from typing import Any
 
 from iac_agent.errors import ArmFault, AzureDenied, AzureError, AzureNotFound, AzureRejected, AzureThrottled
 
+# 404 that says nothing of the resource: the scope itself is not visible to who asks.
+_NO_SCOPE = ("SubscriptionNotFound", "InvalidSubscriptionId", "InvalidTenantId")
 _HINTS = {
     401: "Sign in again; the token may have expired.",
     403: "The principal needs a role on this scope.",
@@ -24,6 +26,8 @@ def error_for(status: int, body: Any, target: str, headers: Mapping[str, str] | 
     fault = ArmFault(status, code, message, target, dict(headers or {}))
     text = f"{target}: {status} {code}: {message}".rstrip(": ")
     kinds = {401: AzureDenied, 403: AzureDenied, 404: AzureNotFound, 429: AzureThrottled}
+    if code in _NO_SCOPE:
+        return AzureDenied(text, fault, hint="Sign in to the subscription that the state is about: ARM_SUBSCRIPTION_ID.")
     return kinds.get(status, AzureRejected)(text, fault, hint=_HINTS.get(status, ""))
 
 

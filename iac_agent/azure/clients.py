@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from datetime import datetime, timedelta
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -24,7 +25,8 @@ from iac_agent import __version__
 from iac_agent.azure import clouds, credentials
 from iac_agent.azure.answers import error_for
 from iac_agent.azure.lenses.table import Body
-from iac_agent.errors import AzureError, CredentialsMissing
+from iac_agent.azure.pace import Pace
+from iac_agent.errors import AzureError, AzureNotFound, CredentialsMissing
 
 if TYPE_CHECKING:
     from azure.mgmt.compute import ComputeManagementClient
@@ -84,6 +86,12 @@ class AzureClients:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = dict(environment)
+        self._pace = Pace()
+        self._skew = timedelta()
+
+    def now(self) -> datetime:
+        """The time as Azure has it: a wrong clock here must not hide what happened there."""
+        return datetime.now(UTC) + self._skew
 
     @cached_property
     def cloud(self) -> clouds.CloudEndpoints:
@@ -141,17 +149,25 @@ class AzureClients:
         with translated(path):
             for attempt in stamina.retry_context(on=_backoff, attempts=_ATTEMPTS, timeout=300):
                 with attempt:
+                    self._pace.wait(graph=path == _GRAPH)
                     answer = self._pipeline.send_request(HttpRequest(method, url, headers=headers, content=content))
+                    self._hear(answer.headers)
                     if answer.status_code in _RETRIED:
                         raise _RetryAsked(answer.status_code, answer.read(), answer.headers)
         return answer
 
+    def _hear(self, headers: Mapping[str, str]) -> None:
+        self._pace.heard(headers)
+        with suppress(TypeError, ValueError):
+            self._skew = parsedate_to_datetime(headers["date"]) - datetime.now(UTC) if "date" in headers else self._skew
+
     def get(self, path: str, api: str) -> Body | None:
         """The resource, or None when it is not there (404). Raises AzureError: AzureDenied is not the same as absent."""
         answer = self._send("GET", path, api)
-        if answer.status_code == 404:
+        try:
+            return self._body(answer, path)
+        except AzureNotFound:
             return None
-        return self._body(answer, path)
 
     def put(self, path: str, body: Body, api: str) -> Body:
         return self._body(self._send("PUT", path, api, body), path)

@@ -7,23 +7,22 @@ https://learn.microsoft.com/azure/azure-monitor/platform/activity-log-schema
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from iac_agent.azure.ids import ResourceId
 from iac_agent.drift.finding import Cause, Finding, Kind
-from iac_agent.errors import AzureError, UsageError
+from iac_agent.drift.matching import ownable, plain, touches, tracked
+from iac_agent.drift.policies import Effect, Getter, Policies
+from iac_agent.errors import AzureError
 
 _BATCH = 200
 _GRAPH_DAYS, _LOG_DAYS = 14, 89
 _FEW = 12
 _NOBODY = {"", "unspecified", "unknown", "system"}
-_KINDS = {Kind.DELETED: "Delete", Kind.UNMANAGED: "Create", Kind.RECREATED: "Create"}
+_KINDS = {Kind.DELETED: "Delete", Kind.MOVED: "Delete", Kind.UNMANAGED: "Create", Kind.RECREATED: "Create"}
 _APPLICATIONS = {
     "c44b4083-3bb0-49c1-b47d-974e53cbdf3c": "Azure Portal",
     "b677c290-cf4b-4a8e-a60e-91ba650a4abe": "Cloud Shell",
@@ -32,12 +31,14 @@ _APPLICATIONS = {
     "aebc6443-996d-45c2-90f0-388ff96faa56": "Visual Studio Code",
     "1d78a85d-813d-46f0-b496-dd72f50a3ec0": "Azure Policy",
 }
-_POLICY = re.compile(r"Microsoft\.Authorization/policies/(\w+)/action", re.IGNORECASE)
+Row = dict[str, Any]
+_Found = tuple[Row, str]  # a change, and what a finding matches it by: `property`, `kind` or `resource`
 
 
-class History(Protocol):
-    """What can be asked about the past. Raises AzureError. `activity` takes clauses to add to the start time."""
+class History(Getter, Protocol):
+    """What can be asked about the past. Raises AzureError. `activity` takes clauses to add to the start time, `now` is Azure's time."""
 
+    def now(self) -> datetime: ...
     def query(self, kql: str) -> Iterator[dict[str, Any]]: ...
     def activity(self, since: datetime, *clauses: str) -> Iterator[dict[str, Any]]: ...
 
@@ -47,18 +48,24 @@ class Causes:
     """The past of some findings, read once. `gaps` says what could not be read."""
 
     history: History
-    now: datetime = field(default_factory=lambda: datetime.now(UTC))
     gaps: list[str] = field(default_factory=list)
-    _changes: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    _events: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    _changes: dict[str, list[Row]] = field(default_factory=dict)
+    _events: dict[str, list[Row]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.policies = Policies(self.history)
 
     def explain(self, findings: Sequence[Finding]) -> list[Finding]:
         """The same findings, each with its cause; one that nothing tells of is left unknown."""
         wanted = [f for f in findings if f.kind not in (Kind.UNREADABLE, Kind.UNSUPPORTED)]
         self._read_changes({tracked(f) for f in wanted})
-        rows = {f.key: self._row(f) for f in wanted}
+        rows = {f.key: self._rows(f) for f in wanted}
         self._read_events(wanted, rows)
-        return [f.with_cause(self._cause(f, rows[f.key])) if f.key in rows else f for f in findings]
+        return [self._explained(f, rows[f.key]) if f.key in rows else f for f in findings]
+
+    def _explained(self, finding: Finding, rows: list[_Found]) -> Finding:
+        causes = list(dict.fromkeys(c for row in rows for c in self._causes(finding, row))) or [self._from_log(finding)]
+        return replace(finding, cause=causes[0], also=tuple(causes[1:]), contested=self._contested(finding, causes))
 
     # --- what the graph says -------------------------------------------------------------------------------------
 
@@ -82,32 +89,55 @@ class Causes:
         except AzureError as problem:
             self.gaps.append(f"changes could not be read from Resource Graph: {problem.message}")
 
-    def _row(self, finding: Finding) -> tuple[dict[str, Any], str] | None:
-        """The newest change that explains the finding, and what it matches by: `property`, `kind` or `resource`."""
-        rows = sorted(self._changes.get(tracked(finding), []), key=lambda r: str(_attributes(r).get("timestamp")), reverse=True)
+    def _of(self, finding: Finding) -> list[Row]:
+        """The changes of what Resource Graph follows, the newest first."""
+        return sorted(self._changes.get(tracked(finding), []), key=lambda r: str(_attributes(r).get("timestamp")), reverse=True)
+
+    def _rows(self, finding: Finding) -> list[_Found]:
+        """The newest changes that explain the finding: one for all its differences, or several."""
+        rows = self._of(finding)
         kind = _KINDS.get(finding.kind)
-        own = tracked(finding) == finding.id.lower()
-        if kind and own:
-            return next(((r, "kind") for r in rows if r.get("changeType") == kind), None)
-        by_property = next((r for r in rows if _touches(finding, r)), None)
-        if by_property is not None:
-            return by_property, "property"
+        if kind and tracked(finding) == finding.id.lower():
+            return [(r, "kind") for r in rows if r.get("changeType") == kind][:1]
+        parts = [replace(finding, differences=(d,)) for d in finding.differences if d.arm] or [finding]
+        found = [next((r for r in rows if touches(part, r)), None) for part in parts]
+        by_property = {str(r.get("changeAttributes")): (r, "property") for r in found if r is not None}
+        if by_property:
+            return sorted(by_property.values(), key=lambda f: str(_attributes(f[0]).get("timestamp")), reverse=True)
         updates = [r for r in rows if r.get("changeType") == "Update"]
-        return (updates[0], "resource") if updates and not any(d.arm for d in finding.differences) else None
+        return [(updates[0], "resource")] if updates and not any(d.arm for d in finding.differences) else []
+
+    def _contested(self, finding: Finding, causes: Sequence[Cause]) -> str:
+        """Who would change it again after a revert: a policy in force, or whoever set the live value again after it was changed back."""
+        enforcing = next((c for c in causes if c.kind == "Policy" and c.again), None)
+        if enforcing is not None:
+            return f"{enforcing.who} is in force and would change it again"
+        past: dict[str, list[tuple[str, Row]]] = {}
+        for row in reversed(self._of(finding)):
+            for path, change in (row.get("changes") or {}).items():
+                if touches(finding, {"changes": {path: change}}):
+                    past.setdefault(plain(path), []).append((str(change.get("newValue")), row))
+        for path, held in past.items():
+            values = [v for v, _ in held]
+            before = [n for n, v in enumerate(values[:-1]) if v == values[-1]]
+            if before and any(v != values[-1] for v in values[before[-1] + 1 : -1]):
+                told = _attributes(held[-1][1])
+                return f"{told.get('changedBy')} set {path} to {values[-1]} again at {told.get('timestamp')}, after it was changed back"
+        return ""
 
     # --- what the log says ---------------------------------------------------------------------------------------
 
-    def _read_events(self, findings: Sequence[Finding], rows: dict[str, tuple[dict[str, Any], str] | None]) -> None:
+    def _read_events(self, findings: Sequence[Finding], rows: dict[str, list[_Found]]) -> None:
         """By correlation while those are few, else by resource group; resources that no change explains by their id."""
-        since = self.now - timedelta(days=_LOG_DAYS)
+        since = self.history.now() - timedelta(days=_LOG_DAYS)
         wanted: dict[str, None] = {}
-        correlations = {str(_attributes(r[0]).get("correlationId")) for r in rows.values() if r} - {"None", ""}
+        correlations = {str(_attributes(r).get("correlationId")) for found in rows.values() for r, _ in found} - {"None", ""}
         groups = {f.id.split("/")[4] for f in findings if rows[f.key] and f.id.count("/") >= 4}
         if len(correlations) <= max(_FEW, len(groups)):
             wanted |= dict.fromkeys(f"correlationId eq '{c}'" for c in sorted(correlations))
         else:
             wanted |= dict.fromkeys(f"resourceGroupName eq '{g}'" for g in sorted(groups))
-        lone = [f for f in findings if rows[f.key] is None]
+        lone = [f for f in findings if not rows[f.key]]
         scopes = {f.id.split("/")[4] for f in lone if f.id.count("/") >= 4}
         if len(lone) <= max(_FEW, len(scopes)):
             wanted |= dict.fromkeys(f"resourceUri eq '{ownable(f)}'" for f in lone)
@@ -127,14 +157,14 @@ class Causes:
 
     # --- both together -------------------------------------------------------------------------------------------
 
-    def _cause(self, finding: Finding, found: tuple[dict[str, Any], str] | None) -> Cause:
-        if found is None:
-            return self._from_log(finding)
+    def _causes(self, finding: Finding, found: _Found) -> list[Cause]:
+        """The cause that a change tells, and the policies that changed that write on its way."""
         row, how = found
         attributes = _attributes(row)
         correlation = str(attributes.get("correlationId") or "")
         events = self._events.get(correlation, [])
-        event = next((e for e in events if _value(e.get("status")) in ("Succeeded", "Accepted", "Started")), None)
+        own = [e for e in events if _value(e.get("status")) in ("Succeeded", "Accepted", "Started") and not _is_policy(e)]
+        event = next((e for e in own if str(e.get("resourceId", "")).lower() == ownable(finding).lower()), next(iter(own), None))
         cause = Cause(
             who=_somebody(attributes.get("changedBy")),
             kind=_somebody(attributes.get("changedByType")),
@@ -145,11 +175,25 @@ class Causes:
             evidence=(f"resourcechanges {row.get('changeType', '')} {correlation}".strip(),),
         )
         cause = _with_event(cause, event) if event else cause
-        policy = next((e for e in events if _POLICY.fullmatch(_value(e.get("operationName")))), None)
-        cause = _by_policy(cause, policy, finding) if policy else cause
-        if not cause.who:
-            return replace(cause, sure="unknown")
-        return replace(cause, sure="certain" if how in ("property", "kind") else "likely")
+        cause = replace(cause, sure="unknown" if not cause.who else "certain" if how in ("property", "kind") else "likely")
+        return self._through_policy(finding, row, cause, self.policies.effects(events, tracked(finding)))
+
+    @staticmethod
+    def _through_policy(finding: Finding, row: Row, cause: Cause, effects: Sequence[Effect]) -> list[Cause]:
+        """The writer did not ask for what an assignment set on the way: of that the assignment is the cause."""
+        ours = [d.arm for d in finding.differences if d.arm and touches(replace(finding, differences=(d,)), row)]
+        found, left = [], set(ours)
+        for effect in effects:
+            theirs = {arm for arm in ours if effect.explains(plain(arm))}
+            if theirs:
+                left -= theirs
+                evidence = (*cause.evidence, effect.assignment, f"written by {cause.who}")
+                who, client = f"policy assignment {effect.name}", "Azure Policy"
+                found.append(replace(cause, who=who, kind="Policy", client=client, again=effect.in_force, evidence=evidence))
+        if left or not found:
+            doubt = tuple(f"{e.assignment} changed the write too; its definition could not be read" for e in effects if e.fields is None)
+            found.insert(0, replace(cause, evidence=(*cause.evidence, *doubt), sure="likely" if doubt else cause.sure))
+        return found
 
     def _from_log(self, finding: Finding) -> Cause:
         """The newest successful write or delete of the resource, where the graph does not follow its type or forgot it."""
@@ -169,47 +213,9 @@ class Causes:
         return replace(_with_event(Cause(correlation=str(event.get("correlationId") or "")), event), sure="likely")
 
 
-def tracked(finding: Finding) -> str:
-    """The lower-case id of the resource that Resource Graph follows: itself, or the top-level resource it is a part of."""
-    target = ownable(finding)
-    try:
-        rid = ResourceId.parse(target)
-    except UsageError:
-        return target.lower()
-    if rid.scope:
-        return target.lower()
-    while len(rid.types) > 1:
-        rid = ResourceId.parse(rid.parent)
-    return rid.text.lower()
-
-
-def ownable(finding: Finding) -> str:
-    """The ARM id a finding is about: of what azurerm joins with `|` or hangs below an interface's configuration, the owner's."""
-    return str(finding.facts.get("owner") or finding.id.split("|")[0])
-
-
 def _attributes(row: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = row.get("changeAttributes") or {}
     return found
-
-
-def _touches(finding: Finding, row: dict[str, Any]) -> bool:
-    """Whether a change is of a property that the finding is about."""
-    changed = {_plain(key) for key in row.get("changes") or {}}
-    slot = str(finding.facts.get("slot") or "")
-    inside = f"{slot}." if slot and tracked(finding) != ownable(finding).lower() else ""
-    slots = [f"{inside}{d.arm}" for d in finding.differences if d.arm] or [slot]
-    wanted = {_plain(s) for s in slots if s}
-    return any(_within(c, w) or _within(w, c) for c in changed for w in wanted)
-
-
-def _within(path: str, outer: str) -> bool:
-    return path == outer or path.startswith(outer + ".")
-
-
-def _plain(path: str) -> str:
-    """A property path without its array indexes and names, lower case."""
-    return re.sub(r'\[(?:\d+|"[^"]*")\]', "", path).lower()
 
 
 def _somebody(text: Any) -> str:
@@ -243,31 +249,14 @@ def _with_event(cause: Cause, event: dict[str, Any]) -> Cause:
     )
 
 
-def _by_policy(cause: Cause, event: dict[str, Any], finding: Finding) -> Cause:
-    """A policy changed the write on its way: the writer did not ask for this property, the assignment did."""
-    told = (event.get("properties") or {}).get("policies")
-    try:
-        policies = json.loads(told) if isinstance(told, str) else told or []
-    except ValueError:
-        policies = []
-    names = [str(p.get("policyAssignmentName") or p.get("policyAssignmentId") or "") for p in policies if isinstance(p, dict)]
-    fields = {str(f).lower() for p in policies if isinstance(p, dict) for f in p.get("fields") or []}
-    ours = {_plain(d.arm) for d in finding.differences if d.arm}
-    if fields and not any(_within(o, f) or _within(f, o) for o in ours for f in fields):
-        return cause
-    return replace(
-        cause,
-        who=f"policy assignment {', '.join(names)}" if names else "a policy assignment",
-        kind="Policy",
-        client="Azure Policy",
-        evidence=(*cause.evidence, f"activity log {event.get('eventDataId', '')}", f"written by {cause.who}"),
-    )
+def _is_policy(event: Row) -> bool:
+    return _value(event.get("operationName")).lower().startswith("microsoft.authorization/policies/")
 
 
 def by_correlation(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
     """Findings that one operation explains, by its correlation; those with none are left out."""
     found: dict[str, list[Finding]] = {}
     for finding in findings:
-        if finding.cause.correlation:
-            found.setdefault(finding.cause.correlation, []).append(finding)
+        for correlation in {c.correlation for c in finding.causes} - {""}:
+            found.setdefault(correlation, []).append(finding)
     return {c: held for c, held in found.items() if len(held) > 1}

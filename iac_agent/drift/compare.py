@@ -14,6 +14,7 @@ from iac_agent.azure.lenses.convert import block_schema, child_schema, is_empty,
 from iac_agent.azure.lenses.table import Attr, Field, Lens, Nested, Values
 from iac_agent.azure.schemas import AttributeSchema, BlockSchema
 from iac_agent.drift.finding import Difference, Path
+from iac_agent.hcl import secrets
 
 _IDENTITIES = {
     "azurerm_linux_virtual_machine": "virtual_machine_id",
@@ -28,6 +29,8 @@ def differences(lens: Lens, state: Values, live: Values, major: int, sensitive: 
     """The configurable attributes whose live value is another than in state, each at the innermost path that differs."""
     schema = block_schema(lens, major)
     settled = settle(live, state, schema)
+    if settled == state:
+        return ()
     found = _block(schema, lens.fields_for(major), state, settled, (), "")
     return tuple(_marked(d, schema, sensitive) for d in found)
 
@@ -38,10 +41,24 @@ def is_another(lens: Lens, state: Values, live: Values) -> bool:
     return bool(name and state.get(name) and live.get(name) and state[name] != live[name])
 
 
+def has_identity(lens: Lens, state: Values) -> bool:
+    """Whether state holds an identity that Azure gave, by which the resource is known wherever it is."""
+    return bool(state.get(_IDENTITIES.get(lens.type, "")))
+
+
 def _marked(difference: Difference, schema: BlockSchema, sensitive: Collection[Path]) -> Difference:
     declared = schema.attributes.get(str(difference.path[0]))
     hidden = (declared is not None and declared.sensitive) or any(difference.path[: len(p)] == tuple(p) for p in sensitive)
+    hidden = hidden or _gives_itself_away(
+        difference, named=declared is not None and isinstance(declared.type, list) and declared.type[0] == "map"
+    )
     return Difference(difference.path, difference.before, difference.after, hidden, difference.arm)
+
+
+def _gives_itself_away(difference: Difference, *, named: bool) -> bool:
+    """Whether a value, or the key that somebody gave it in a map (`named`), has the shape of a secret, though no schema says so."""
+    told = [v if isinstance(v, str) else json.dumps(v) for v in (difference.before, difference.after) if v is not None]
+    return (named and secrets.is_sensitive_name(str(difference.path[-1]))) or any(next(secrets.in_text(t), None) is not None for t in told)
 
 
 def _block(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from iac_agent.hcl.address import parse_path
 
 MASK = "(sensitive value)"
 Path = tuple[str | int, ...]
@@ -17,6 +19,7 @@ class Kind(StrEnum):
     CHANGED = "changed"
     DELETED = "deleted"
     RECREATED = "recreated"
+    MOVED = "moved"
     UNMANAGED = "unmanaged"
     UNREADABLE = "unreadable"
     UNSUPPORTED = "unsupported"
@@ -70,7 +73,10 @@ class Difference:
 
 @dataclass(frozen=True)
 class Cause:
-    """Who did it, with what, when. Empty texts are unknown; `sure` is `certain`, `likely` or `unknown`, `evidence` says from what."""
+    """Who did it, with what, when. Empty texts are unknown; `sure` is `certain`, `likely` or `unknown`, `evidence` says from what.
+
+    `again`: it is an assignment in force, which would do it again.
+    """
 
     who: str = ""
     kind: str = ""
@@ -81,6 +87,7 @@ class Cause:
     correlation: str = ""
     sure: str = "unknown"
     evidence: tuple[str, ...] = ()
+    again: bool = False
 
     def __str__(self) -> str:
         if not self.who:
@@ -96,7 +103,8 @@ class Cause:
 class Finding:
     """One resource that is not as Terraform left it.
 
-    `address` is empty for an unmanaged resource. `reason` says why it could not be read or compared.
+    `address` is empty for an unmanaged resource. `reason` says why it could not be read or compared, or where it moved. `also` are the
+    causes of differences that `cause` does not explain. `contested` says who would change it again if it were reverted.
     """
 
     kind: Kind
@@ -109,20 +117,30 @@ class Finding:
     why: str = ""
     reason: str = ""
     cause: Cause = Cause()
+    also: tuple[Cause, ...] = ()
+    contested: str = ""
+    workspace: str = ""
     facts: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def key(self) -> str:
         """The same for the same drift on every night: of the resource, what happened to it, and which attributes."""
-        told = "\n".join([self.kind, self.address, self.id.lower(), *sorted(d.name for d in self.differences)])
+        told = "\n".join([self.kind, self.address, self.id.lower(), *sorted(d.name for d in self.differences), *self.workspace.split()])
         return hashlib.sha256(told.encode()).hexdigest()[:12]
 
     @property
     def subject(self) -> str:
         return self.address or self.id
 
-    def with_cause(self, cause: Cause) -> Finding:
-        return replace(self, cause=cause)
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        return (self.cause, *self.also)
+
+    @classmethod
+    def from_json(cls, told: dict[str, Any]) -> Finding:
+        """A changed finding as it was kept; without its causes."""
+        differences = tuple(Difference(parse_path(d["path"]), d["before"], d["after"], d["sensitive"]) for d in told["differences"])
+        return cls(Kind(told["kind"]), told["address"], told["type"], told["id"], told["name"], differences)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -137,4 +155,7 @@ class Finding:
             "reason": self.reason,
             "differences": [d.as_json() for d in self.differences],
             "cause": self.cause.as_json(),
+            "also": [c.as_json() for c in self.also],
+            "contested": self.contested,
+            "workspace": self.workspace,
         }

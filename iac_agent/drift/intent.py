@@ -22,6 +22,11 @@ class Intent:
     def _instances(self) -> dict[str, Instance]:
         return {i.address: i for i in self.configuration.instances}
 
+    @property
+    def instances(self) -> int:
+        """How many resources it makes."""
+        return len(self._instances)
+
     def knows(self, address: str) -> bool:
         """Whether the configuration has this address at all."""
         return address in self._instances
@@ -72,7 +77,9 @@ def _same(difference: Difference, value: Any) -> bool:
 
 
 def _steps(text: str) -> Path:
-    return tuple(s for s in re.split(r"[.\[\]\"]+", text) if s and s != "0")
+    """`tags["a.b"]` and `os_disk[0].caching` as steps, single elements left out."""
+    found = (quoted or plain for quoted, plain in re.findall(r'\["([^"]*)"\]|([^.\[\]"]+)', text))
+    return tuple(s for s in found if s and s != "0")
 
 
 def _plain(path: Path) -> Path:

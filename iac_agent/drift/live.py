@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from typing import Any, Protocol
 from iac_agent.azure.ids import ResourceId
 from iac_agent.azure.lenses import all_lenses
 from iac_agent.azure.lenses.table import Association, Body, Lens, Put
-from iac_agent.errors import AzureDenied, AzureError, AzureNotFound, CredentialsMissing, UsageError
+from iac_agent.errors import AzureDenied, AzureError, AzureNotFound, CredentialsMissing, NoSpace, UsageError
 
 WORKERS = 16
 _FEW_GROUPS = 8
@@ -100,7 +101,15 @@ class LiveArm:
 
     def __post_init__(self) -> None:
         self._bodies = sqlite3.connect("", check_same_thread=False, isolation_level=None)
-        self._bodies.execute("create table bodies (key text primary key, body blob not null) without rowid")
+        self._store("create table bodies (key text primary key, body blob not null) without rowid", None)
+
+    def _store(self, statement: str, rows: list[tuple[str, str]] | None) -> None:
+        """Write to the database on disk. Raises NoSpace: what could not be kept must not be taken for absent."""
+        try:
+            self._bodies.execute(statement) if rows is None else self._bodies.executemany(statement, rows)
+        except sqlite3.Error as problem:
+            hint = f"Make room in {tempfile.gettempdir()}, or set SQLITE_TMPDIR to another folder."
+            raise NoSpace(f"what was read could not be kept on disk: {problem}", hint=hint) from problem
 
     def close(self) -> None:
         self._bodies.close()
@@ -138,7 +147,7 @@ class LiveArm:
             rows += [(str(e["id"]).lower(), json.dumps(e, separators=(",", ":"))) for e in _elements(body)]
         with self._lock:
             self.calls += 1
-            self._bodies.executemany("insert or replace into bodies values (?, ?)", rows)
+            self._store("insert or replace into bodies values (?, ?)", rows)
 
     def ids(self) -> list[str]:
         """The lower-case id of everything listed."""
@@ -182,7 +191,7 @@ class LiveArm:
             if found is None or "id" not in found or str(found["id"]).lower() != path.lower():
                 self._known[path.lower()] = None
             if found is not None:
-                self._bodies.execute("insert or replace into bodies values (?, ?)", (path.split("?")[0].lower(), json.dumps(found)))
+                self._store("insert or replace into bodies values (?, ?)", [(path.split("?")[0].lower(), json.dumps(found))])
         return found
 
     def put(self, path: str, body: Body, api: str) -> Body:

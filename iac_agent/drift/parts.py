@@ -77,7 +77,7 @@ def _associations(
     held: Any = get_path(body, slot)
     for reference in held if isinstance(held, list) else [held] if held else []:
         target = str(reference.get("id") or "")
-        composite = f"{resource.id}|{target}"
+        composite = f"{resource.id}|{target}" if "|" in kind.id else resource.id
         if target and f"{kind.type}:{composite}".lower() not in managed and f"{kind.type}:{resource.id}".lower() not in managed:
             facts = {"owner": resource.id, "slot": slot, "target": target}
             yield Finding(Kind.UNMANAGED, "", kind.type, composite, target.rsplit("/", 1)[-1], facts=facts)

@@ -6,27 +6,31 @@ Read `Scan.run` from the top: list what state names, compare each resource throu
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from iac_agent.azure.ids import ResourceId
 from iac_agent.azure.lenses import access, all_lenses
 from iac_agent.azure.lenses.table import Association, Inside, Lens, Put
-from iac_agent.drift import compare, parts, severity
+from iac_agent.drift import compare, moves, parts, severity
 from iac_agent.drift.causes import Causes, History
 from iac_agent.drift.finding import Difference, Finding, Kind
 from iac_agent.drift.intent import Intent
 from iac_agent.drift.live import WORKERS, Listing, LiveArm, Reader, listings, top_of
-from iac_agent.errors import AzureDenied, AzureError, CredentialsMissing, UsageError
+from iac_agent.drift.strays import Strays
+from iac_agent.errors import AzureDenied, AzureError, CredentialsMissing
 from iac_agent.terraform.models import StateResource
 
-_RESOURCES_API = "2021-04-01"
+_PORTION = 25
 
 
 class Azure(Reader, History, Protocol):
-    """Everything a scan asks of Azure."""
+    """Everything a scan asks of Azure, in one subscription."""
+
+    @property
+    def subscription(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,11 @@ class Scope:
         return not self.targets and not self.types
 
 
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """The worst first, then by address."""
+    return sorted(findings, key=lambda f: (f.severity.rank, f.workspace, f.subject))
+
+
 @dataclass
 class Report:
     """What a scan saw: findings from the worst down, how many resources are as they should be, and what could not be looked at."""
@@ -57,10 +66,26 @@ class Report:
     calls: int = 0
     gaps: list[str] = field(default_factory=list)
 
+    @classmethod
+    def joined(cls, reports: Sequence[Report]) -> Report:
+        """What several scans saw, as one."""
+        return cls(
+            in_order(f for r in reports for f in r.findings),
+            sum(r.resources for r in reports),
+            sum(r.clean for r in reports),
+            sum(r.calls for r in reports),
+            list(dict.fromkeys(g for r in reports for g in r.gaps)),
+        )
+
     @property
     def drifted(self) -> list[Finding]:
         """The findings that are drift: not those about which nothing is known."""
         return [f for f in self.findings if f.kind not in (Kind.UNREADABLE, Kind.UNSUPPORTED)]
+
+    @property
+    def blind(self) -> bool:
+        """Whether nothing at all could be looked at."""
+        return self.resources > 0 and sum(f.kind == Kind.UNREADABLE for f in self.findings) >= self.resources
 
     @property
     def complete(self) -> bool:
@@ -71,7 +96,8 @@ class Report:
 class Scan:
     """One scan of one state against one subscription. Without `intent` nothing is known of the configuration.
 
-    `groups` are further resource groups to look for unmanaged resources in; `kept` drops what rules ignore.
+    `groups` are further resource groups to look for unmanaged resources in, `elsewhere` the lower-case ids that other states manage;
+    `workspace` marks the findings where several are looked at; `kept` drops what rules ignore.
     """
 
     azure: Azure
@@ -79,6 +105,8 @@ class Scan:
     intent: Intent | None = None
     scope: Scope = Scope()
     groups: frozenset[str] = frozenset()
+    elsewhere: frozenset[str] = frozenset()
+    workspace: str = ""
     kept: Callable[[list[Finding]], list[Finding]] = lambda found: found
     progress: Callable[[str], None] = lambda _: None
     _managed: set[str] = field(default_factory=set)
@@ -87,16 +115,21 @@ class Scan:
         """Find what drifted. Raises AzureError only when Azure cannot be reached at all."""
         held = [r for r in resources if r.provider_name.rstrip(']"').endswith("hashicorp/azurerm")]
         looked = [r for r in held if self.scope.holds(r)]
-        live = LiveArm(self.azure)
-        self._managed = {text.lower() for r in held for text in (r.id, f"{r.type}:{r.id}")}
+        live, report = LiveArm(self.azure), Report(resources=len(looked))
+        if not held and self.intent is not None and self.intent.instances:
+            report.gaps.append(f"there is no state, though the configuration has {self.intent.instances} resources: was it initialised?")
+        self._managed = {text for r in held for text in managed_as(r)} | self.elsewhere
+        strays = self._strays(held)
         try:
-            live.look(self._lists(looked), self.progress)
-            report = Report(resources=len(looked))
-            for found in self._compared(looked, live):
-                report.clean += not found
-                report.findings += found
-            if self.scope.unmanaged and self.scope.whole:
-                report.findings += self._unmanaged(held, live, report)
+            with ThreadPoolExecutor(1) as beside:
+                asked = beside.submit(strays.asked) if strays else None
+                live.look(self._lists(looked), self.progress)
+                for found in self._compared(looked, live):
+                    report.clean += not found
+                    report.findings += found
+            moved = self._tell_moved(report, looked, live)
+            if strays and asked:
+                report.findings += self._stray(strays, asked, live, report, moved)
             report.gaps += dict.fromkeys(p.message for p in live.failed.values())
         finally:
             live.close()
@@ -104,7 +137,7 @@ class Scan:
             causes = Causes(self.azure)
             report.findings = causes.explain(report.findings)
             report.gaps += causes.gaps
-        report.findings = sorted(self.kept([self._judged(f) for f in report.findings]), key=lambda f: (f.severity.rank, f.subject))
+        report.findings = in_order(self.kept([self._judged(f) for f in report.findings]))
         report.calls = live.calls
         return report
 
@@ -120,8 +153,38 @@ class Scan:
         return listings(tops)
 
     def _compared(self, resources: list[StateResource], live: LiveArm) -> Iterator[list[Finding]]:
+        """Side by side in portions, since a few may need a call of their own."""
+        portions = [resources[n : n + _PORTION] for n in range(0, len(resources), _PORTION)]
         with ThreadPoolExecutor(WORKERS) as pool:
-            yield from pool.map(lambda r: self._one(r, live), resources)
+            for found in pool.map(lambda portion: [self._one(r, live) for r in portion], portions):
+                yield from found
+
+    def _tell_moved(self, report: Report, looked: list[StateResource], live: LiveArm) -> set[str]:
+        """Tell what is gone from its place and is in another as moved; returns the lower-case ids that such resources have now."""
+        deleted = [f for f in report.findings if f.kind == Kind.DELETED]
+        if not deleted:
+            return set()
+        moved = moves.found(deleted, {r.address: r for r in looked}, self.azure, live, self.major, self._managed)
+        report.findings = [moved.get(f.key, f) for f in report.findings]
+        return {str(f.facts["now"]).lower() for f in moved.values()}
+
+    def _strays(self, held: list[StateResource]) -> Strays | None:
+        """The search for what nobody manages, where everything is looked at."""
+        if not (self.scope.unmanaged and self.scope.whole):
+            return None
+        own = f"/subscriptions/{self.azure.subscription}/".lower()
+        groups = {r.id.split("/")[4].lower() for r in held if r.type == "azurerm_resource_group" and r.id.lower().startswith(own)}
+        groups |= self.groups
+        return Strays(self.azure, self.major, frozenset(groups), self._managed | {_owner(r).lower() for r in held})
+
+    @staticmethod
+    def _stray(strays: Strays, asked: Future[dict[str, Any]], live: LiveArm, report: Report, moved: set[str]) -> list[Finding]:
+        try:
+            rows = asked.result()
+        except AzureError as problem:
+            report.gaps.append(f"unmanaged resources could not be looked for: {problem.message}")
+            return []
+        return [f for f in strays.found(rows, live, report.gaps) if f.id.lower() not in moved]
 
     def _one(self, resource: StateResource, live: LiveArm) -> list[Finding]:
         """What happened to one resource, and the parts of it that nobody manages."""
@@ -149,10 +212,11 @@ class Scan:
             return replace(base, kind=Kind.UNREADABLE, reason=f"Azure's answer could not be understood: {problem!r}")
         if values is None:
             return replace(base, kind=Kind.DELETED)
-        if compare.is_another(lens, resource.values, values):
-            return replace(base, kind=Kind.RECREATED)
         found = compare.differences(lens, resource.values, values, self.major, resource.sensitive_values or ())
-        return self._meant(replace(base, differences=tuple(d for d in found if not self._elsewhere(resource, lens, d))))
+        finding = replace(base, differences=tuple(d for d in found if not self._elsewhere(resource, lens, d)))
+        if compare.is_another(lens, resource.values, values):
+            return replace(finding, kind=Kind.RECREATED)
+        return self._meant(finding)
 
     def _meant(self, finding: Finding) -> Finding | None:
         """The finding in the light of the configuration: without what it leaves to others, and told from a state that only lags."""
@@ -172,50 +236,14 @@ class Scan:
         part = f"{resource.id}/{kind}/{difference.path[1]}".lower()
         return part in self._managed or not parts.is_inline(resource, name, self.intent)
 
-    @staticmethod
-    def _judged(finding: Finding) -> Finding:
+    def _judged(self, finding: Finding) -> Finding:
         how_bad, why = severity.judge(finding)
-        return replace(finding, severity=how_bad, why=why)
+        return replace(finding, severity=how_bad, why=why, workspace=self.workspace)
 
-    # --- what nobody names -------------------------------------------------------------------------------------------
 
-    def _unmanaged(self, held: list[StateResource], live: LiveArm, report: Report) -> list[Finding]:
-        """Resources in the groups that state owns, or the configuration names, that are not in state nor part of something that is."""
-        owned = self._managed | {_owner(r).lower() for r in held}
-        groups = {r.id.split("/")[4].lower() for r in held if r.type == "azurerm_resource_group"} | self.groups
-        if not groups:
-            return []
-        listed = ", ".join(f"'{g}'" for g in sorted(groups))
-        query = f"resources | where resourceGroup in~ ({listed}) | project id, name, type, managedBy, location | order by id asc"
-        try:
-            rows = list(self.azure.query(query))
-        except AzureError as problem:
-            report.gaps.append(f"unmanaged resources could not be looked for: {problem.message}")
-            return []
-        seen = {str(r["id"]).lower(): r for r in rows}
-        for key in live.ids():
-            if key not in seen and _is_top(key) and key.split("/")[4] in groups:
-                seen[key] = {"id": key, "name": key.rsplit("/", 1)[1], "type": ResourceId.parse(key).type, "managedBy": ""}
-        found = []
-        for key, row in sorted(seen.items()):
-            part = str(row.get("managedBy") or "").lower() in owned or _part_of(key, owned)
-            if key not in owned and not part and self._is_there(str(row["id"]), live, report):
-                found.append(Finding(Kind.UNMANAGED, "", str(row["type"]), str(row["id"]), str(row["name"])))
-        return found
-
-    def _is_there(self, resource_id: str, live: LiveArm, report: Report) -> bool:
-        """Whether ARM has it: the graph may lag. A type whose api-version no lens knows is asked for in the generic list."""
-        kind = ResourceId.parse(resource_id).type.lower()
-        api = next((lens.api[self.major] for lens in all_lenses().values() if lens.arm.lower() == kind), "")
-        try:
-            if api:
-                return live.get(resource_id, api) is not None
-            group = "/".join(resource_id.split("/")[:5])
-            items = [i for page in self.azure.pages(f"{group}/resources", _RESOURCES_API) for i in page]
-            return any(str(i["id"]).lower() == resource_id.lower() for i in items)
-        except AzureError as problem:
-            report.gaps.append(f"{resource_id} could not be read: {problem.message}")
-            return False
+def managed_as(resource: StateResource) -> tuple[str, str]:
+    """How a resource in state is known, in lower case: its id, and its type with the id, which several types may share."""
+    return resource.id.lower(), f"{resource.type}:{resource.id}".lower()
 
 
 def _name_of(resource: StateResource) -> str:
@@ -246,17 +274,3 @@ def _owner(resource: StateResource) -> str:
     if isinstance(lens.strategy, Inside):
         return resource.id
     return lens.arm_path(resource.id)
-
-
-def _is_top(key: str) -> bool:
-    try:
-        rid = ResourceId.parse(key)
-    except UsageError:
-        return False
-    return len(rid.types) == 1 and not rid.scope and rid.namespace != "Microsoft.Resources"
-
-
-def _part_of(key: str, owned: set[str]) -> bool:
-    """Whether it lies below something that is managed."""
-    parts = key.split("/")
-    return any("/".join(parts[:n]) in owned for n in range(9, len(parts)))

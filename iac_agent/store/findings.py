@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Column, Integer, MetaData, String, Table, Text, insert, select, update
+from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, Text, insert, select, update
 
 from iac_agent.store.database import opened
 
@@ -33,13 +33,20 @@ _FINDINGS = Table(
     Column("outcome", String(40), nullable=False, default=""),
     Column("body", Text, nullable=False),
 )
+_NOTICES = Table(
+    "notices",
+    _METADATA,
+    Column("finding", Integer, primary_key=True),
+    Column("channel", String(200), primary_key=True),
+    Column("time", String(40), nullable=False),
+)
 
 
 @dataclass(frozen=True)
 class Kept:
     """One finding as it was last seen (`body`, as JSON), with its times (ISO 8601, UTC). `closed` is empty while it is open.
 
-    `outcome` says how it ended: `adopted`, `reverted`, `imported`, `forgotten`, `recreated`, `ignored`, or `gone` by itself.
+    `outcome` says how it ended: `adopted`, `reverted`, `imported`, `forgotten`, `recreated`, `refreshed`, `ignored`, or `gone` by itself.
     """
 
     key: str
@@ -80,7 +87,8 @@ class Findings:
                     connection.execute(update(_FINDINGS).where(_FINDINGS.c.id == held[key].id).values(**values))
                 else:
                     connection.execute(insert(_FINDINGS).values(key=key, first_seen=now, closed="", outcome="", **values))
-            gone = sorted(held.keys() - bodies.keys()) if whole else []
+            failed = {key for key, row in held.items() if row.outcome == "failed"}
+            gone = sorted(held.keys() - bodies.keys() - failed) if whole else []
             if gone:
                 connection.execute(
                     update(_FINDINGS).where(_FINDINGS.c.key.in_(gone), _FINDINGS.c.closed == "").values(closed=now, outcome="gone")
@@ -90,11 +98,38 @@ class Findings:
         return Seen(sorted(bodies.keys() - held.keys()), sorted(bodies.keys() & held.keys()), gone)
 
     def end(self, key: str, outcome: str) -> None:
-        """Close a finding that was dealt with."""
+        """Close a finding that was dealt with. One that `failed` stays open, and no scan closes it: Terraform may have it in state."""
+        closed = "" if outcome == "failed" else _now()
         with self._engine.begin() as connection:
-            connection.execute(
-                update(_FINDINGS).where(_FINDINGS.c.key == key, _FINDINGS.c.closed == "").values(closed=_now(), outcome=outcome)
-            )
+            open_ = (_FINDINGS.c.key == key, _FINDINGS.c.closed == "")
+            connection.execute(update(_FINDINGS).where(*open_).values(closed=closed, outcome=outcome))
+
+    def ended_since(self, outcomes: Iterable[str], moment: datetime) -> int:
+        """How many findings ended so since then."""
+        query = select(_FINDINGS.c.id).where(
+            _FINDINGS.c.outcome.in_(list(outcomes)), _FINDINGS.c.closed >= moment.isoformat(timespec="seconds")
+        )
+        with self._engine.connect() as connection:
+            return len(connection.execute(query).all())
+
+    def untold(self, channel: str, keys: Iterable[str]) -> set[str]:
+        """Those of the findings that this channel was never told of, since they were found anew."""
+        with self._engine.connect() as connection:
+            told = {r.finding for r in connection.execute(select(_NOTICES.c.finding).where(_NOTICES.c.channel == channel))}
+            newest = self._newest(connection, keys)
+        return {key for key, number in newest.items() if number not in told}
+
+    def tell(self, channel: str, keys: Iterable[str]) -> None:
+        """Remember that this channel was told."""
+        with self._engine.begin() as connection:
+            for number in self._newest(connection, keys).values():
+                connection.execute(insert(_NOTICES).values(finding=number, channel=channel, time=_now()))
+
+    @staticmethod
+    def _newest(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
+        wanted = set(keys)
+        rows = connection.execute(select(_FINDINGS.c.key, _FINDINGS.c.id).order_by(_FINDINGS.c.id)).all()
+        return {r.key: r.id for r in rows if r.key in wanted}
 
     def all(self, *, only_open: bool = False) -> list[Kept]:
         """The newest first."""

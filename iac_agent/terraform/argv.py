@@ -90,3 +90,12 @@ def version() -> list[str]:
 
 def workspace_show() -> list[str]:
     return _build("workspace show")
+
+
+def workspace_list() -> list[str]:
+    return _build("workspace list")
+
+
+def replace_provider(provider: str, lock_timeout: str) -> list[str]:
+    """Replace a provider by itself: it locks the state, and asks before it does nothing."""
+    return _build("state replace-provider", provider, provider, no_color=_FLAG, lock_timeout=lock_timeout or None)

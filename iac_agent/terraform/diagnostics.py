@@ -13,6 +13,7 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _HEAD = re.compile(r"^(?:Error|Warning): (?P<summary>.+?)\n(?P<rest>.*?)(?=^(?:Error|Warning): |\Z)", re.MULTILINE | re.DOTALL)
 _PLACE = re.compile(r"\bon (?P<file>\S+) line (?P<line>\d+)")
 _WITH = re.compile(r"^\s*with (?P<address>[^,\n]+)", re.MULTILINE)
+_CONTEXT = re.compile(r'resource "([^"]+)" "([^"]+)"')
 _KINDS: tuple[tuple[type[TerraformFailed], re.Pattern[str]], ...] = (
     (StateLocked, re.compile(r"Error acquiring the state lock|state lock", re.IGNORECASE)),
     (StalePlan, re.compile(r"Saved plan is stale|plan file is stale", re.IGNORECASE)),
@@ -35,11 +36,12 @@ def from_message(message: dict[str, Any]) -> Diagnostic | None:
     if not isinstance(found, dict):
         return None
     place = found.get("range") or {}
+    block = _CONTEXT.match(str((found.get("snippet") or {}).get("context") or ""))
     return Diagnostic(
         found.get("severity", "error"),
         found.get("summary", ""),
         found.get("detail", ""),
-        found.get("address", ""),
+        found.get("address", "") or (f"{block[1]}.{block[2]}" if block else ""),
         place.get("filename", ""),
         int((place.get("start") or {}).get("line", 0)),
     )

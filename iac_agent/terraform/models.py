@@ -29,6 +29,7 @@ class Change(_Open):
     before_sensitive: Any = None
     after_sensitive: Any = None
     replace_paths: list[list[str | int]] = Field(default_factory=list)
+    importing: dict[str, Any] | None = None
 
     @property
     def action(self) -> Action:
@@ -75,6 +76,11 @@ class Plan(_Open):
     def changes(self) -> list[ResourceChange]:
         """Managed resources that the plan changes: no-ops and reads left out."""
         return [c for c in self.resource_changes if c.mode == "managed" and c.action not in ("no-op", "read")]
+
+    @property
+    def imports(self) -> list[ResourceChange]:
+        """Resources that the plan takes over without changing them."""
+        return [c for c in self.resource_changes if c.change.importing and c.action == "no-op"]
 
     @property
     def moves(self) -> list[ResourceChange]:

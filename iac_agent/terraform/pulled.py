@@ -1,4 +1,4 @@
-"""State as `terraform state pull` and a `.tfstate` file have it: read without a provider and without a lock.
+"""State as `terraform state pull`, a `.tfstate` file or `terraform show -json` have it: read without a provider and without a lock.
 
 Source: https://developer.hashicorp.com/terraform/internals/json-format does not cover it; `statefile/version4.go` of Terraform does.
 """
@@ -6,11 +6,12 @@ Source: https://developer.hashicorp.com/terraform/internals/json-format does not
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from iac_agent.errors import UsageError
 from iac_agent.hcl.address import show_index
-from iac_agent.terraform.models import StateResource
+from iac_agent.terraform.models import State, StateResource
 
 Path = tuple[str | int, ...]
 
@@ -21,6 +22,8 @@ def resources(raw: bytes, named: str = "the state") -> list[StateResource]:
         return []
     try:
         held = json.loads(raw)
+        if "format_version" in held:
+            return _shown(State.model_validate(held))
         version = held["version"]
     except (ValueError, KeyError, TypeError) as problem:
         raise UsageError(f"{named} is not a Terraform state: {problem}") from problem
@@ -33,6 +36,21 @@ def resources(raw: bytes, named: str = "the state") -> list[StateResource]:
         for instance in resource.get("instances") or []
         if "deposed" not in instance
     ]
+
+
+def _shown(state: State) -> list[StateResource]:
+    """The managed resources of `terraform show -json`."""
+    found = [r for r in state.resources() if r.mode == "managed"]
+    return [r.model_copy(update={"sensitive_values": list(_marked(r.sensitive_values, ()))}) for r in found]
+
+
+def _marked(marks: Any, at: Path) -> Iterator[Path]:
+    """`{"x": true, "y": {"z": true}}` as paths."""
+    if marks is True:
+        yield at
+    elif isinstance(marks, dict | list):
+        for step, inner in marks.items() if isinstance(marks, dict) else enumerate(marks):
+            yield from _marked(inner, (*at, step))
 
 
 def _instance(resource: dict[str, Any], instance: dict[str, Any]) -> StateResource:

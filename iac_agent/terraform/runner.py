@@ -96,13 +96,25 @@ class Terraform:
 
     def pull(self) -> bytes:
         """The state as the backend keeps it, without a lock and without a provider. Empty when nothing was applied yet."""
-        return self._run("state pull", argv.state_pull()).text.encode()
+        command = [*self.binary.command, *argv.state_pull()]
+        done = subprocess.run(command, cwd=self.directory, env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        if done.returncode:
+            raise failure("state pull", done.returncode, done.stdout.decode().splitlines(), done.stderr.decode("utf-8", "replace"))
+        return done.stdout
 
     def import_resource(self, address: str, resource_id: str, on_line: OnLine = _ignore) -> None:
         self._run("import", argv.import_resource(address, resource_id, self.inputs), on_line)
 
     def workspace(self) -> str:
         return self._run("workspace show", argv.workspace_show()).text.strip()
+
+    def workspaces(self) -> list[str]:
+        """Every workspace of the backend; the default alone where it has none or was not initialised."""
+        try:
+            lines = self._run("workspace list", argv.workspace_list()).lines
+        except TerraformFailed:
+            return ["default"]
+        return [name for line in lines if (name := line.strip(" *"))]
 
     # --- running -------------------------------------------------------------------------------------------------
 

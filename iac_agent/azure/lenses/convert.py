@@ -6,6 +6,7 @@ Unknown and null values are both absent here: callers strip Terraform's unknowns
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ def block_schema(lens: Lens, major: int) -> BlockSchema:
     return provider_schema(major).resources[lens.type]
 
 
+@functools.cache
 def child_schema(schema: BlockSchema, name: str) -> BlockSchema:
     """The schema of a nested block, also when the provider declares it as an attribute of objects."""
     if name in schema.blocks:

@@ -21,7 +21,7 @@ Send = Literal["always", "set", "never"]
 Read = Literal["value", "present", "never"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Attr:
     """One attribute. `arm` is a dotted path in the body (relative to the element inside a repeated block); None: not in it.
 
@@ -43,7 +43,7 @@ class Attr:
     unset: Any = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Nested:
     """A nested block: one ARM object (`single`) or an array. `computed`: Terraform shows it unknown when it is not configured."""
 
@@ -143,7 +143,7 @@ class DataDisk:
 Strategy = Put | Inside | Association | DataDisk
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Lens:
     """One azurerm type. `id` is a template over attribute values; `path` the ARM path where that is not the id; `api` the ARM
     api-version by azurerm major; `constant` what every body holds.

@@ -40,7 +40,7 @@ def zero_of(kind: TfType) -> Any:
     return {} if kind[0] in ("map", "object") else []
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BlockSchema:
     """A block: arguments, nested blocks, and how the block nests in its parent (`list`, `set`, `single`; empty for the top)."""
 
