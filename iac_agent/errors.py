@@ -16,6 +16,7 @@ IacAgentError
 │   │   ├── StateLocked         somebody else holds the state lock
 │   │   ├── StalePlan           state moved on since the plan was made
 │   │   └── AlreadyExists       the resource is live but not in state
+│   ├── NotLockable             the backend has no lock that could be taken
 │   └── Interrupted             stopped on request                                       exit 130
 ├── AzureError
 │   ├── CredentialsMissing      nothing to sign in with
@@ -35,7 +36,10 @@ IacAgentError
 ├── RunError
 │   ├── RunBusy                 another run holds this root module
 │   ├── FilesChanged            the user's files moved under an unfinished run
-│   └── NotVerified             applied, but the proof failed
+│   ├── NotVerified             applied, but the proof failed
+│   ├── GitFailed               git could not commit the edits to a branch
+│   ├── NotifyFailed            nobody could be told of the findings
+│   └── NoSpace                 the local disk is full or cannot be written
 ├── AuditBroken                 the hash chain of the audit does not verify
 └── GymError                    the local Azure could not start, stop or answer
 """
@@ -185,6 +189,10 @@ class AlreadyExists(TerraformFailed):
     default_hint = "Import it, or remove it from Azure."
 
 
+class NotLockable(TerraformError):
+    """The backend has no lock, or none that could be taken."""
+
+
 class Interrupted(TerraformError):
     """Stopped on request."""
 
@@ -300,6 +308,18 @@ class FilesChanged(RunError):
 
 class NotVerified(RunError):
     """The change was applied, but the proof afterwards failed."""
+
+
+class GitFailed(RunError):
+    """git could not do what committing to a branch needs."""
+
+
+class NotifyFailed(RunError):
+    """A webhook or a mail server did not take the findings."""
+
+
+class NoSpace(RunError):
+    """The local disk is full, or cannot be written."""
 
 
 class AuditBroken(IacAgentError):

@@ -25,6 +25,7 @@ _COMMANDS = {
     "drift": ("iac_agent.cli.drift", "What changed behind Terraform's back: detect it, say who did it, reconcile it."),
     "memory": ("iac_agent.cli.memory", "Proven changes that answer requests of their kind again."),
     "resume": ("iac_agent.cli.changes", "Finish an interrupted run, or give it up."),
+    "lock": ("iac_agent.cli.lock", "Run a command while holding the lock that Terraform takes."),
     "audit": ("iac_agent.cli.audit", "Show or verify the audit trail."),
     "gym": ("iac_agent.cli.gym", "Run a local Azure."),
     "completion": ("iac_agent.cli.completion", "Print shell completion for bash, zsh or fish."),
