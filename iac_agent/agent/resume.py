@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -28,10 +29,11 @@ def finish(agent: Agent, run: Run) -> list[Proof]:
     """
     session = agent.session
     _wait_for(run, session.reporter.note)
+    _mend_state(agent)
     run.write()
     for _ in range(_ATTEMPTS):
         plan = agent.planned(session.terraform, run.plan_file, run.targets)
-        if not plan.changes:
+        if not plan.changes and not plan.imports:
             break
         verdict = judge(plan, None, digest=plan.digest(), file_hash=sha256(run.plan_file.read_bytes()))
         _require_approved(run, verdict)
@@ -42,6 +44,25 @@ def finish(agent: Agent, run: Run) -> list[Proof]:
         except AlreadyExists as problem:
             adopt_existing(agent, run, problem)
     return agent.prove(run, [Expectation(**e) for e in run.expects])
+
+
+def _mend_state(agent: Agent) -> None:
+    """Put a local state back that Terraform was cutting off when it was killed: what was before is in the backup beside it."""
+    state = agent.session.directory / "terraform.tfstate"
+    backup = state.with_name("terraform.tfstate.backup")
+    if _is_json(state) or not state.exists() or not _is_json(backup):
+        return
+    journal.replace_file(state, backup.read_bytes())
+    agent.session.reporter.note(
+        "Terraform was killed while it wrote its state; the state before is put back from terraform.tfstate.backup."
+    )
+
+
+def _is_json(file: Path) -> bool:
+    try:
+        return isinstance(json.loads(file.read_text("utf-8")), dict)
+    except (OSError, ValueError):
+        return False
 
 
 def _require_approved(run: Run, verdict: Verdict) -> None:

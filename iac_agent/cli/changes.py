@@ -20,13 +20,21 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def inputs(command: F) -> F:
-    """The flags that plan and apply share with Terraform."""
+def terraform_inputs(command: F) -> F:
+    """The flags of Terraform's own that its plans take."""
     options = [
         click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A Terraform variable."),
         click.option("--var-file", "var_files", multiple=True, metavar="FILE", help="A file of Terraform variables."),
         click.option("--lock-timeout", default="", metavar="DURATION", help="How long to wait for locks, as in 30s."),
         click.option("--parallelism", type=int, default=0, help="Terraform's parallelism."),
+    ]
+    return _with(options, command)
+
+
+def inputs(command: F) -> F:
+    """The flags of everything that understands a request."""
+    options = [
+        terraform_inputs,
         click.option("--answer", default="", help="The answer to a question about an ambiguous request; several with ; between."),
         click.option("--explain", is_flag=True, help="Say how the request was understood."),
         click.option("--include-unrelated", is_flag=True, help="Also apply changes the request did not ask for."),

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from iac_agent.drift.finding import Severity
 from iac_agent.drift.rules import Rule
 from iac_agent.errors import UsageError
 
@@ -75,6 +76,39 @@ class ProvisionSettings(BaseModel):
     modules: str = Field("./modules", description="Where iac-agent's modules are: a source address as Terraform takes it, of their folder.")
 
 
+class WebhookSettings(BaseModel):
+    """A webhook that is told of new findings."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url_env: str = Field(description="The environment variable that holds its URL, which is a secret.")
+    format: Literal["slack", "teams"] = Field("slack", description="Whose JSON it takes.")
+
+
+class MailSettings(BaseModel):
+    """Mail that tells of new findings."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    host: str = Field(description="The mail server.")
+    port: int = Field(587, description="Its port.")
+    security: Literal["starttls", "tls", "none"] = Field("starttls", description="How the connection is kept private.")
+    sender: str = Field(description="From whom.")
+    to: list[str] = Field(description="To whom.")
+    user: str = Field("", description="Who signs in; empty: nobody.")
+    password_env: str = Field("", description="The environment variable that holds the password.")
+
+
+class NotifySettings(BaseModel):
+    """Who is told of new findings, with --notify."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    webhooks: list[WebhookSettings] = Field(default_factory=list, description="Webhooks.")
+    mail: MailSettings | None = Field(None, description="Mail over SMTP.")
+    least: Severity = Field(Severity.LOW, description="The least severity that is told.")
+
+
 class DriftSettings(BaseModel):
     """Drift: where to look, and what to do about what is found."""
 
@@ -84,7 +118,8 @@ class DriftSettings(BaseModel):
         default_factory=list, description="Resource groups to look for unmanaged resources in, beside those in state."
     )
     rules: list[Rule] = Field(default_factory=list, description="What to do about findings; the first rule that fits decides.")
-    max_reverts: int = Field(10, ge=0, description="How many findings one unattended run may revert; past it, it only reports.")
+    max_reverts: int = Field(10, ge=0, description="How many findings may be reverted in 24 hours; past it they are only reported.")
+    notify: NotifySettings = Field(default_factory=lambda: NotifySettings.model_validate({}), description="Who is told of new findings.")
 
 
 class Settings(BaseSettings):

@@ -8,6 +8,7 @@ import jinja2
 
 from iac_agent.cli import drift_report
 from iac_agent.drift.scan import Report
+from iac_agent.drift.wording import cause_text, difference_text
 from iac_agent.store.findings import Findings
 
 _WIDTH, _HEIGHT, _MARGIN = 720, 160, 28
@@ -23,9 +24,9 @@ def page(report: Report, findings: Findings) -> str:
             "severity": str(f.severity),
             "kind": str(f.kind),
             "subject": f.subject,
-            "details": [drift_report.difference_text(d) for d in f.differences] or [f.reason],
+            "details": [difference_text(d) for d in f.differences] or [f.reason],
             "why": f.why,
-            "cause": drift_report.cause_text(f),
+            "cause": cause_text(f),
             "since": kept.get(f.key, "")[:16].replace("T", " "),
         }
         for f in report.findings

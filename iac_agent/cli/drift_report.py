@@ -11,43 +11,13 @@ from rich.text import Text
 
 from iac_agent.cli.main import SCHEMA_VERSION
 from iac_agent.drift.causes import by_correlation
-from iac_agent.drift.finding import MASK, Difference, Finding, Kind, Severity
+from iac_agent.drift.finding import Kind
 from iac_agent.drift.scan import Report
+from iac_agent.drift.wording import cause_text, difference_text
 
 FORMATS = ("text", "json", "sarif", "junit", "markdown", "html")
 _COLORS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
 _LEVELS = {"critical": "error", "high": "error", "medium": "warning", "low": "note", "info": "note"}
-_LONG = 60
-
-
-def value_text(value: Any) -> str:
-    """A value for one line of a report."""
-    if value is None:
-        return "(none)"
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    text = text.replace("\n", "\\n") or '""'
-    return text if len(text) <= _LONG else f"{text[: _LONG - 1]}…"
-
-
-def difference_text(difference: Difference) -> str:
-    if difference.sensitive:
-        return f"{difference.name}: {MASK} → {MASK}"
-    if isinstance(difference.after, dict) and difference.before is None:
-        return f"{difference.name}: added"
-    if isinstance(difference.before, dict) and difference.after is None:
-        return f"{difference.name}: removed"
-    return f"{difference.name}: {value_text(difference.before)} → {value_text(difference.after)}"
-
-
-def cause_text(finding: Finding) -> str:
-    cause = finding.cause
-    if not cause.who:
-        return "by whom is unknown"
-    parts = [f"by {cause.who}"]
-    parts += [f"with {cause.client}"] if cause.client else []
-    parts += [f"from {cause.address}"] if cause.address else []
-    parts += [f"at {cause.when[:19].replace('T', ' ')} UTC"] if cause.when else []
-    return " ".join(parts) + ("" if cause.sure == "certain" else f" ({cause.sure})")
 
 
 def counts(report: Report) -> dict[str, int]:
@@ -82,11 +52,13 @@ def print_text(report: Report, console: Console) -> None:
         line.append(finding.subject)
         line.append(f"  [{finding.key}]", style="dim")
         console.print(line)
-        details = [difference_text(d) for d in finding.differences] or ([finding.reason] if finding.reason else [])
+        details = [*map(difference_text, finding.differences), *([finding.reason] if finding.reason else [])]
         for text in details:
             console.print(f"           {text}", markup=False)
         if finding.kind not in (Kind.UNREADABLE, Kind.UNSUPPORTED):
             console.print(f"           {finding.why}; {cause_text(finding)}", markup=False, style="dim")
+        if finding.contested:
+            console.print(f"           {finding.contested}", markup=False, style="yellow")
     for correlation, together in by_correlation(report.findings).items():
         console.print(f"One operation explains {len(together)} of these ({correlation}).", markup=False, style="dim")
     for gap in report.gaps:
@@ -163,7 +135,3 @@ def junit(report: Report) -> str:
 
 def as_json(report: Report, **more: Any) -> str:
     return json.dumps({"schema_version": SCHEMA_VERSION, **document(report), **more}, indent=2, ensure_ascii=False) + "\n"
-
-
-def worst(report: Report) -> str:
-    return min((f.severity for f in report.drifted), key=lambda s: s.rank, default=Severity.INFO)

@@ -5,34 +5,34 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 import tempfile
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import click
 
-from iac_agent.agent import journal
 from iac_agent.azure.clients import AzureClients
-from iac_agent.azure.provider_version import major_of
-from iac_agent.cli import config, drift_report
+from iac_agent.cli import config, drift_report, wiring
 from iac_agent.cli.config import Settings
 from iac_agent.cli.main import SCHEMA_VERSION, Globals
 from iac_agent.drift import exact as refresh
+from iac_agent.drift import unsettled
 from iac_agent.drift.finding import Finding
 from iac_agent.drift.intent import Intent
-from iac_agent.drift.rules import Action, unignored
-from iac_agent.drift.scan import Report, Scan, Scope
-from iac_agent.errors import HclError, Refused, UsageError
-from iac_agent.hcl.configuration import Configuration, Given
+from iac_agent.drift.notify import Channel, Mail, News, Webhook
+from iac_agent.drift.rules import Environment, unignored
+from iac_agent.drift.scan import Report, Scan, Scope, in_order, managed_as
+from iac_agent.errors import HclError, NotifyFailed, UsageError
+from iac_agent.hcl.configuration import Configuration
 from iac_agent.hcl.module import RootModule
-from iac_agent.reconcile.decide import Decision, decide, possible
-from iac_agent.reconcile.reconcile import Reconciler, Settled
+from iac_agent.reconcile.prove import Settled
 from iac_agent.store.findings import Findings, Kept
 from iac_agent.store.home import Home
 from iac_agent.terraform import pulled
-from iac_agent.terraform.binary import find
 from iac_agent.terraform.models import StateResource
 from iac_agent.terraform.runner import Terraform
 
@@ -40,71 +40,133 @@ _SPAN = re.compile(r"(\d+)([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What the flags of `drift detect` ask for. `workspaces` empty: the selected one; `*`: all there are."""
+
+    targets: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    since: str = ""
+    exact: bool = False
+    state_file: Path | None = None
+    workspaces: tuple[str, ...] = ()
+    no_unmanaged: bool = False
+    no_causes: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything is looked at, so that what is not found is gone."""
+        return not (self.targets or self.types or self.since or self.workspaces or self.state_file or self.no_unmanaged)
+
+
 class Drifts:
     """Detecting drift of one root module, as the command line wires it."""
 
-    def __init__(self, options: Globals, settings: Settings, progress: bool) -> None:
-        self.options, self.settings, self.progress = options, settings, progress
-        self.directory = options.directory.resolve()
-        self.environment = dict(os.environ)
-        self.major = major_of(self.directory) if settings.azurerm == "auto" else int(settings.azurerm)
-        self.workspace = self.environment.get("TF_WORKSPACE") or "default"
-        self.findings = Findings(Home(self.directory).database_url)
+    def __init__(self, options: Globals, progress: bool, flags: Mapping[str, Any]) -> None:
+        self.options, self.progress = options, progress
+        self.settings: Settings = config.load(options.directory.resolve(), options.config)
+        request = wiring.Request(
+            flags.get("variables", ()), flags.get("var_files", ()), flags.get("lock_timeout", ""), flags.get("parallelism", 0)
+        )
+        self.terraform, self.major = wiring.terraform(options.directory, self.settings, request)
+        self.given = wiring.given(self.terraform)
+        self.findings = Findings(Home(self.terraform.directory).database_url)
+        self.intent: Intent | None = None
 
-    def _terraform(self) -> Terraform:
-        return Terraform(self.directory, find(self.environment), self.environment)
+    @property
+    def environment(self) -> Environment:
+        """Where rules are asked: the workspace, and the root module's folder below the configuration file."""
+        folder = self.terraform.directory
+        file = self.options.config or config.find(folder)
+        root = os.path.relpath(folder, file.resolve().parent) if file else folder.name
+        return Environment(self.given.workspace, root, datetime.now(UTC).date())
 
     def _intent(self, state: list[StateResource]) -> Intent | None:
         """What the configuration says; None where there is none that can be read."""
         try:
-            root = RootModule(self.directory)
-            values = {r.address: r.values for r in state}
-            given = Given(environment={k: v for k, v in self.environment.items() if k.startswith("TF_VAR_")})
-            return Intent(Configuration(root, given, values))
+            root = RootModule(self.terraform.directory)
+            return Intent(Configuration(root, self.given, {r.address: r.values for r in state}))
         except HclError as problem:
             self._say(f"The configuration could not be read: {problem.message}")
             return None
 
-    def _state(self, file: Path | None) -> list[StateResource]:
-        if file is not None:
-            return pulled.resources(file.read_bytes(), str(file))
-        return pulled.resources(self._terraform().pull())
+    def states(self, wanted: Wanted) -> dict[str, list[StateResource]]:
+        """The resources of each workspace that is to be looked at, by its name; of a state file under an empty name."""
+        if wanted.state_file is not None:
+            return {"": pulled.resources(wanted.state_file.read_bytes(), str(wanted.state_file))}
+        names = list(wanted.workspaces) or [self.given.workspace]
+        if "*" in names:
+            names = self.terraform.workspaces()
+        return {name: pulled.resources(self._in(name).pull()) for name in names}
 
-    def detect(
-        self,
-        targets: tuple[str, ...],
-        types: tuple[str, ...],
-        since: str,
-        exact: bool,
-        state_file: Path | None,
-        no_unmanaged: bool,
-        no_causes: bool,
-    ) -> Report:
+    def _in(self, workspace: str) -> Terraform:
+        if workspace == self.given.workspace:
+            return self.terraform
+        return self.terraform.at(self.terraform.directory, TF_WORKSPACE=workspace)
+
+    def detect(self, wanted: Wanted) -> Report:
         """Scan. Raises UsageError for a state that is none, AzureError when Azure cannot be reached."""
-        after = moment(since)
-        state = self._state(state_file)
-        self.intent = self._intent(state)
-        scope = Scope(targets, types, not no_unmanaged, not no_causes)
-        groups = frozenset(g.lower() for g in self.settings.drift.resource_groups)
-        scan = Scan(AzureClients(self.environment), self.major, self.intent, scope, groups, self._kept, self._say)
-        report = scan.run(state)
-        if exact:
-            with tempfile.TemporaryDirectory() as folder:
-                report = refresh.resolved(report, self._terraform(), Path(folder) / "refresh.tfplan")
+        after = moment(wanted.since)
+        with ThreadPoolExecutor(1) as beside:
+            there = beside.submit(self._workspaces, wanted)
+            states = self.states(wanted)
+            names = there.result()
+        reports = [self._scanned(name, state, states, names, wanted) for name, state in states.items()]
+        report = reports[0] if len(reports) == 1 else Report.joined(reports)
         if after is not None:
             report.findings = [f for f in report.findings if not f.cause.when or _when(f) >= after]
         return report
 
+    def _workspaces(self, wanted: Wanted) -> list[str]:
+        """The workspaces whose resources are nobody's strays."""
+        return [] if wanted.state_file is not None or wanted.no_unmanaged else self.terraform.workspaces()
+
+    def _scanned(
+        self, name: str, state: list[StateResource], states: dict[str, list[StateResource]], names: list[str], wanted: Wanted
+    ) -> Report:
+        self.given = replace(self.given, workspace=name or self.given.workspace)
+        self.intent = self._intent(state)
+        scope = Scope(wanted.targets, wanted.types, not wanted.no_unmanaged, not wanted.no_causes)
+        others = {n: states[n] if n in states else pulled.resources(self._in(n).pull()) for n in names if n != name}
+        scan = Scan(
+            AzureClients(self.terraform.environment),
+            self.major,
+            self.intent,
+            scope,
+            groups=frozenset(g.lower() for g in self.settings.drift.resource_groups),
+            elsewhere=frozenset(text for held in others.values() for r in held for text in managed_as(r)),
+            workspace=name if len(states) > 1 else "",
+            kept=self._kept,
+            progress=self._say,
+        )
+        report = scan.run(state)
+        if scope.whole:
+            self._tell_failed(report, state)
+        if wanted.exact:
+            with tempfile.TemporaryDirectory() as folder:
+                report = refresh.resolved(report, self._in(name), Path(folder) / "refresh.tfplan")
+        return report
+
+    def _tell_failed(self, report: Report, state: list[StateResource]) -> None:
+        """Add what a failed revert left in the state, and close what is settled by now."""
+        failed = [k.body for k in self.findings.all(only_open=True) if k.outcome == "failed" and k.body["kind"] == "changed"]
+        present = {f.address for f in report.findings}
+        told = [f for f in unsettled.still_there(failed, state, self.intent) if f.address not in present]
+        report.findings = in_order([*report.findings, *told])
+        report.clean -= len(told)
+        for body in failed:
+            if body["address"] not in present | {f.address for f in told}:
+                self.findings.end(str(body["key"]), "gone")
+
     def _kept(self, findings: list[Finding]) -> list[Finding]:
-        return unignored(findings, self.settings.drift.rules, self.workspace, datetime.now(UTC).date())
+        return unignored(findings, self.settings.drift.rules, self.environment)
 
     def _say(self, text: str) -> None:
         if self.progress:
             click.echo(text, err=True)
 
-    def record(self, report: Report, flags: dict[str, Any]) -> None:
-        whole = report.complete and not (flags["targets"] or flags["types"] or flags["since"] or flags["no_unmanaged"])
-        self.findings.record([f.as_json() for f in report.drifted], report.resources, whole=whole)
+    def record(self, report: Report, wanted: Wanted) -> None:
+        self.findings.record([f.as_json() for f in report.drifted], report.resources, whole=report.complete and wanted.whole)
 
     def show(self, report: Report, form: str, out: Path | None) -> None:
         """Print the findings, or write them to a file."""
@@ -145,57 +207,41 @@ class Drifts:
         drift_report.print_text(report, Console(file=held, no_color=True, highlight=False, soft_wrap=True, width=200))
         return held.getvalue()
 
-    # --- doing something about it ----------------------------------------------------------------------------------
+    # --- telling people --------------------------------------------------------------------------------------------
 
-    def reconcile(self, flags: dict[str, Any]) -> int:
-        """Scan, decide, carry out; returns the exit code."""
-        from iac_agent.agent import lock
-        from iac_agent.cli.changes import agent_for
+    def tell(self, report: Report, settled: list[Settled]) -> None:
+        """Tell each channel of the findings it was not told of yet. Raises NotifyFailed after all were tried."""
+        outcomes = {s.finding.key: s.outcome for s in settled}
+        least = self.settings.drift.notify.least.rank
+        worth = {f.key: f for f in report.drifted if f.severity.rank <= least}
+        problems = []
+        for channel in self._channels():
+            fresh = self.findings.untold(channel.name, worth)
+            if fresh:
+                news = News(self.environment.root_module, [(f, outcomes.get(k, "")) for k, f in worth.items() if k in fresh])
+                try:
+                    channel.send(news)
+                    self.findings.tell(channel.name, fresh)
+                except NotifyFailed as problem:
+                    problems.append(problem)
+        if problems:
+            raise problems[0]
 
-        agent = agent_for(self.options, True, **flags)
-        with lock.held(agent.session.home, "drift reconcile", flags["lock_timeout"]):
-            left = journal.unfinished(agent.session.home)
-            if left is not None:
-                raise Refused(f"run {left.id} ({left.request!r}) is unfinished", hint="Run `iacagent resume` first.")
-            state = self._state(None)
-            report = self.detect(flags["targets"], flags["types"], "", False, None, bool(flags["targets"] or flags["types"]), False)
-            self.record(report, {**flags, "since": "", "no_unmanaged": False})
-            decisions = self._decisions(report, flags)
-            drifted = frozenset(f.address for f in report.findings)
-            reconciler = Reconciler(agent, agent.session.arm(), state, self.findings.end, self.settings.drift.max_reverts, drifted)
-            settled = reconciler.run(decisions)
-        self._tell(report, settled)
-        if any(s.outcome == "failed" for s in settled):
-            return 1
-        return 0 if all(s.done for s in settled) and report.complete else 2
-
-    def _decisions(self, report: Report, flags: dict[str, Any]) -> list[Decision]:
-        there = sys.stdin.isatty() and not self.options.as_json
-        strategies = [Action(s) for s in flags["strategies"]] or ([Action.ASK] if there else [])
-        today = datetime.now(UTC).date()
-        found = decide(report.findings, self.settings.drift.rules, strategies, self.workspace, today, _asked if there else None)
-        for text in flags["decided"]:
-            what, _, action = text.rpartition("=")
-            if action not in [a.value for a in Action] or not what:
-                raise UsageError(f"{text!r} is not a decision", hint="For example azurerm_linux_virtual_machine.web=revert.")
-            named = [n for n, d in enumerate(found) if what in (d.finding.key, d.finding.address, d.finding.name, d.finding.id)]
-            if not named:
-                raise UsageError(f"there is no finding {what!r}", hint="`iacagent drift detect` lists them.")
-            for number in named:
-                found[number] = possible(Decision(found[number].finding, Action(action), "--decide"))
-        return found
-
-    def _tell(self, report: Report, settled: list[Settled]) -> None:
-        if self.options.as_json:
-            self.options.document["drift"] = drift_report.document(report)
-            self.options.document["settled"] = [
-                {"key": s.finding.key, "subject": s.finding.subject, "outcome": s.outcome, "detail": s.detail} for s in settled
-            ]
-            return
-        for one in settled:
-            click.echo(f"{one.outcome:<10} {one.finding.subject}{f': {one.detail}' if one.detail else ''}")
-        left = sum(not s.done for s in settled)
-        click.echo(f"{len(settled) - left} of {len(settled)} findings are settled." if settled else drift_report.headline(report))
+    def _channels(self) -> list[Channel]:
+        wanted, environment = self.settings.drift.notify, self.terraform.environment
+        channels: list[Channel] = []
+        for hook in wanted.webhooks:
+            url = environment.get(hook.url_env, "")
+            if not url.startswith(("https://", "http://")):
+                raise UsageError(f"{hook.url_env} holds no URL", hint="drift.notify.webhooks names the variable that holds it.")
+            channels.append(Webhook(url, hook.format, f"the webhook in {hook.url_env}"))
+        if wanted.mail is not None:
+            m = wanted.mail
+            password = environment.get(m.password_env, "") if m.password_env else ""
+            channels.append(Mail(m.host, m.port, m.sender, tuple(m.to), m.security, m.user, password))
+        if not channels:
+            raise UsageError("there is nobody to tell", hint="Set drift.notify in .iacagent.yaml; see docs/drift.md.")
+        return channels
 
     # --- what was found before -------------------------------------------------------------------------------------
 
@@ -215,20 +261,6 @@ class Drifts:
             click.echo(f"{kept.key}  {kept.first_seen[:16]}  {ended:<28} {kept.body['kind']} {kept.body['address'] or kept.body['id']}")
         if not found:
             click.echo("No findings are open." if not everything else "Nothing was ever found here.")
-
-
-def _asked(finding: Finding, actions: list[Action]) -> Action:
-    """What a person wants done about a finding."""
-    click.echo(f"\n{finding.severity} {finding.kind} {finding.subject}", err=True)
-    for difference in finding.differences:
-        click.echo(f"  {drift_report.difference_text(difference)}", err=True)
-    click.echo(f"  {finding.why}; {drift_report.cause_text(finding)}", err=True)
-    choices = [*actions, Action.REPORT]
-    return Action(click.prompt("What to do", type=click.Choice([c.value for c in choices]), default=Action.REPORT.value, err=True))
-
-
-def drifts(options: Globals, progress: bool) -> Drifts:
-    return Drifts(options, config.load(options.directory.resolve(), options.config), progress)
 
 
 def moment(text: str) -> datetime | None:

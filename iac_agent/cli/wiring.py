@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from iac_agent.agent.loop import Consent, Session
 from iac_agent.agent.report import Approver, Reporter
@@ -27,6 +28,9 @@ from iac_agent.terraform.argv import Inputs
 from iac_agent.terraform.binary import find
 from iac_agent.terraform.runner import Terraform
 
+if TYPE_CHECKING:
+    from iac_agent.planner.model.client import ModelClient
+
 
 @dataclass(frozen=True)
 class Request:
@@ -41,8 +45,8 @@ class Request:
     consent: Consent = field(default_factory=Consent)
 
 
-def session(directory: Path, settings: Settings, request: Request, reporter: Reporter, approver: Approver) -> Session:
-    """A session on one root module. Raises TerraformNotFound, or UsageError for an azurerm we do not know."""
+def terraform(directory: Path, settings: Settings, request: Request) -> tuple[Terraform, int]:
+    """Terraform on one root module, and its azurerm major. Raises TerraformNotFound, or UsageError for an azurerm we do not know."""
     directory = directory.resolve()
     environment = dict(os.environ)
     if settings.terraform:
@@ -51,11 +55,26 @@ def session(directory: Path, settings: Settings, request: Request, reporter: Rep
     environment |= _gym_provider(environment, major)
     inputs = Inputs(
         request.variables,
-        tuple(str(Path(f).resolve()) for f in request.var_files),
+        tuple(_var_file(directory, f) for f in request.var_files),
         request.lock_timeout or settings.lock_timeout,
         request.parallelism,
     )
-    home = Home(directory)
+    return Terraform(directory, find(environment), environment, inputs), major
+
+
+def _var_file(directory: Path, given: str) -> str:
+    """A -var-file, relative to the root module as Terraform has it with -chdir, else to where we are. Raises UsageError."""
+    for found in ((directory / given).resolve(), Path(given).resolve()):
+        if found.is_file():
+            return str(found)
+    raise UsageError(f"there is no file {given}", hint=f"It is looked for in {directory} and in the current directory.")
+
+
+def session(directory: Path, settings: Settings, request: Request, reporter: Reporter, approver: Approver) -> Session:
+    """A session on one root module. Raises TerraformNotFound, or UsageError for an azurerm we do not know."""
+    runner, major = terraform(directory, settings, request)
+    environment = dict(runner.environment)
+    home = Home(runner.directory)
     memory = Memory(home.database_url)
     allow = settings.guard.allow
 
@@ -66,7 +85,7 @@ def session(directory: Path, settings: Settings, request: Request, reporter: Rep
 
     return Session(
         home=home,
-        terraform=Terraform(directory, find(environment), environment, inputs),
+        terraform=runner,
         planner=_planner(settings, environment, memory),
         audit=Audit(home.database_url),
         arm=arm,
@@ -76,37 +95,46 @@ def session(directory: Path, settings: Settings, request: Request, reporter: Rep
         major=major,
         consent=request.consent,
         answer=request.answer,
-        given=_given(directory, inputs, environment),
+        given=given(runner),
         memory=memory,
         max_steps=settings.planner.max_steps,
         about=request.about,
     )
 
 
-def _given(directory: Path, inputs: Inputs, environment: Mapping[str, str]) -> Given:
+def given(runner: Terraform) -> Given:
     """What flags and environment say about variables, as Terraform will hear it."""
+    environment = runner.environment
     workspace = environment.get("TF_WORKSPACE", "")
-    kept = directory / environment.get("TF_DATA_DIR", ".terraform") / "environment"
+    kept = runner.directory / environment.get("TF_DATA_DIR", ".terraform") / "environment"
     if not workspace and kept.is_file():
         workspace = kept.read_text("utf-8").strip()
-    return Given(
-        inputs.variables, inputs.var_files, {k: v for k, v in environment.items() if k.startswith("TF_VAR_")}, workspace or "default"
-    )
+    told = {k: v for k, v in environment.items() if k.startswith("TF_VAR_")}
+    return Given(runner.inputs.variables, runner.inputs.var_files, told, workspace or "default")
+
+
+def model_client(settings: Settings, environment: Mapping[str, str]) -> ModelClient | None:
+    """The model that is configured; None where there is none. Raises UsageError without the `openai` package."""
+    wanted = settings.planner
+    if not wanted.model or wanted.mode == "builtin":
+        return None
+    from iac_agent.planner.model.client import Access, ModelClient
+
+    key = environment.get(wanted.api_key_env, "")
+    access = Access(wanted.model, wanted.base_url, key, wanted.azure_api_version, wanted.timeout, wanted.retries)
+    try:
+        return ModelClient(access)
+    except ImportError as problem:
+        raise UsageError("planner.model needs the `openai` package", hint="pip install 'iac-agent[model]'") from problem
 
 
 def _planner(settings: Settings, environment: Mapping[str, str], memory: Memory) -> Planner:
     wanted = settings.planner
     model: Planner | None = None
-    if wanted.model and wanted.mode != "builtin":
-        from iac_agent.planner.model.client import Access, ModelClient
+    client = model_client(settings, environment)
+    if client is not None:
         from iac_agent.planner.model.planner import ModelPlanner
 
-        key = environment.get(wanted.api_key_env, "")
-        access = Access(wanted.model, wanted.base_url, key, wanted.azure_api_version, wanted.timeout, wanted.retries)
-        try:
-            client = ModelClient(access)
-        except ImportError as problem:
-            raise UsageError("planner.model needs the `openai` package", hint="pip install 'iac-agent[model]'") from problem
         model = ModelPlanner(client, wanted.max_steps, wanted.context_tokens, (wanted.price.input, wanted.price.output))
     modules = settings.provision.modules if settings.provision.style == "module" else ""
     return AutoPlanner(wanted.mode, BuiltinPlanner(all_recipes(modules)), MemoryPlanner(memory), model)

@@ -6,7 +6,7 @@ Whether the edits do it is not decided here: `reconcile` plans, and withdraws wh
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from iac_agent.azure.lenses import all_lenses
@@ -38,29 +38,44 @@ class Context:
 
 def adopt(world: World, finding: Finding, major: int) -> None:
     """Write the edits that make the configuration say what is live. Raises Unsettled where that cannot be said."""
-    resource = world.inventory.by_address.get(finding.address)
-    if resource is None:
-        raise _cannot(f"{finding.address} is not in the configuration")
-    if finding.kind == Kind.DELETED:
-        _forget(world, resource)
-        return
+    resource = _configured(world, finding)
     lens = all_lenses().get(finding.type)
-    if finding.kind != Kind.CHANGED or lens is None:
+    if finding.kind not in (Kind.CHANGED, Kind.RECREATED) or lens is None:
         raise _cannot(f"what is {finding.kind} cannot be adopted")
     context = Context(world, resource, block_schema(lens, major))
     before = len(world.writer.edits)
-    for difference in finding.differences:
+    for difference in sorted(finding.differences, key=lambda d: _turn(resource, d)):
         _difference(context, difference)
     world.writer.edits[before:] = [_referring(world, resource, x) for x in world.writer.edits[before:]]
     world.touch([resource])
+
+
+def _turn(resource: Resource, difference: Difference) -> tuple[int, int]:
+    """The order of writing: blocks that go come last, from the last one up, so that the places of those before them stay."""
+    if difference.after is not None or not isinstance(difference.before, dict) or len(difference.path) < 2:
+        return 0, 0
+    step = difference.path[-1]
+    held = resource.instance.value(tuple(difference.path[:-1]))
+    place = _position(held, step) if isinstance(step, str) and held is not None and isinstance(held.data, list) else step
+    return 1, -(place if isinstance(place, int) else 0)
 
 
 def _cannot(why: str) -> Unsettled:
     return Unsettled(Refusal(why))
 
 
-def _forget(world: World, resource: Resource) -> None:
-    """Take a resource that is gone out of the configuration, with what only makes sense beside it."""
+def _configured(world: World, finding: Finding) -> Resource:
+    resource = world.inventory.by_address.get(finding.address)
+    if resource is None:
+        raise _cannot(f"{finding.address} is not in the configuration")
+    return resource
+
+
+def forget(world: World, finding: Finding) -> None:
+    """Take a resource that is gone out of the configuration, with what only makes sense beside it. Raises Unsettled."""
+    resource = world.inventory.by_address.get(finding.address)
+    if resource is None:  # it went with another that is forgotten
+        return
     users = [u for u in world.inventory.referred_by(resource) if u.type not in DEPENDENT]
     if users:
         raise _cannot(f"{', '.join(u.address for u in users[:3])} still refers to it")
@@ -129,16 +144,19 @@ def _position(held: Value, name: str) -> int | None:
 
 def _element(context: Context, difference: Difference) -> None:
     """A nested block that is live and not configured, or the other way round."""
-    name, step = str(difference.path[0]), difference.path[-1]
     if len(difference.path) != 2:
-        raise _cannot(f"{difference.name} is a block inside a block")
+        _inner_element(context, difference)
+        return
+    name, step = str(difference.path[0]), difference.path[-1]
     resource, writer = context.resource, context.world.writer
     inner = child_schema(context.schema, name)
     if isinstance(step, int) and not inner.attributes:
         block_present(writer, [resource], name, difference.after is not None)
         return
     dynamic = resource.block.dynamic(name)
-    if dynamic is not None:
+    if dynamic is None:
+        _require_unshared(context, name)
+    if dynamic is not None and not _fits_beside(context, dynamic, name, difference):
         _through_dynamic(context, dynamic, name, difference)
     elif difference.after is None:
         held = resource.instance.body.get(name)
@@ -149,6 +167,39 @@ def _element(context: Context, difference: Difference) -> None:
         writer.add(e.AddNested(resource.block_address, _source(name, difference.after, inner, "")))
     else:
         writer.add(e.AddBlock(resource.block_address, name, tuple(_arguments(difference.after, inner).items())))
+
+
+def _made_by(context: Context) -> list[Resource]:
+    """Every resource that the block makes: by count, by for_each, by calls of its module."""
+    return [r for r in context.world.inventory.resources if r.block is context.resource.block]
+
+
+def _require_unshared(context: Context, name: str) -> None:
+    made = len(_made_by(context))
+    if made > 1:
+        raise _cannot(f"{name} is written in one block for {made} resources; it would change for all of them")
+
+
+def _inner_element(context: Context, difference: Difference) -> None:
+    """A block inside a block, where both are written out."""
+    *outer, step = difference.path
+    resource, writer, inner = context.resource, context.world.writer, context.schema
+    for name in outer:
+        if not isinstance(name, str) or resource.block.dynamic(str(outer[0])) is not None:
+            raise _cannot(f"{difference.name} is one of several blocks inside others")
+        inner = child_schema(inner, name)
+    if not resource.block.blocks or all(b.type != outer[0] for b in resource.block.blocks):
+        raise _cannot(f"{outer[0]} is not written in {resource.block.where}, so {difference.name} has no place")
+    _require_unshared(context, str(outer[0]))
+    path = show_path(tuple(outer))
+    if difference.after is None:
+        held = resource.instance.value(tuple(outer))
+        several = held is not None and isinstance(held.data, list) and len(held.data) > 1
+        writer.add(e.RemoveBlock(resource.block_address, f"{path}[{step}]" if several else path))
+    elif any(difference.after.get(b) for b in inner.blocks):
+        raise _cannot(f"{difference.name} has blocks inside")
+    else:
+        writer.add(e.AddBlock(resource.block_address, path, tuple(_arguments(difference.after, inner).items())))
 
 
 def _arguments(element: dict[str, Any], schema: BlockSchema) -> dict[str, str]:
@@ -171,6 +222,18 @@ def _source(name: str, element: dict[str, Any], schema: BlockSchema, indent: str
             lines += ["", _source(inner_name, part, inner, f"{indent}  ")]
     body = "\n".join(lines)
     return f"{indent}{name} {{\n{body}\n{indent}}}"
+
+
+def _fits_beside(context: Context, dynamic: Block, name: str, difference: Difference) -> bool:
+    """Whether a new block must stand beside the dynamic one, which cannot make it, and the block around makes one resource only."""
+    if difference.after is None or len(_made_by(context)) > 1:
+        return False
+    trial = replace(context, world=context.world.trial())
+    try:
+        _through_dynamic(trial, dynamic, name, difference)
+    except Unsettled:
+        return True
+    return False
 
 
 def _through_dynamic(context: Context, dynamic: Block, name: str, difference: Difference) -> None:

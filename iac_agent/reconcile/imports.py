@@ -16,13 +16,18 @@ from iac_agent.drift.finding import Finding
 from iac_agent.drift.parts import inner_type
 from iac_agent.errors import AzureError
 from iac_agent.hcl import edits as e
+from iac_agent.hcl import secrets
 from iac_agent.hcl.document import literal
 from iac_agent.planner.inventory import Resource
 from iac_agent.planner.protocol import Refusal, Unsettled
 from iac_agent.planner.world import World
 from iac_agent.planner.writing.style import file_of, label_for, reference, rows
+from iac_agent.reconcile import joining
 
 FILE = "imports.tf"
+_ALWAYS_SAID = frozenset(
+    {"disk_size_gb", "role_definition_id"}
+)  # Azure fills it in once; made again without it, the resource would be another
 _WINDOWS = "azurerm_windows_virtual_machine"
 
 
@@ -38,12 +43,24 @@ def lens_of(finding: Finding, body: Values) -> Lens | None:
     return fitting[0] if fitting else None
 
 
-def write(world: World, finding: Finding, arm: Arm, major: int, also: frozenset[str] = frozenset()) -> str:
+def write(world: World, finding: Finding, arm: Arm, major: int, also: frozenset[str] = frozenset(), *, alone: bool = False) -> str:
     """Write the import and the resource; returns its address. Raises Unsettled.
 
-    What the provider computes where nothing is said is left out, but for the arguments in `also`: a plan showed that they must be said.
+    It becomes one more key of its kin where it fits, unless it shall stand `alone`. What the provider computes where nothing is said is
+    left out, but for the arguments in `also`: a plan showed that they must be said.
     """
     lens, values = _read(finding, arm, major)
+    address = None if alone else joining.joined(world, lens.type, finding, values)
+    if address is None:
+        address = _own_block(world, lens, values, finding, major, also)
+    imported = f"import {{\n  to = {address}\n  id = {literal(finding.id)}\n}}\n"
+    world.writer.add(e.AddTopLevel(f"import.{re.sub(r'[^A-Za-z0-9]+', '_', address).strip('_')}", imported, FILE))
+    world.touch([address])
+    return address
+
+
+def _own_block(world: World, lens: Lens, values: Values, finding: Finding, major: int, also: frozenset[str]) -> str:
+    """Write the resource as a block of its own; returns its address."""
     owned = world.inventory.of_types(lens.type)
     kin = next((r for r in owned if not r.instance.scope.module.path), None)
     label = label_for(world, lens.type, finding.name.lower())
@@ -56,11 +73,15 @@ def write(world: World, finding: Finding, arm: Arm, major: int, also: frozenset[
     blocks = [b for n in names for b in _blocks(world, lens, n, child_schema(schema, n), values, n in also)]
     nested = "".join(f"\n{b}" for b in blocks)
     source = f'resource "{lens.type}" "{label}" {{\n{rows(arguments)}{nested}}}\n'
-    world.writer.add(e.AddTopLevel(address, source, file_of(kin)))
-    imported = f"import {{\n  to = {address}\n  id = {literal(finding.id)}\n}}\n"
-    world.writer.add(e.AddTopLevel(f"import.{label}", imported, FILE))
-    world.touch([address])
+    world.writer.add(e.AddTopLevel(address, source, file_of(kin or _neighbour(world, lens))))
     return address
+
+
+def _neighbour(world: World, lens: Lens) -> Resource | None:
+    """A resource of the same ARM service in the root module: what is new goes where the likes of it are."""
+    service = lens.arm.split("/")[0].lower()
+    types = [x.type for x in all_lenses().values() if x.arm.split("/")[0].lower() == service]
+    return next((r for r in world.inventory.of_types(*types) if not r.instance.scope.module.path), None)
 
 
 def _row(lens: Lens, name: str) -> Attr | None:
@@ -86,7 +107,7 @@ def _is_said(attribute: AttributeSchema, row: Attr | None, value: Any, also: fro
     """Whether an argument is written: a required one, and an optional one that differs from what its absence means."""
     if attribute.deprecated or attribute.write_only or attribute.name == "id" or attribute.sensitive:
         return False
-    if attribute.required or attribute.name in also:
+    if attribute.required or attribute.name in also or attribute.name in _ALWAYS_SAID:
         return value is not None
     if not attribute.optional or value is None or attribute.computed:
         return False
@@ -120,6 +141,8 @@ def _block(world: World, name: str, element: Values, schema: BlockSchema, fields
 
 def _source(world: World, name: str, value: Any) -> str:
     """A value as source: ids of managed resources, and the name of a managed group, as references."""
+    if _holds_secret(value):
+        raise Unsettled(Refusal(f"{name} holds what looks like a secret; it is not written into HCL"))
     if isinstance(value, list):
         return "[" + ", ".join(_source(world, name, v) for v in value) + "]"
     if isinstance(value, str) and value.lower().startswith("/subscriptions/"):
@@ -131,6 +154,13 @@ def _source(world: World, name: str, value: Any) -> str:
         source = reference(world, groups[0], "name") if groups else None
         return source or literal(value)
     return literal(value)
+
+
+def _holds_secret(value: Any) -> bool:
+    """Whether a text has the shape of a secret, or a key that somebody gave a value its name."""
+    if isinstance(value, dict):
+        return any(secrets.is_sensitive_name(str(k)) or _holds_secret(v) for k, v in value.items())
+    return isinstance(value, str) and next(secrets.in_text(value), None) is not None
 
 
 def _by_id(world: World, resource_id: str) -> Resource | None:

@@ -92,6 +92,9 @@ def test_what_is_deleted_recreated_or_only_behind_is_told_apart(web_tier: Sandbo
     azure.done("DELETE", held[VM], by=BOB)
     deleted = findings(web_tier)[VM]
     assert (deleted["kind"], deleted["cause"]["who"], deleted["cause"]["sure"]) == ("deleted", "bob@contoso.com", "certain")
+    azure.done("PUT", held[VM], {k: v for k, v in body.items() if k != "etag"}, SCRIPT)
+    again = findings(web_tier)[VM]
+    assert (again["kind"], again["severity"], again["cause"]["client"]) == ("recreated", "high", "Azure SDK for Python")
 
 
 def test_ignore_changes_and_targets_are_heeded(web_tier: Sandbox, azure: Azure) -> None:

@@ -12,12 +12,12 @@ from tests.drift import scenarios
 
 
 @pytest.mark.timeout(280)
-@pytest.mark.parametrize("style", ["foreach", "calls"])
-def test_drifts_are_found_explained_and_adopted(style: str, tmp_path: Path, gym: Gym, figure: Figure) -> None:
-    applied = scenarios.Applied.make(style, tmp_path, gym)
+def test_drifts_are_found_explained_and_adopted(tmp_path: Path, gym: Gym, figure: Figure) -> None:
+    applied = scenarios.Applied.make("foreach", tmp_path, gym)
     figures: dict[str, scenarios.Told] = {}
-    for batch in [next(scenarios.batches(applied)), *scenarios.rules(applied)]:
-        scenarios.run(applied, batch, "adopt", figures)
+    for kinds in (lambda a: [next(scenarios.batches(a))], scenarios.rules, scenarios.recreated, scenarios.by_policy):
+        for batch in kinds(applied):
+            scenarios.run(applied, batch, "adopt", figures)
     made, found, cause, settled = scenarios.sums(figures)
     figure("drifts found", found, made)
     figure("drifts whose cause is right", cause, made)
@@ -25,7 +25,7 @@ def test_drifts_are_found_explained_and_adopted(style: str, tmp_path: Path, gym:
     assert made >= 15
     assert (found, cause) == (made, made)
     assert [w for t in figures.values() for w in t.wrong if not w.startswith("reported")] == []
-    assert settled >= 0.9 * made
+    assert settled >= 0.85 * made, "what is not adopted is refused with a reason: three rules whose names a shared pattern cannot make"
 
 
 def test_strangers_are_imported(tmp_path: Path, gym: Gym, figure: Figure) -> None:

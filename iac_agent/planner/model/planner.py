@@ -18,7 +18,7 @@ _CHARACTERS_A_TOKEN = 3.5
 
 
 @functools.cache
-def _templates() -> jinja2.Environment:
+def templates() -> jinja2.Environment:
     loader = jinja2.PackageLoader("iac_agent.planner.model", "prompts")
     return jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True)
 
@@ -55,7 +55,7 @@ class ModelPlanner:
 
     def _opening(self, request: str, context: Context, toolbox: Toolbox) -> list[Message]:
         veil = toolbox.veil
-        system = _templates().get_template("system.j2").render(major=context.major, edits=described_kinds())
+        system = templates().get_template("system.j2").render(major=context.major, edits=described_kinds())
         lines = toolbox.lines(request)
         budget = int(self.context_tokens * _CHARACTERS_A_TOKEN) - len(system)
         shown: list[str] = []
@@ -65,7 +65,7 @@ class ModelPlanner:
                 break
             shown.append(line.replace("<data>", "").replace("</data>", ""))
         asked = (
-            _templates()
+            templates()
             .get_template("request.j2")
             .render(
                 resources=[veil.hide(x) for x in shown],

@@ -41,7 +41,7 @@ def described_kinds() -> list[str]:
     return lines
 
 
-def _tool(name: str, description: str, properties: Schema, required: list[str]) -> Schema:
+def tool(name: str, description: str, properties: Schema, required: list[str]) -> Schema:
     return {"type": "function", "function": {"name": name, "description": description, "parameters": _object(properties, required)}}
 
 
@@ -58,30 +58,30 @@ def definitions(*, strict: bool = False) -> list[Schema]:
     """
     one_of: Schema = {"anyOf": [_edit_schema(kind) for _, kind in sorted(edit_kinds().items())]}
     proposal = {"reason": _TEXT, "addresses": _LIST, "edits": {"type": "array", "items": one_of if strict else _any_edit()}}
-    preview = _tool(
+    preview = tool(
         "preview_plan",
         "What Terraform would do with some edits. Ends nothing.",
         {"edits": {"type": "array", "items": _any_edit()}},
         ["edits"],
     )
     tools = [
-        _tool("find_resources", "Resources whose address, Azure name, type or tags fit some words.", {"query": _TEXT}, ["query"]),
-        _tool(
+        tool("find_resources", "Resources whose address, Azure name, type or tags fit some words.", {"query": _TEXT}, ["query"]),
+        tool(
             "read_block",
             "The HCL of a block, by address (resource, variable, local, module, output), or of a tfvars, YAML or JSON file.",
             {"address": _TEXT},
             ["address"],
         ),
-        _tool(
+        tool(
             "trace",
             "Where the value of an argument of a resource instance is written, and who shares it.",
             {"address": _TEXT, "path": _TEXT},
             ["address", "path"],
         ),
-        _tool("schema", "The arguments of a resource type.", {"type": _TEXT}, ["type"]),
-        _tool("propose_edits", "End with these edits.", proposal, ["reason", "addresses", "edits"]),
-        _tool("ask", "End with a question; candidates are answers that settle it.", {"question": _TEXT, "candidates": _LIST}, ["question"]),
-        _tool("refuse", "End with a refusal.", {"reason": _TEXT}, ["reason"]),
+        tool("schema", "The arguments of a resource type.", {"type": _TEXT}, ["type"]),
+        tool("propose_edits", "End with these edits.", proposal, ["reason", "addresses", "edits"]),
+        tool("ask", "End with a question; candidates are answers that settle it.", {"question": _TEXT, "candidates": _LIST}, ["question"]),
+        tool("refuse", "End with a refusal.", {"reason": _TEXT}, ["reason"]),
     ]
     return [preview, *(_strictly(t) if strict else t for t in tools)]
 
