@@ -5,11 +5,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check fmt bench clean
+.PHONY: help demo demo-drift tools test check fmt bench clean
 .DEFAULT_GOAL := help
 
 help: ## Show this help
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 $(READY): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -20,6 +20,12 @@ $(READY): requirements.lock pyproject.toml
 
 demo: $(READY) ## Start the gym, apply examples/web-tier, then: iacagent apply "make vm spot"
 	@$(BIN)/python examples/demo.py
+
+demo-drift: $(READY) ## Change Azure behind Terraform's back in a browser, with az and an SDK; find it and reconcile it
+	@$(BIN)/python examples/demo_drift.py
+
+tools: ## Install what the tests and demos use where it is there: az in .tools/az, Chromium, PostgreSQL
+	@bash .ci/tools
 
 test: $(READY) ## Run the whole suite (two processes)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
@@ -37,6 +43,7 @@ fmt: $(READY) ## Format the code
 
 bench: $(READY) ## Measure, each figure beside its budget
 	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench_drift
 
 clean: ## Remove the environment and what was built
-	@rm -rf $(VENV) .demo .bench build dist *.egg-info
+	@rm -rf $(VENV) .tools .demo .bench build dist *.egg-info
