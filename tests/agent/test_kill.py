@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import Sandbox
 
 VM = "azurerm_linux_virtual_machine.web"
-POINTS = 24
+POINTS = 8
 SPOT = b'  priority            = "Spot"\n  eviction_policy     = "Deallocate"\n'
 
 

@@ -96,7 +96,7 @@ def check_kept(before: bytes, after: bytes) -> None:
     Document("after", after)
 
 
-SOME = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+SOME = settings(max_examples=90, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 
 
 def test_the_corpus_is_large_and_varied() -> None:
