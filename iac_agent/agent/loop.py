@@ -180,7 +180,7 @@ class Agent:
         gate.require(root.with_edits(edited), session.rules)
         shutil.rmtree(run.folder / "shadow", ignore_errors=True)
         place = shadow.cast(root, edited, run.folder / "shadow")
-        terraform = self._shadowed(session.terraform.at(place), root, edited, place)
+        terraform = self.shadowed(session.terraform.at(place), root, edited, place)
         plan = self.planned(terraform, run.plan_file)
         verdict = self._verdict(run, plan, changes, root)
         require_only(changes, verdict)
@@ -210,7 +210,7 @@ class Agent:
         return "\n".join(items) or "no changes"
 
     @staticmethod
-    def _shadowed(terraform: Terraform, root: RootModule, edited: dict[Path, bytes], place: Path) -> Terraform:
+    def shadowed(terraform: Terraform, root: RootModule, edited: dict[Path, bytes], place: Path) -> Terraform:
         """The same Terraform, reading a `-var-file` of the repository that was edited from the shadow."""
         inputs = terraform.inputs
         files = tuple(str(place / os.path.relpath(f, root.directory)) if Path(f) in edited else f for f in inputs.var_files)

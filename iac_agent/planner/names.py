@@ -73,6 +73,7 @@ class Names:
     def __init__(self, inventory: Inventory) -> None:
         self.inventory = inventory
         self.index: dict[tuple[str, ...], dict[Resource, int]] = {}
+        self._found: dict[str, list[Mention]] = {}
         for resource in inventory.resources:
             for strength, name in _names(resource):
                 self._add(_key(name), resource, strength)
@@ -111,6 +112,11 @@ class Names:
 
     def mentions(self, text: str) -> list[Mention]:
         """Every mention, the longest names first, without overlaps, in order of the text."""
+        if text not in self._found:
+            self._found[text] = self._mentions(text)
+        return self._found[text]
+
+    def _mentions(self, text: str) -> list[Mention]:
         taken: list[Mention] = list(self._addresses(text))
         blank = list(text)
         for known in taken:

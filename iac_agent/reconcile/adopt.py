@@ -205,7 +205,7 @@ def _inner_element(context: Context, difference: Difference) -> None:
 def _arguments(element: dict[str, Any], schema: BlockSchema) -> dict[str, str]:
     """The arguments that say something, as source; computed ones and empty ones are left out."""
     found = {}
-    for name, attribute in schema.attributes.items():
+    for name, attribute in sorted(schema.attributes.items(), key=lambda item: item[0] != "name"):
         value = element.get(name)
         if (attribute.required or attribute.optional) and not (is_empty(value) and not attribute.required) and name != "id":
             found[name] = literal(value)
@@ -314,18 +314,26 @@ def _fields(dynamic: Block, difference: Difference) -> tuple[str, str]:
 
 def _referring(world: World, resource: Resource, edit: e.Edit) -> e.Edit:
     """The edit with ids of managed resources as references, where it is written in the module they can be referred to in."""
-    if not isinstance(edit, e.SetAttribute) or "/subscriptions/" not in edit.value or resource.instance.scope.module.path:
+    if resource.instance.scope.module.path or not edit.address.startswith(("azurerm_", "local.", "locals")):
         return edit
-    value = edit.value
-    if not edit.address.startswith(("azurerm_", "local.", "locals")):
-        return edit
+    if isinstance(edit, e.AddBlock):
+        return replace(edit, arguments=tuple((n, _with_references(world, resource, v)) for n, v in edit.arguments))
+    if isinstance(edit, e.SetAttribute):
+        return replace(edit, value=_with_references(world, resource, edit.value))
+    return edit
+
+
+def _with_references(world: World, resource: Resource, value: str) -> str:
+    """A source in which the ids of managed resources are references."""
+    if "/subscriptions/" not in value:
+        return value
     for other in world.inventory.resources:
         held = other.state.id if other.state is not None else ""
         if held and other is not resource and f'"{held.lower()}"' in value.lower():
             source = reference(world, other)
             if source is not None:
                 value = re.sub(re.escape(f'"{held}"'), lambda _, s=source: s, value, flags=re.IGNORECASE)  # type: ignore[misc]
-    return e.SetAttribute(edit.address, edit.path, value, edit.after, edit.replacing)
+    return value
 
 
 def why_not(problem: Unsettled) -> str:

@@ -28,6 +28,13 @@ FILE = "imports.tf"
 _ALWAYS_SAID = frozenset(
     {"disk_size_gb", "role_definition_id"}
 )  # Azure fills it in once; made again without it, the resource would be another
+_HOLDERS = {
+    "resource_group_name": "azurerm_resource_group",
+    "network_security_group_name": "azurerm_network_security_group",
+    "virtual_network_name": "azurerm_virtual_network",
+    "route_table_name": "azurerm_route_table",
+    "private_dns_zone_name": "azurerm_private_dns_zone",
+}
 _WINDOWS = "azurerm_windows_virtual_machine"
 
 
@@ -149,9 +156,9 @@ def _source(world: World, name: str, value: Any) -> str:
         holder = _by_id(world, value)
         source = reference(world, holder) if holder is not None else None
         return source or literal(value)
-    if name == "resource_group_name" and isinstance(value, str):
-        groups = [r for r in world.inventory.of_types("azurerm_resource_group") if r.azure_name.lower() == value.lower()]
-        source = reference(world, groups[0], "name") if groups else None
+    if name in _HOLDERS and isinstance(value, str):
+        holders = [r for r in world.inventory.of_types(_HOLDERS[name]) if r.azure_name.lower() == value.lower()]
+        source = reference(world, holders[0], "name") if len(holders) == 1 else None
         return source or literal(value)
     return literal(value)
 

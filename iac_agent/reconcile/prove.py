@@ -174,7 +174,8 @@ class Prover:
             gate.require(root.with_edits(edited), session.rules)
             shutil.rmtree(run.folder / "shadow", ignore_errors=True)
             place = shadow.cast(root, edited, run.folder / "shadow")
-            plan = self.agent.planned(session.terraform.at(place), run.folder / "proof.tfplan")
+            terraform = self.agent.shadowed(session.terraform.at(place), root, edited, place)
+            plan = self.agent.planned(terraform, run.folder / "proof.tfplan")
         except (TerraformFailed, HclError) as problem:
             why = f"withdrawn: {problem.message.splitlines()[0]}"
             return Outcome(), [Settled(d.finding, "reported", why) for d in _blamed(proposal, problem)]

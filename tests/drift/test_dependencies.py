@@ -45,7 +45,7 @@ def test_reverting_one_reverts_nothing_that_was_left_open(web_tier: Sandbox, azu
     assert f"{GROUP}, on which it depends, drifted too" in str(document["settled"])
     assert azure.done("GET", held[GROUP])["tags"]["owner"] == "bob"
     both = ["--decide", f"{ADDRESS}=revert", "--decide", f"{GROUP}=revert"]
-    assert reconcile(web_tier, *both, "--auto-approve")[1] == {ADDRESS: "reverted", GROUP: "reverted", NSG: "reported"}
+    assert reconcile(web_tier, *both, "--auto-approve")[1] == {ADDRESS: "reverted", GROUP: "reverted", NSG: "reported"}, done[2]["settled"]
     assert set(findings(web_tier)) == {NSG}
 
 
@@ -110,6 +110,13 @@ def test_who_made_which_of_several_parts(web_tier: Sandbox, azure: Azure) -> Non
         "by-alice": "alice@contoso.com",
     }
     assert sorted(c["who"] for c in (found[NSG]["cause"], *found[NSG]["also"])) == ["alice@contoso.com", "bob@contoso.com"]
+    assert reconcile(web_tier, "--strategy", "import", "--auto-approve")[1] == {
+        "by-bob": "imported",
+        "by-alice": "imported",
+        NSG: "reported",
+    }
+    written = b"".join(web_tier.files().values()).decode()
+    assert written.count("virtual_network_name = azurerm_virtual_network.web.name") == 3
 
 
 def test_an_import_writes_no_secret(web_tier: Sandbox, azure: Azure) -> None:

@@ -78,6 +78,15 @@ def test_variables_reach_the_plans(two: Sandbox) -> None:
     assert (code, outcomes) == (0, {NSG: "reverted"}), document
 
 
+def test_a_value_is_adopted_into_the_variable_file_that_was_given(two: Sandbox) -> None:
+    del two.extra["TF_VAR_owner"]
+    two.write({"prod.tfvars": 'owner = "ops" # the team\n'})
+    tag(Azure(two.gym), str(two.state()[NSG]["id"]), ALICE, owner="alice")
+    code, outcomes, document = reconcile(two, "--strategy", "adopt", "--var-file", "prod.tfvars", "--auto-approve")
+    assert (code, outcomes) == (0, {NSG: "adopted"}), document
+    assert (two.directory / "prod.tfvars").read_text() == 'owner = "alice" # the team\n'
+
+
 def test_a_state_file_and_what_show_prints_are_read_too(web_tier: Sandbox) -> None:
     tag(Azure(web_tier.gym), ids(web_tier)[VM], ALICE, owner="alice")
     (web_tier.directory / "pulled.json").write_text(web_tier.terraform("state", "pull").out)
