@@ -279,10 +279,10 @@ class Selector:
 
     def _at_odds(self, text: str, kinds: tuple[str, ...]) -> Question | None:
         """A name put together of two that fit nothing together: `web-us` where web is in another region than the subnet us."""
-        found = [(m, set(self.meant(m, kinds))) for m in self.names.mentions(text)]
         for match in re.finditer(r"(?<![\w./=:-])[A-Za-z]\w*(?:-\w+)+(?![\w./=:-])", text):
-            inside = [resources for m, resources in found if match.start() <= m.start and m.end <= match.end()]
-            if len(inside) > 1 and any(inside) and not set.intersection(*inside):
+            mentions = [m for m in self.names.mentions(text) if match.start() <= m.start and m.end <= match.end()]
+            inside = [set(self.meant(m, kinds)) for m in mentions] if len(mentions) > 1 else []
+            if any(inside) and not set.intersection(*inside):
                 meant = [r for r in self.inventory.resources if any(r in resources for resources in inside)]
                 return Question(
                     f"There is nothing called {match[0]} here. Which one do you mean?", {r.address: r.describe() for r in meant[:8]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -45,7 +46,7 @@ def test_reverting_one_reverts_nothing_that_was_left_open(web_tier: Sandbox, azu
     assert f"{GROUP}, on which it depends, drifted too" in str(document["settled"])
     assert azure.done("GET", held[GROUP])["tags"]["owner"] == "bob"
     both = ["--decide", f"{ADDRESS}=revert", "--decide", f"{GROUP}=revert"]
-    assert reconcile(web_tier, *both, "--auto-approve")[1] == {ADDRESS: "reverted", GROUP: "reverted", NSG: "reported"}, done[2]["settled"]
+    assert reconcile(web_tier, *both, "--auto-approve")[1] == {ADDRESS: "reverted", GROUP: "reverted", NSG: "reported"}
     assert set(findings(web_tier)) == {NSG}
 
 
@@ -110,13 +111,10 @@ def test_who_made_which_of_several_parts(web_tier: Sandbox, azure: Azure) -> Non
         "by-alice": "alice@contoso.com",
     }
     assert sorted(c["who"] for c in (found[NSG]["cause"], *found[NSG]["also"])) == ["alice@contoso.com", "bob@contoso.com"]
-    assert reconcile(web_tier, "--strategy", "import", "--auto-approve")[1] == {
-        "by-bob": "imported",
-        "by-alice": "imported",
-        NSG: "reported",
-    }
+    _, outcomes, document = reconcile(web_tier, "--strategy", "import", "--auto-approve")
+    assert outcomes == {"by-bob": "imported", "by-alice": "imported", NSG: "reported"}, document["settled"]
     written = b"".join(web_tier.files().values()).decode()
-    assert written.count("virtual_network_name = azurerm_virtual_network.web.name") == 3
+    assert len(re.findall(r"virtual_network_name\s+= azurerm_virtual_network\.web\.name", written)) == 3, written
 
 
 def test_an_import_writes_no_secret(web_tier: Sandbox, azure: Azure) -> None:

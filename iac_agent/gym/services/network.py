@@ -68,6 +68,8 @@ def _fill_subnet(write: Write) -> None:
         target = (write.properties.get(key) or {}).get("id")
         if target:
             write.require(target)
+    write.properties.setdefault("privateEndpointNetworkPolicies", "Disabled")
+    write.properties.setdefault("privateLinkServiceNetworkPolicies", "Enabled")
     before = _prefixes({"properties": write.old})
     if before and before != _prefixes(write.body):
         holder = next(iter(_addresses_in(write.cloud, write.id.text)), None)
