@@ -1,8 +1,9 @@
-"""The request tables: people's words on seven root modules, judged by the JSON of a real plan: every fifth row
+"""The request tables: people's words on seven root modules, judged by the JSON of a real plan: every tenth row
 here, all of them in `make bench`. A miss must be named in misses.txt to be allowed."""
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,14 +32,14 @@ def test_requests(style: str, tmp_path: Path, gym: Gym, figure: Figure) -> None:
     total: Counter[str] = Counter()
     misses = []
     for number, row in enumerate(table.rows(style)):
-        why = table.judge(row, place, planner, with_terraform=number % 5 == 0)
+        why = table.judge(row, place, planner, with_terraform=number % 10 == 0)
         total[row.recipe] += 1
         right[row.recipe] += not why
         if why and row.ask not in KNOWN_MISSES:
             misses.append(f"[{row.recipe}] {row.ask}: {why}")
     for recipe in total:
-        figure(f"requests answered as they should be (every fifth plan by Terraform), {recipe}", right[recipe], total[recipe])
-    figure("requests answered as they should be (every fifth plan by Terraform), all", sum(right.values()), sum(total.values()))
+        figure(f"requests answered as they should be (every tenth plan by Terraform), {recipe}", right[recipe], total[recipe])
+    figure("requests answered as they should be (every tenth plan by Terraform), all", sum(right.values()), sum(total.values()))
     assert not misses, "\n".join(misses)
 
 
@@ -105,7 +106,7 @@ def test_the_model_planner_gives_the_same_answers(style: str, oracle: tuple[Orac
 
     context = Context(RootModule(table.FOLDER / style), State(), 5)
     builtin = BuiltinPlanner()
-    for row in table.rows(style):
+    for row in itertools.islice(table.rows(style), 0, None, 3):
         request = " ".join(row.ask.split())
         expected = script.answers[request] = builtin.plan(request, context)
         found = planner.plan(request, context)
