@@ -35,7 +35,8 @@ _STRAYED = "strayed"
 class Settled:
     """How one finding ended.
 
-    `outcome` is adopted, reverted, imported, forgotten, recreated, refreshed, ignored, proposed (on a branch), reported or failed.
+    `outcome` is adopted, reverted, imported, forgotten, recreated, refreshed, ignored, proposed (on a branch), reported, refused or
+    failed.
     """
 
     finding: Finding
@@ -44,7 +45,7 @@ class Settled:
 
     @property
     def done(self) -> bool:
-        return self.outcome not in ("reported", "failed", "proposed")
+        return self.outcome not in ("reported", "refused", "failed", "proposed")
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from typing import Any
 
@@ -75,6 +76,9 @@ def test_without_approval_nothing_happens(drifted: Sandbox) -> None:
     code, outcomes, _ = reconcile(drifted, "--strategy", "adopt")
     assert (code, outcomes[VM], outcomes[NSG]) == (3, "refused", "refused")
     assert drifted.files() == files
+    kept = json.loads(drifted.iacagent("--json", "drift", "history").out)["findings"]
+    assert {f["address"] for f in kept} >= {VM, NSG}, "what was refused stays open"
+    assert "0 of 3 findings are settled." in drifted.iacagent("drift", "reconcile", "--strategy", "adopt").out
     assert reconcile(drifted, "--strategy", "adopt", "--auto-approve")[1][VM] == "adopted"
 
 
