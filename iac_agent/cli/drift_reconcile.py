@@ -41,8 +41,7 @@ def reconcile(options: Globals, flags: Mapping[str, Any]) -> int:
         report = drifts.detect(wanted)
         drifts.record(report, wanted)
         decisions = _decisions(drifts, report, flags, there)
-        state = drifts.states(wanted)[drifts.given.workspace]
-        prover = Prover(agent, agent.session.arm(), state)
+        prover = Prover(agent, agent.session.arm(), drifts.state_of(drifts.given.workspace))
         day = datetime.now(UTC) - timedelta(days=1)
         spent = 0 if there else drifts.findings.ended_since(("reverted", "recreated"), day)
         most = max(0, drifts.settings.drift.max_reverts - spent)
@@ -64,7 +63,7 @@ def _code(report: Report, settled: list[Settled]) -> int:
 
 def _decisions(drifts: Drifts, report: Report, flags: Mapping[str, Any], there: bool) -> list[Decision]:
     strategies = [Action(s) for s in flags["strategies"]] or [Action.ASK]
-    found = decide(report.findings, drifts.settings.drift.rules, strategies, drifts.environment)
+    found = decide(report.findings, drifts.settings.drift.rules, strategies, drifts.environment(drifts.given.workspace))
     for text in flags["decided"]:
         what, _, action = text.rpartition("=")
         if action not in [a.value for a in Action] or not what:

@@ -27,7 +27,7 @@ from iac_agent.drift.notify import Channel, Mail, News, Webhook
 from iac_agent.drift.rules import Environment, unignored
 from iac_agent.drift.scan import Report, Scan, Scope, in_order, managed_as
 from iac_agent.errors import HclError, NotifyFailed, UsageError
-from iac_agent.hcl.configuration import Configuration
+from iac_agent.hcl.configuration import Configuration, Given
 from iac_agent.hcl.module import RootModule
 from iac_agent.reconcile.prove import Settled
 from iac_agent.store.findings import Findings, Kept
@@ -72,20 +72,24 @@ class Drifts:
         self.given = wiring.given(self.terraform)
         self.findings = Findings(Home(self.terraform.directory).database_url)
         self.intent: Intent | None = None
+        self._pulled: dict[str, list[StateResource]] = {}
 
     @property
-    def environment(self) -> Environment:
-        """Where rules are asked: the workspace, and the root module's folder below the configuration file."""
+    def root_module(self) -> str:
+        """The root module's folder below the configuration file."""
         folder = self.terraform.directory
         file = self.options.config or config.find(folder)
-        root = os.path.relpath(folder, file.resolve().parent) if file else folder.name
-        return Environment(self.given.workspace, root, datetime.now(UTC).date())
+        return os.path.relpath(folder, file.resolve().parent) if file else folder.name
 
-    def _intent(self, state: list[StateResource]) -> Intent | None:
+    def environment(self, workspace: str) -> Environment:
+        """Where rules are asked."""
+        return Environment(workspace, self.root_module, datetime.now(UTC).date())
+
+    def _intent(self, state: list[StateResource], given: Given) -> Intent | None:
         """What the configuration says; None where there is none that can be read."""
         try:
             root = RootModule(self.terraform.directory)
-            return Intent(Configuration(root, self.given, {r.address: r.values for r in state}))
+            return Intent(Configuration(root, given, {r.address: r.values for r in state}))
         except HclError as problem:
             self._say(f"The configuration could not be read: {problem.message}")
             return None
@@ -97,7 +101,13 @@ class Drifts:
         names = list(wanted.workspaces) or [self.given.workspace]
         if "*" in names:
             names = self.terraform.workspaces()
-        return {name: pulled.resources(self._in(name).pull()) for name in names}
+        return {name: self.state_of(name) for name in names}
+
+    def state_of(self, workspace: str) -> list[StateResource]:
+        """The resources of a workspace, as they were when they were first asked for."""
+        if workspace not in self._pulled:
+            self._pulled[workspace] = pulled.resources(self._in(workspace).pull())
+        return self._pulled[workspace]
 
     def _in(self, workspace: str) -> Terraform:
         if workspace == self.given.workspace:
@@ -111,7 +121,7 @@ class Drifts:
             there = beside.submit(self._workspaces, wanted)
             states = self.states(wanted)
             names = there.result()
-        reports = [self._scanned(name, state, states, names, wanted) for name, state in states.items()]
+        reports = [self._scanned(name, state, names, wanted, marked=len(states) > 1) for name, state in states.items()]
         report = reports[0] if len(reports) == 1 else Report.joined(reports)
         if after is not None:
             report.findings = [f for f in report.findings if not f.cause.when or _when(f) >= after]
@@ -121,22 +131,21 @@ class Drifts:
         """The workspaces whose resources are nobody's strays."""
         return [] if wanted.state_file is not None or wanted.no_unmanaged else self.terraform.workspaces()
 
-    def _scanned(
-        self, name: str, state: list[StateResource], states: dict[str, list[StateResource]], names: list[str], wanted: Wanted
-    ) -> Report:
-        self.given = replace(self.given, workspace=name or self.given.workspace)
-        self.intent = self._intent(state)
+    def _scanned(self, name: str, state: list[StateResource], names: list[str], wanted: Wanted, *, marked: bool) -> Report:
+        """What drifts in one workspace, `marked` with its name; `names` are those whose resources are no strays."""
+        workspace = name or self.given.workspace
+        self.intent = self._intent(state, replace(self.given, workspace=workspace))
         scope = Scope(wanted.targets, wanted.types, not wanted.no_unmanaged, not wanted.no_causes)
-        others = {n: states[n] if n in states else pulled.resources(self._in(n).pull()) for n in names if n != name}
+        environment = self.environment(workspace)
         scan = Scan(
             AzureClients(self.terraform.environment),
             self.major,
             self.intent,
             scope,
             groups=frozenset(g.lower() for g in self.settings.drift.resource_groups),
-            elsewhere=frozenset(text for held in others.values() for r in held for text in managed_as(r)),
-            workspace=name if len(states) > 1 else "",
-            kept=self._kept,
+            elsewhere=frozenset(text for n in names if n != name for r in self.state_of(n) for text in managed_as(r)),
+            workspace=name if marked else "",
+            kept=lambda found: unignored(found, self.settings.drift.rules, environment),
             progress=self._say,
         )
         report = scan.run(state)
@@ -144,7 +153,7 @@ class Drifts:
             self._tell_failed(report, state)
         if wanted.exact:
             with tempfile.TemporaryDirectory() as folder:
-                report = refresh.resolved(report, self._in(name), Path(folder) / "refresh.tfplan")
+                report = refresh.resolved(report, self._in(workspace), Path(folder) / "refresh.tfplan")
         return report
 
     def _tell_failed(self, report: Report, state: list[StateResource]) -> None:
@@ -157,9 +166,6 @@ class Drifts:
         for body in failed:
             if body["address"] not in present | {f.address for f in told}:
                 self.findings.end(str(body["key"]), "gone")
-
-    def _kept(self, findings: list[Finding]) -> list[Finding]:
-        return unignored(findings, self.settings.drift.rules, self.environment)
 
     def _say(self, text: str) -> None:
         if self.progress:
@@ -218,7 +224,7 @@ class Drifts:
         for channel in self._channels():
             fresh = self.findings.untold(channel.name, worth)
             if fresh:
-                news = News(self.environment.root_module, [(f, outcomes.get(k, "")) for k, f in worth.items() if k in fresh])
+                news = News(self.root_module, [(f, outcomes.get(k, "")) for k, f in worth.items() if k in fresh])
                 try:
                     channel.send(news)
                     self.findings.tell(channel.name, fresh)
