@@ -178,9 +178,7 @@ class Agent:
             raise OutOfReach("the edits change nothing: it is so already")
         edited = {path: change.after for path, change in outcome.files.items()}
         gate.require(root.with_edits(edited), session.rules)
-        shutil.rmtree(run.folder / "shadow", ignore_errors=True)
-        place = shadow.cast(root, edited, run.folder / "shadow")
-        terraform = self.shadowed(session.terraform.at(place), root, edited, place)
+        terraform = self.shadowed(run, root, edited)
         plan = self.planned(terraform, run.plan_file)
         verdict = self._verdict(run, plan, changes, root)
         require_only(changes, verdict)
@@ -209,9 +207,11 @@ class Agent:
         items = [f"{i.action} {i.address} {', '.join(i.forced_by or i.changed)}".strip() for i in prepared.verdict.intended]
         return "\n".join(items) or "no changes"
 
-    @staticmethod
-    def shadowed(terraform: Terraform, root: RootModule, edited: dict[Path, bytes], place: Path) -> Terraform:
-        """The same Terraform, reading a `-var-file` of the repository that was edited from the shadow."""
+    def shadowed(self, run: Run, root: RootModule, edited: dict[Path, bytes]) -> Terraform:
+        """Terraform in a shadow of the root module with the edited files; a `-var-file` that is among them is read from there too."""
+        shutil.rmtree(run.folder / "shadow", ignore_errors=True)
+        place = shadow.cast(root, edited, run.folder / "shadow")
+        terraform = self.session.terraform.at(place)
         inputs = terraform.inputs
         files = tuple(str(place / os.path.relpath(f, root.directory)) if Path(f) in edited else f for f in inputs.var_files)
         return replace(terraform, inputs=replace(inputs, var_files=files))
@@ -262,9 +262,13 @@ class Agent:
         digest, file_hash = plan.digest(), sha256(run.plan_file.read_bytes())
         baseline = None
         if not _only_edited(plan, changes):
-            bare = shadow.cast(root, {}, run.folder / "baseline")
-            baseline = self.planned(self.session.terraform.at(bare), run.folder / "baseline.tfplan")
+            baseline = self.baseline(run, root)
         return judge(plan, baseline, digest=digest, file_hash=file_hash)
+
+    def baseline(self, run: Run, root: RootModule) -> Plan:
+        """What Terraform would do without any edits."""
+        bare = shadow.cast(root, {}, run.folder / "baseline")
+        return self.planned(self.session.terraform.at(bare), run.folder / "baseline.tfplan")
 
     def _narrowed(self, run: Run, terraform: Terraform, full: Verdict) -> tuple[Plan, Verdict]:
         """A plan of the intended changes only, with `-target`; what is unrelated is still shown, but not in the plan."""

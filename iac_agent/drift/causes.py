@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from iac_agent.drift.finding import Cause, Finding, Kind
 from iac_agent.drift.matching import ownable, plain, touches, tracked
-from iac_agent.drift.policies import Effect, Getter, Policies
+from iac_agent.drift.policies import Effect, Getter, Policies, plain_text
 from iac_agent.errors import AzureError
 
 _BATCH = 200
@@ -163,7 +163,7 @@ class Causes:
         attributes = _attributes(row)
         correlation = str(attributes.get("correlationId") or "")
         events = self._events.get(correlation, [])
-        own = [e for e in events if _value(e.get("status")) in ("Succeeded", "Accepted", "Started") and not _is_policy(e)]
+        own = [e for e in events if plain_text(e.get("status")) in ("Succeeded", "Accepted", "Started") and not _is_policy(e)]
         event = next((e for e in own if str(e.get("resourceId", "")).lower() == ownable(finding).lower()), next(iter(own), None))
         cause = Cause(
             who=_somebody(attributes.get("changedBy")),
@@ -204,8 +204,8 @@ class Causes:
             for events in self._events.values()
             for e in events
             if str(e.get("resourceId", "")).lower() == target
-            and _value(e.get("status")) == "Succeeded"
-            and _value(e.get("operationName")).lower().endswith(f"/{verb}")
+            and plain_text(e.get("status")) == "Succeeded"
+            and plain_text(e.get("operationName")).lower().endswith(f"/{verb}")
         ]
         if not fitting:
             return Cause(evidence=("no change and no event tell of it",))
@@ -220,10 +220,6 @@ def _attributes(row: dict[str, Any]) -> dict[str, Any]:
 
 def _somebody(text: Any) -> str:
     return "" if str(text or "").lower() in _NOBODY else str(text)
-
-
-def _value(field_: Any) -> str:
-    return str(field_.get("value", "")) if isinstance(field_, dict) else str(field_ or "")
 
 
 def _with_event(cause: Cause, event: dict[str, Any]) -> Cause:
@@ -244,13 +240,13 @@ def _with_event(cause: Cause, event: dict[str, Any]) -> Cause:
         client=cause.client or _APPLICATIONS.get(application, ""),
         when=cause.when or str(event.get("eventTimestamp") or ""),
         address=str(claims.get("ipaddr") or (event.get("httpRequest") or {}).get("clientIpAddress") or ""),
-        operation=cause.operation or _value(event.get("operationName")),
+        operation=cause.operation or plain_text(event.get("operationName")),
         evidence=(*cause.evidence, f"activity log {event.get('eventDataId', '')}".strip()),
     )
 
 
 def _is_policy(event: Row) -> bool:
-    return _value(event.get("operationName")).lower().startswith("microsoft.authorization/policies/")
+    return plain_text(event.get("operationName")).lower().startswith("microsoft.authorization/policies/")
 
 
 def by_correlation(findings: Iterable[Finding]) -> dict[str, list[Finding]]:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from iac_agent.drift import severity
-from iac_agent.drift.finding import Difference, Finding, Kind
-from iac_agent.drift.scan import Report
+from iac_agent.drift.finding import Difference, Finding, Kind, value_at
+from iac_agent.drift.scan import Report, in_order
 from iac_agent.errors import TerraformError
 from iac_agent.terraform.models import ResourceChange
 from iac_agent.terraform.runner import Terraform
@@ -27,8 +27,7 @@ def resolved(report: Report, terraform: Terraform, plan_file: Path) -> Report:
     else:
         settled = list(_settled(open_, drift))
         report.clean += len(open_) - len(settled)
-    report.findings = [f for f in report.findings if f not in open_] + settled
-    report.findings.sort(key=lambda f: (f.severity.rank, f.subject))
+    report.findings = in_order([*(f for f in report.findings if f not in open_), *settled])
     return report
 
 
@@ -42,21 +41,10 @@ def _settled(findings: list[Finding], drift: dict[str, ResourceChange]) -> Itera
         else:
             before, after = change.change.before or {}, change.change.after or {}
             paths = [p for p in change.change.changed_paths if p]
-            told = tuple(Difference(p, _at(before, p), _at(after, p), _hidden(change, p)) for p in paths)
+            told = tuple(Difference(p, value_at(before, p), value_at(after, p), _hidden(change, p)) for p in paths)
             found = replace(finding, kind=Kind.CHANGED, differences=told, reason="")
         how_bad, why = severity.judge(found)
         yield replace(found, severity=how_bad, why=why)
-
-
-def _at(value: object, path: tuple[str | int, ...]) -> object:
-    for step in path:
-        if isinstance(value, dict):
-            value = value.get(step)
-        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
-            value = value[step]
-        else:
-            return None
-    return value
 
 
 def _hidden(change: ResourceChange, path: tuple[str | int, ...]) -> bool:
@@ -64,5 +52,5 @@ def _hidden(change: ResourceChange, path: tuple[str | int, ...]) -> bool:
     for step in path:
         if held is True:
             return True
-        held = _at(held, (step,))
+        held = value_at(held, (step,))
     return held is True

@@ -52,6 +52,26 @@ def show_path(path: Path) -> str:
     return out
 
 
+def value_at(values: Any, path: Path) -> Any:
+    """The value at a path, None where there is none; elements of lists may be told by their name, single ones left out."""
+    for step in path:
+        if isinstance(values, dict):
+            values = values.get(step)
+        elif isinstance(values, list):
+            values = _element(values, step)
+        else:
+            return None
+    return values
+
+
+def _element(values: list[Any], step: str | int) -> Any:
+    if isinstance(step, int):
+        return values[step] if step < len(values) else None
+    blocks = [v for v in values if isinstance(v, dict)]
+    named = next((b for b in blocks if b.get("name") == step), None)
+    return named if named is not None else blocks[0].get(step) if len(values) == len(blocks) == 1 else None
+
+
 @dataclass(frozen=True)
 class Difference:
     """One attribute: its value in state, and live. `arm` is where ARM keeps it (a dotted path), empty where a lens cannot tell."""

@@ -39,7 +39,7 @@ def touches(finding: Finding, row: dict[str, Any]) -> bool:
     wanted = [(plain(f"{inside}{d.arm}"), finding.name if part else _element_of(d)) for d in finding.differences if d.arm]
     wanted = wanted or ([(plain(slot), finding.name if part else "")] if slot else [])
     return any(
-        (_within(plain(c), w) or _within(w, plain(c))) and (not element or element.lower() in (_elements(c, changes) or {element.lower()}))
+        overlap(plain(c), w) and (not element or element.lower() in (_elements(c, changes) or {element.lower()}))
         for c in changes
         for w, element in wanted
     )
@@ -61,8 +61,9 @@ def _elements(path: str, changes: Mapping[str, Any]) -> set[str]:
     return found
 
 
-def _within(path: str, outer: str) -> bool:
-    return path == outer or path.startswith(outer + ".")
+def overlap(one: str, other: str) -> bool:
+    """Whether two property paths are the same, or one lies within the other."""
+    return one == other or one.startswith(f"{other}.") or other.startswith(f"{one}.")
 
 
 def plain(path: str) -> str:

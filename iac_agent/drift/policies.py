@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from iac_agent.drift.matching import overlap
 from iac_agent.errors import AzureError
 
 _EVENT = re.compile(r"Microsoft\.Authorization/policies/(?:modify|append)/action", re.IGNORECASE)
@@ -36,8 +37,7 @@ class Effect:
 
     def explains(self, arm_path: str) -> bool:
         """Whether it is what set this property."""
-        wanted = arm_path.lower()
-        return self.fields is not None and any(wanted == f or wanted.startswith(f"{f}.") or f.startswith(f"{wanted}.") for f in self.fields)
+        return self.fields is not None and any(overlap(arm_path.lower(), f) for f in self.fields)
 
 
 @dataclass
@@ -51,9 +51,7 @@ class Policies:
         """What policies did to this resource in the operation that these events are of."""
         found = []
         for event in events:
-            operation = event.get("operationName")
-            name = operation.get("value", "") if isinstance(operation, dict) else str(operation)
-            if _EVENT.fullmatch(name) and str(event.get("resourceId", "")).lower() == resource_id.lower():
+            if _EVENT.fullmatch(plain_text(event.get("operationName"))) and str(event.get("resourceId", "")).lower() == resource_id.lower():
                 found += [self._effect(told) for told in _told(event)]
         return found
 
@@ -72,6 +70,11 @@ class Policies:
             except AzureError:
                 self._known[path, api] = None
         return self._known.get((path, api))
+
+
+def plain_text(told: Any) -> str:
+    """A text of the activity log, which it may tell in a second, localized form."""
+    return str(told.get("value", "")) if isinstance(told, dict) else str(told or "")
 
 
 def _told(event: dict[str, Any]) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from iac_agent.azure.ids import ResourceId
@@ -15,8 +15,6 @@ from iac_agent.errors import AzureError, UsageError
 
 _RESOURCES_API = "2021-04-01"
 Row = dict[str, Any]
-
-
 _OF_THEIR_OWN = frozenset(x.arm.lower() for x in all_lenses().values() if isinstance(x.strategy, Put) and x.arm.count("/") > 1)
 
 
@@ -34,6 +32,7 @@ class Strays:
     major: int
     groups: frozenset[str]
     owned: Collection[str]
+    _listed: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def asked(self) -> dict[str, Row]:
         """What Resource Graph has in the groups and nobody owns, by lower-case id. Raises AzureError."""
@@ -69,12 +68,17 @@ class Strays:
         try:
             if api:
                 return live.get(resource_id, api) is not None
-            group = "/".join(resource_id.split("/")[:5])
-            items = (i for page in self.azure.pages(f"{group}/resources", _RESOURCES_API) for i in page)
-            return any(str(i["id"]).lower() == resource_id.lower() for i in items)
+            return resource_id.lower() in self._in_group("/".join(resource_id.lower().split("/")[:5]))
         except AzureError as problem:
             gaps.append(f"{resource_id} could not be read: {problem.message}")
             return False
+
+    def _in_group(self, group: str) -> frozenset[str]:
+        """The lower-case ids of everything in a resource group, listed once. Raises AzureError."""
+        if group not in self._listed:
+            pages = self.azure.pages(f"{group}/resources", _RESOURCES_API)
+            self._listed[group] = frozenset(str(item["id"]).lower() for page in pages for item in page)
+        return self._listed[group]
 
 
 def _is_top(key: str) -> bool:

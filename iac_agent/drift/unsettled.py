@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from iac_agent.drift import severity
-from iac_agent.drift.finding import Finding, Path
+from iac_agent.drift.finding import Finding, value_at
 from iac_agent.drift.intent import Intent
 from iac_agent.terraform.models import StateResource
 
@@ -30,19 +30,3 @@ def still_there(kept: Iterable[Mapping[str, Any]], state: Iterable[StateResource
         if left and any(w != d.after for w, d in zip(wanted, left, strict=True)):
             how_bad, why = severity.judge(finding)
             yield replace(finding, severity=how_bad, why=why, reason=_WHY)
-
-
-def value_at(values: Any, path: Path) -> Any:
-    """The value at a path; elements of lists may be told by their name."""
-    for step in path:
-        if isinstance(values, list):
-            named = next((x for x in values if isinstance(x, dict) and x.get("name") == step), None)
-            single = values[0] if len(values) == 1 and isinstance(values[0], dict) and isinstance(step, str) and step in values[0] else None
-            values = (
-                values[step] if isinstance(step, int) and step < len(values) else named if named is not None else (single or {}).get(step)
-            )
-        elif isinstance(values, dict):
-            values = values.get(step)
-        else:
-            return None
-    return values

@@ -76,6 +76,15 @@ def in_text(text: str) -> Iterator[str]:
             yield word
 
 
+def held_in(value: Any) -> bool:
+    """Whether a text has the shape of a secret, or a key that somebody gave a value its name."""
+    if isinstance(value, Mapping):
+        return any(is_sensitive_name(str(k)) or held_in(v) for k, v in value.items())
+    if isinstance(value, list):
+        return any(map(held_in, value))
+    return isinstance(value, str) and next(in_text(value), None) is not None
+
+
 def in_values(values: Any, sensitive: Any, name: str = "") -> Iterator[str]:
     """The secrets in state: what Terraform marks in `sensitive_values`, and what names and shapes give away."""
     if isinstance(values, Mapping):

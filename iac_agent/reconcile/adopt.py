@@ -38,7 +38,7 @@ class Context:
 
 def adopt(world: World, finding: Finding, major: int) -> None:
     """Write the edits that make the configuration say what is live. Raises Unsettled where that cannot be said."""
-    resource = _configured(world, finding)
+    resource = configured(world, finding)
     lens = all_lenses().get(finding.type)
     if finding.kind not in (Kind.CHANGED, Kind.RECREATED) or lens is None:
         raise _cannot(f"what is {finding.kind} cannot be adopted")
@@ -64,7 +64,8 @@ def _cannot(why: str) -> Unsettled:
     return Unsettled(Refusal(why))
 
 
-def _configured(world: World, finding: Finding) -> Resource:
+def configured(world: World, finding: Finding) -> Resource:
+    """The resource that a finding is about. Raises Unsettled where the configuration has none."""
     resource = world.inventory.by_address.get(finding.address)
     if resource is None:
         raise _cannot(f"{finding.address} is not in the configuration")
@@ -169,13 +170,8 @@ def _element(context: Context, difference: Difference) -> None:
         writer.add(e.AddBlock(resource.block_address, name, tuple(_arguments(difference.after, inner).items())))
 
 
-def _made_by(context: Context) -> list[Resource]:
-    """Every resource that the block makes: by count, by for_each, by calls of its module."""
-    return [r for r in context.world.inventory.resources if r.block is context.resource.block]
-
-
 def _require_unshared(context: Context, name: str) -> None:
-    made = len(_made_by(context))
+    made = len(context.world.inventory.siblings(context.resource))
     if made > 1:
         raise _cannot(f"{name} is written in one block for {made} resources; it would change for all of them")
 
@@ -226,7 +222,7 @@ def _source(name: str, element: dict[str, Any], schema: BlockSchema, indent: str
 
 def _fits_beside(context: Context, dynamic: Block, name: str, difference: Difference) -> bool:
     """Whether a new block must stand beside the dynamic one, which cannot make it, and the block around makes one resource only."""
-    if difference.after is None or len(_made_by(context)) > 1:
+    if difference.after is None or len(context.world.inventory.siblings(context.resource)) > 1:
         return False
     trial = replace(context, world=context.world.trial())
     try:

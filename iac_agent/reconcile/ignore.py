@@ -12,14 +12,13 @@ from iac_agent.hcl.document import literal
 from iac_agent.planner.inventory import Resource
 from iac_agent.planner.protocol import Refusal, Unsettled
 from iac_agent.planner.world import World
+from iac_agent.reconcile.adopt import configured
 
 
 def write(world: World, finding: Finding) -> None:
     """Add what differs to `ignore_changes`. Raises Unsettled where that would ignore it for other resources too."""
-    resource = world.inventory.by_address.get(finding.address)
-    if resource is None:
-        raise Unsettled(Refusal(f"{finding.address} is not in the configuration"))
-    kin = [r for r in world.inventory.resources if r.block_address == resource.block_address]
+    resource = configured(world, finding)
+    kin = world.inventory.siblings(resource)
     if len(kin) > 1:
         raise Unsettled(Refusal(f"ignore_changes would be in force for all {len(kin)} that this block makes; use a rule instead"))
     wanted = list(dict.fromkeys(_reference(d.path) for d in finding.differences))

@@ -148,7 +148,7 @@ def _block(world: World, name: str, element: Values, schema: BlockSchema, fields
 
 def _source(world: World, name: str, value: Any) -> str:
     """A value as source: ids of managed resources, and the name of a managed group, as references."""
-    if _holds_secret(value):
+    if secrets.held_in(value):
         raise Unsettled(Refusal(f"{name} holds what looks like a secret; it is not written into HCL"))
     if isinstance(value, list):
         return "[" + ", ".join(_source(world, name, v) for v in value) + "]"
@@ -161,13 +161,6 @@ def _source(world: World, name: str, value: Any) -> str:
         source = reference(world, holders[0], "name") if len(holders) == 1 else None
         return source or literal(value)
     return literal(value)
-
-
-def _holds_secret(value: Any) -> bool:
-    """Whether a text has the shape of a secret, or a key that somebody gave a value its name."""
-    if isinstance(value, dict):
-        return any(secrets.is_sensitive_name(str(k)) or _holds_secret(v) for k, v in value.items())
-    return isinstance(value, str) and next(secrets.in_text(value), None) is not None
 
 
 def _by_id(world: World, resource_id: str) -> Resource | None:

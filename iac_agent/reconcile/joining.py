@@ -29,7 +29,7 @@ def joined(world: World, kind: str, finding: Finding, values: Mapping[str, Any])
         if key is None or source is None or place is None or not isinstance(source.data, dict) or key in source.data:
             continue
         element = _element(kin, values)
-        if element is not None and not any(secrets.is_sensitive_name(str(k)) or any(secrets.in_text(str(v))) for k, v in element.items()):
+        if element is not None and not secrets.held_in(element):
             world.writer.add(e.PutKey(place.address, place.path, key, literal(element)))
             return f"{kin.block_address}[{json.dumps(key)}]"
     return None

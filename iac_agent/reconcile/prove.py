@@ -5,11 +5,9 @@ What does not end so is withdrawn with the reason; nothing is written here.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from iac_agent.agent import shadow
 from iac_agent.agent.journal import Run
 from iac_agent.agent.loop import Agent
 from iac_agent.azure.lenses.table import Arm
@@ -173,10 +171,7 @@ class Prover:
             outcome = apply_edits(root, edits)
             edited = {path: change.after for path, change in outcome.files.items()}
             gate.require(root.with_edits(edited), session.rules)
-            shutil.rmtree(run.folder / "shadow", ignore_errors=True)
-            place = shadow.cast(root, edited, run.folder / "shadow")
-            terraform = self.agent.shadowed(session.terraform.at(place), root, edited, place)
-            plan = self.agent.planned(terraform, run.folder / "proof.tfplan")
+            plan = self.agent.planned(self.agent.shadowed(run, root, edited), run.folder / "proof.tfplan")
         except (TerraformFailed, HclError) as problem:
             why = f"withdrawn: {problem.message.splitlines()[0]}"
             return Outcome(), [Settled(d.finding, "reported", why) for d in _blamed(proposal, problem)]
@@ -204,9 +199,7 @@ class Prover:
     def _was_there(self, run: Run, root: RootModule, change: ResourceChange) -> bool:
         """Whether Terraform would do this without the edits too: other drift, or what somebody merged and did not apply."""
         if self._before is None:
-            bare = shadow.cast(root, {}, run.folder / "baseline")
-            plan = self.agent.planned(self.agent.session.terraform.at(bare), run.folder / "baseline.tfplan")
-            self._before = {c.address: c for c in plan.changes}
+            self._before = {c.address: c for c in self.agent.baseline(run, root).changes}
         held = self._before.get(change.address)
         return held is not None and held.action == change.action and held.change.changed_paths == change.change.changed_paths
 
