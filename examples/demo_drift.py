@@ -36,19 +36,13 @@ def say(text: str) -> None:
     print(f"\n\033[1m{text}\033[0m" if sys.stdout.isatty() else f"\n{text}", flush=True)
 
 
-def run(*command: str, quiet: bool = False, accept: tuple[int, ...] = (0,)) -> None:
+def iacagent(work: Path, *command: str) -> None:
     """Run iacagent; stop the demo when it fails."""
-    out = subprocess.DEVNULL if quiet else None
-    code = subprocess.run(
-        [sys.executable, "-m", "iac_agent.cli.main", *command], stdout=out, stderr=subprocess.STDOUT, check=False
-    ).returncode
-    if code not in accept:
-        sys.exit(code)
-
-
-def iacagent(work: Path, *command: str, accept: tuple[int, ...] = (0,)) -> None:
     say(f"$ iacagent {' '.join(command)}")
-    run("-C", str(work), *command, accept=accept)
+    argv = [sys.executable, "-m", "iac_agent.cli.main", "-C", str(work), *command]
+    code = subprocess.run(argv, stderr=subprocess.STDOUT, check=False).returncode
+    if code:
+        sys.exit(code)
 
 
 # --- three people --------------------------------------------------------------------------------------------------------

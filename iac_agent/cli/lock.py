@@ -23,8 +23,8 @@ def lock(options: Globals, lock_timeout: str, command: tuple[str, ...]) -> int:
     from iac_agent.terraform import state_lock
 
     settings = config.load(options.directory.resolve(), options.config)
-    runner, _ = wiring.terraform(options.directory, settings, wiring.Request())
-    with state_lock.held(runner, lock_timeout or settings.lock_timeout):
+    runner, _ = wiring.terraform(options.directory, settings, wiring.Request(lock_timeout=lock_timeout))
+    with state_lock.held(runner, runner.inputs.lock_timeout):
         try:
             return subprocess.run(command, cwd=options.directory, check=False).returncode
         except FileNotFoundError as problem:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socketserver import StreamRequestHandler, ThreadingTCPServer
+from socketserver import StreamRequestHandler, TCPServer, ThreadingTCPServer
 from typing import Any
 
 import pytest
@@ -26,6 +26,14 @@ class Heard:
     bodies: list[Any] = field(default_factory=list)
 
 
+def _served(server: TCPServer, heard: Heard) -> Iterator[Heard]:
+    heard.port = server.server_address[1]
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield heard
+    server.shutdown()
+    server.server_close()
+
+
 @pytest.fixture
 def hooks() -> Iterator[Heard]:
     heard = Heard()
@@ -39,12 +47,7 @@ def hooks() -> Iterator[Heard]:
         def log_message(self, format: str, *args: Any) -> None:
             """Nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    heard.port = server.server_address[1]
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield heard
-    server.shutdown()
-    server.server_close()
+    yield from _served(ThreadingHTTPServer(("127.0.0.1", 0), Handler), heard)
 
 
 @pytest.fixture
@@ -66,12 +69,7 @@ def mail() -> Iterator[Heard]:
         allow_reuse_address = True
         daemon_threads = True
 
-    server = Server(("127.0.0.1", 0), Handler)
-    heard.port = server.server_address[1]
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield heard
-    server.shutdown()
-    server.server_close()
+    yield from _served(Server(("127.0.0.1", 0), Handler), heard)
 
 
 def _configure(sandbox: Sandbox, hooks: Heard, mail: Heard | None = None) -> None:
