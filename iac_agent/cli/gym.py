@@ -13,7 +13,7 @@ import click
 from iac_agent.cli.main import SCHEMA_VERSION, Globals
 from iac_agent.errors import GymError
 
-_DIR = click.option(
+DIR = click.option(
     "--dir",
     "folder",
     type=click.Path(path_type=Path, file_okay=False),
@@ -27,27 +27,27 @@ def gym() -> None:
     """Run a local Azure: ARM over TLS, and a sandbox azurerm provider."""
 
 
-def _gym(folder: Path | None):  # type: ignore[no-untyped-def]
+def gym_in(folder: Path | None):  # type: ignore[no-untyped-def]
     from iac_agent.gym.daemon import Gym, default_folder
 
     return Gym(folder or default_folder())
 
 
-def _say(options: Globals, text: str, **facts: object) -> None:
+def say(options: Globals, text: str, **facts: object) -> None:
     click.echo(json.dumps({"schema_version": SCHEMA_VERSION, **facts}) if options.as_json else text)
 
 
 @gym.command()
-@_DIR
+@DIR
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of ARM; 0: the last one, or any that is free.")
 @click.pass_obj
 def up(options: Globals, folder: Path | None, port: int) -> None:
     """Start the gym in the background; its state is as it was."""
     try:
-        state = _gym(folder).up(port)
+        state = gym_in(folder).up(port)
     except ModuleNotFoundError as missing:
         raise GymError(f"the gym needs {missing.name}", hint="Install it with `pip install 'iac-agent[gym]'`.") from missing
-    _say(
+    say(
         options,
         f"The gym is up at {state.endpoint} with {state.resources} resources ({state.folder}).",
         running=True,
@@ -58,50 +58,50 @@ def up(options: Globals, folder: Path | None, port: int) -> None:
 
 
 @gym.command()
-@_DIR
+@DIR
 @click.pass_obj
 def down(options: Globals, folder: Path | None) -> None:
     """Stop the gym; its state stays."""
-    stopped = _gym(folder).down()
-    _say(options, "The gym is down." if stopped else "The gym was not up.", running=False, stopped=stopped)
+    stopped = gym_in(folder).down()
+    say(options, "The gym is down." if stopped else "The gym was not up.", running=False, stopped=stopped)
 
 
 @gym.command()
-@_DIR
+@DIR
 @click.pass_obj
 def status(options: Globals, folder: Path | None) -> int:
     """Say whether the gym is up; exit 1 when it is not."""
-    state = _gym(folder).status()
+    state = gym_in(folder).status()
     text = f"up at {state.endpoint}, {state.resources} resources ({state.folder})" if state.running else f"down ({state.folder})"
-    _say(options, text, running=state.running, endpoint=state.endpoint, resources=state.resources, dir=state.folder)
+    say(options, text, running=state.running, endpoint=state.endpoint, resources=state.resources, dir=state.folder)
     return 0 if state.running else 1
 
 
 @gym.command()
-@_DIR
+@DIR
 @click.pass_obj
 def reset(options: Globals, folder: Path | None) -> None:
     """Forget every resource, event and operation."""
-    _gym(folder).reset()
-    _say(options, "The gym is empty.", resources=0)
+    gym_in(folder).reset()
+    say(options, "The gym is empty.", resources=0)
 
 
 @gym.command()
-@_DIR
+@DIR
 @click.pass_obj
 def checkpoint(options: Globals, folder: Path | None) -> None:
     """Remember the state as it is now."""
-    _gym(folder).checkpoint()
-    _say(options, "The gym remembers this state; `iacagent gym rewind` goes back to it.")
+    gym_in(folder).checkpoint()
+    say(options, "The gym remembers this state; `iacagent gym rewind` goes back to it.")
 
 
 @gym.command()
-@_DIR
+@DIR
 @click.pass_obj
 def rewind(options: Globals, folder: Path | None) -> None:
     """Go back to the checkpoint: resources, activity log and changes."""
-    _gym(folder).rewind()
-    _say(options, "The gym is as it was at the checkpoint.")
+    gym_in(folder).rewind()
+    say(options, "The gym is as it was at the checkpoint.")
 
 
 def _major(directory: Path) -> int:
@@ -111,26 +111,26 @@ def _major(directory: Path) -> int:
 
 
 @gym.command()
-@_DIR
+@DIR
 @click.pass_obj
 def env(options: Globals, folder: Path | None) -> None:
     """Print the environment for a shell: `eval "$(iacagent gym env)"`. The azurerm major is that of the current root module."""
-    variables = _gym(folder).environment(_major(options.directory))
+    variables = gym_in(folder).environment(_major(options.directory))
     if options.as_json:
-        _say(options, "", environment=variables)
+        say(options, "", environment=variables)
         return
     for name, value in variables.items():
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
 @gym.command(name="exec", context_settings={"ignore_unknown_options": True})
-@_DIR
+@DIR
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_obj
 def run(options: Globals, folder: Path | None, command: tuple[str, ...]) -> int:
     """Run a command with the environment of the gym: `iacagent gym exec -- terraform plan`."""
     directory = _directory_of(command, options.directory)
-    variables = _gym(folder).environment(_major(directory))
+    variables = gym_in(folder).environment(_major(directory))
     try:
         return subprocess.run(command, env={**os.environ, **variables}, cwd=options.directory, check=False).returncode
     except FileNotFoundError as problem:
@@ -165,7 +165,7 @@ def model(options: Globals, script: Path, port: int, key: str) -> None:
 
     server = ModelServer(Script.read(script), key)
     server.start(port)
-    _say(options, f"A scripted model answers at {server.base_url} (set planner.base_url to it). Ctrl-C ends it.", base_url=server.base_url)
+    say(options, f"A scripted model answers at {server.base_url} (set planner.base_url to it). Ctrl-C ends it.", base_url=server.base_url)
     shown = 0
     try:
         while True:

@@ -6,25 +6,43 @@ import http.client
 import json
 import ssl
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from iac_agent.errors import GymError
 from iac_agent.gym import identity
 
 
 def ask(endpoint: str, authority: Path, path: str, method: str = "GET", body: object = None) -> dict[str, object] | None:
-    """The JSON answer of the gym, signed in as its service principal; None when it does not answer."""
-    place = urlsplit(endpoint)
+    """The JSON answer of the gym, signed in as its service principal; None when it does not answer, or refuses."""
     try:
-        context = ssl.create_default_context(cafile=str(authority))
-        connection = http.client.HTTPSConnection(place.hostname or "localhost", place.port, context=context, timeout=10)
-        headers = {"authorization": f"Bearer {_token(connection)}"} if path.startswith("/gym/") else {}
-        connection.request(method, path, None if body is None else json.dumps(body), headers)
-        answer = connection.getresponse()
-        text = answer.read()
-        connection.close()
+        status, found = _sent(endpoint, authority, path, method, body)
     except (OSError, http.client.HTTPException):
         return None
-    return json.loads(text or b"{}") if answer.status == 200 else None
+    return found if status == 200 else None
+
+
+def asked(endpoint: str, authority: Path, path: str, method: str, body: object = None) -> dict[str, Any]:
+    """As `ask`, but raises GymError with the reason."""
+    try:
+        status, found = _sent(endpoint, authority, path, method, body)
+    except (OSError, http.client.HTTPException) as problem:
+        raise GymError("the gym does not answer", hint="Start it with `iacagent gym up`.") from problem
+    if status != 200:
+        raise GymError(str(found.get("error", {}).get("message", f"the gym answers {status}")))
+    return found
+
+
+def _sent(endpoint: str, authority: Path, path: str, method: str, body: object) -> tuple[int, dict[str, Any]]:
+    place = urlsplit(endpoint)
+    context = ssl.create_default_context(cafile=str(authority))
+    connection = http.client.HTTPSConnection(place.hostname or "localhost", place.port, context=context, timeout=10)
+    headers = {"authorization": f"Bearer {_token(connection)}"} if path.startswith("/gym/") else {}
+    connection.request(method, path, None if body is None else json.dumps(body), headers)
+    answer = connection.getresponse()
+    text = answer.read()
+    connection.close()
+    return answer.status, json.loads(text or b"{}")
 
 
 def _token(connection: http.client.HTTPSConnection) -> str:

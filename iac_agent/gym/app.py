@@ -11,6 +11,8 @@ import logging
 import re
 import time
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from email.utils import format_datetime
 from urllib.parse import parse_qs
@@ -25,11 +27,14 @@ from iac_agent.errors import UsageError
 from iac_agent.gym import activity, blobs, changes, control, faults, identity, portal, sign_in, states
 from iac_agent.gym.cloud import Caller, Cloud, ResourceType
 from iac_agent.gym.faults import ArmFaultError
+from iac_agent.gym.life import alerts
+from iac_agent.gym.life.delivery import Delivery
 from iac_agent.gym.limits import Limits
-from iac_agent.gym.services import Call, Services, deployments, page
+from iac_agent.gym.services import Call, Services, deployments, machines, page
 from iac_agent.gym.store import Body, Resource
 
 _METHODS = ["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE", "LOCK", "UNLOCK"]
+_ALERTS_EVERY = 5.0
 
 
 @dataclass
@@ -53,14 +58,33 @@ class ArmApp:
         self.cloud, self.services, self.key, self.host = cloud, services, key, host
         self.limits = Limits(cloud.store)
         self.blobs = blobs.Blobs(cloud, key)
+        self.delivery = Delivery(cloud)
 
     def starlette(self) -> Starlette:
-        return Starlette(routes=[Route("/{path:path}", self.handle, methods=_METHODS)])
+        return Starlette(routes=[Route("/{path:path}", self.handle, methods=_METHODS)], lifespan=self._lifespan)
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        """Alert rules are looked at all the time, as long as the gym is up."""
+        watching = asyncio.create_task(self._watch())
+        yield
+        watching.cancel()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_ALERTS_EVERY)
+            self.raise_alerts()
+
+    def raise_alerts(self) -> None:
+        """Bring the alerts up to now and deliver what is new."""
+        self.delivery.send(alerts.evaluate(self.cloud))
 
     async def handle(self, request: Request) -> Response:
         raw = await request.body()
-        if self.limits.latency and not request.url.path.startswith("/gym/"):
-            await asyncio.sleep(self.limits.latency)
+        if not request.url.path.startswith("/gym/"):
+            delay = self.limits.delay(request.method, request.url.path)
+            if delay:
+                await asyncio.sleep(delay)
         try:
             beside = self._beside(request, raw)
             return beside or self._dated(self._answer(request, raw).response())
@@ -82,6 +106,9 @@ class ArmApp:
         path = request.url.path
         if path.startswith(blobs.PREFIX):
             return self.blobs.answer(request, raw)
+        if path.startswith(machines.CONSOLE):
+            found = machines.console_file(self.cloud, path)
+            return Response(found[0], media_type=found[1]) if found else Response(status_code=404)
         if path.startswith(states.PREFIX):
             return states.answer(self.cloud.store, request, raw)
         return portal.answer(path, dict(request.query_params), self.key, f"https://{self.host}")
@@ -96,11 +123,14 @@ class ArmApp:
         query = {k.lower(): v[-1] for k, v in parse_qs(request.url.query, keep_blank_values=True).items()}
         if path.startswith("/gym/"):
             body = _json(raw) if raw else {}
-            return Answer(200, control.answer(self.cloud, self.limits, self.key, request.method, path, body, query))
+            told = control.answer(self.cloud, self.limits, self.key, request.method, path, body, query)
+            if request.method != "GET":
+                self.raise_alerts()
+            return Answer(200, told)
         headers = self.limits.admit(claims, request.method, path, time.monotonic())
         identity.require_role(claims, request.method, path)
         self._require_allowed(claims, path)
-        if "api-version" not in query:
+        if "api-version" not in query and not path.startswith("/v1/"):
             raise faults.missing_api_version()
         body = _json(raw) if request.method in ("PUT", "PATCH", "POST") and raw else {}
         caller = Caller(
@@ -154,7 +184,7 @@ class ArmApp:
         if found is None:
             return None
         operation, parts = found
-        if method in ("GET", "HEAD"):
+        if identity.only_reads(method, call.path):
             return Answer(*operation.run(call, parts))
         with self.cloud.store.transaction() as touched:
             status, body = operation.run(call, parts)
@@ -195,6 +225,8 @@ class ArmApp:
         try:
             with self.cloud.store.transaction() as touched:
                 body, created = self.cloud.put(rid, call.body, call.caller)
+                if created and self.limits.fails_half_way(rid.text):
+                    return self._failed_half_way(call, rid, kind, body)
                 self._record_changes(call, touched, f"{rid.type}/write")
         except ArmFaultError as fault:
             self._log(call, rid, "write", "Failed", "PUT", fault.status)
@@ -202,6 +234,18 @@ class ArmApp:
         status = kind.created if created else 200
         self._log(call, rid, "write", "Succeeded", "PUT", status)
         return Answer(status, body, self._long_running(call, rid, kind))
+
+    def _failed_half_way(self, call: Call, rid: ResourceId, kind: ResourceType, body: Body) -> Answer:
+        """The resource is there, but failed; so does the operation, where the type has one."""
+        made = self.cloud.store.get(rid.text)
+        if made is not None:
+            body = {**body, "properties": {**body.get("properties", {}), "provisioningState": "Failed"}}
+            self.cloud.store.save(Resource(made.id, body, made.hidden))
+        self._log(call, rid, "write", "Failed", "PUT", 500)
+        fault = ArmFaultError(500, "InternalExecutionError", "An internal execution error occurred. Please retry later.")
+        if not kind.slow:
+            raise fault
+        return Answer(kind.created, body, self._started(call, rid, error=fault.body["error"]))
 
     def _patch(self, rid: ResourceId, call: Call, request: Request) -> Answer:
         self.cloud.kind(rid)
@@ -259,13 +303,14 @@ class ArmApp:
     def _long_running(self, call: Call, rid: ResourceId, kind: ResourceType) -> dict[str, str]:
         return self._started(call, rid) if kind.slow else {}
 
-    def _started(self, call: Call, rid: ResourceId, outcome: Body | None = None) -> dict[str, str]:
-        """The headers of a long-running operation. Its result is `outcome`, else the resource as it is then."""
+    def _started(self, call: Call, rid: ResourceId, outcome: Body | None = None, error: Body | None = None) -> dict[str, str]:
+        """The headers of a long-running operation. Its result is `error`, `outcome`, else the resource as it is then."""
         operation = str(uuid.uuid4())
         seconds = float(self.cloud.store.setting("operation_seconds", 0))
         started = self.cloud.now()
         self.cloud.store.save_operation(
-            operation, {"start": started.timestamp(), "ready": started.timestamp() + seconds, "target": rid.text, "outcome": outcome}
+            operation,
+            {"start": started.timestamp(), "ready": started.timestamp() + seconds, "target": rid.text, "outcome": outcome, "error": error},
         )
         location = "westeurope"
         base = f"https://{self.host}/subscriptions/{rid.subscription}/providers/{rid.namespace}/locations/{location}"
@@ -286,6 +331,8 @@ class ArmApp:
         body = {"name": operation, "status": "Succeeded" if done else "InProgress", "startTime": _iso(known["start"])}
         if done:
             body["endTime"] = _iso(known["ready"])
+        if done and known.get("error"):
+            body |= {"status": "Failed", "error": known["error"]}
         return Answer(200, body, None if done else {"Retry-After": "1"})
 
     def _result(self, known: Body) -> Answer:

@@ -160,8 +160,10 @@ class Cloud:
                 self.children.setdefault(kind.key.rsplit("/", 1)[0], []).append(kind)
 
     def now(self) -> datetime:
-        """The gym's clock: real time plus the offset set with `/gym/settings`."""
-        return datetime.now(UTC) + timedelta(seconds=float(self.store.setting("clock_offset", 0)))
+        """The gym's clock: real time, or the moment it was stopped at, plus an offset."""
+        stopped = self.store.setting("clock_stopped")
+        running = datetime.fromtimestamp(float(stopped), UTC) if stopped is not None else datetime.now(UTC)
+        return running + timedelta(seconds=float(self.store.setting("clock_offset", 0)))
 
     # --- finding -----------------------------------------------------------------------------------------------
 

@@ -1,13 +1,18 @@
-"""The paths below /gym/, which Azure does not have: settings, size, going back in time, and tokens for any principal."""
+"""The paths below /gym/, which Azure does not have: settings, the clock, load, size, going back in time, tokens for any principal."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from fnmatch import fnmatch
 from typing import Any
 
 from iac_agent.gym import faults, identity
 from iac_agent.gym.cloud import Cloud
+from iac_agent.gym.life import history
+from iac_agent.gym.life.load import Load
+from iac_agent.gym.life.serial import AILMENTS
 from iac_agent.gym.limits import Limits
-from iac_agent.gym.store import Body
+from iac_agent.gym.store import Body, Resource
 
 _SETTINGS: dict[str, tuple[type, ...]] = {
     "operation_seconds": (int, float),
@@ -21,6 +26,8 @@ _SETTINGS: dict[str, tuple[type, ...]] = {
     "forbidden": (list,),
     "quota": (dict,),
     "deleted_vaults": (dict,),
+    "seed": (int,),
+    "smtp": (str,),
 }
 
 
@@ -47,6 +54,18 @@ def answer(cloud: Cloud, limits: Limits, key: bytes, method: str, path: str, bod
             if not cloud.store.rewind():
                 raise faults.conflict("NoCheckpoint", "The gym has no checkpoint to go back to.")
             return {}
+        case "GET", "/gym/time":
+            return _time(cloud)
+        case "POST", "/gym/time":
+            return _moved(cloud, body)
+        case "POST", "/gym/load":
+            return _loaded(cloud, body)
+        case "POST", "/gym/ail":
+            return _ailing(cloud, body)
+        case "GET", "/gym/faults":
+            return {"faults": cloud.store.setting("faults", [])}
+        case "GET", "/gym/deliveries":
+            return {"deliveries": cloud.store.setting("deliveries", [])}
         case "GET", "/gym/token":
             return {"access_token": identity.issue(key, cloud.endpoint, identity.principal(query.get("principal", "")))}
     raise faults.not_emulated(path)
@@ -68,3 +87,73 @@ def _checked(given: Body) -> Body:
 
 def _invalid(name: str, value: Any) -> faults.ArmFaultError:
     return faults.bad_request("InvalidSetting", f"The gym has no setting {name} with the value {value!r}.")
+
+
+# --- the clock -------------------------------------------------------------------------------------------------------
+
+
+def _time(cloud: Cloud) -> Body:
+    return {"now": cloud.now().isoformat(), "stopped": cloud.store.setting("clock_stopped") is not None}
+
+
+def _moved(cloud: Cloud, body: Body) -> Body:
+    """`advance` by seconds, `set` to a moment, `stop` or let run. It never goes back: what happened would lie in the future."""
+    before, offset = cloud.now(), float(cloud.store.setting("clock_offset", 0))
+    if "set" in body:
+        try:
+            wanted = datetime.fromisoformat(str(body["set"]).replace("Z", "+00:00"))
+        except ValueError as problem:
+            raise faults.bad_request("InvalidTime", f"{body['set']!r} is not a time in ISO 8601.") from problem
+        body = {**body, "advance": ((wanted if wanted.tzinfo else wanted.replace(tzinfo=UTC)) - before).total_seconds()}
+    advance = body.get("advance", 0)
+    if not isinstance(advance, int | float) or advance < 0:
+        raise faults.bad_request("InvalidTime", "The gym's clock only goes forward; `iacagent gym rewind` goes back to a checkpoint.")
+    if "stop" in body:
+        stopped = before.timestamp() if body["stop"] else None
+        offset = 0.0 if body["stop"] else (before - datetime.now(UTC)).total_seconds()
+        cloud.store.set_setting("clock_stopped", stopped)
+    cloud.store.set_setting("clock_offset", offset + advance)
+    return _time(cloud)
+
+
+# --- machines --------------------------------------------------------------------------------------------------------
+
+
+def _machines(cloud: Cloud, pattern: str) -> list[Resource]:
+    """The machines whose name fits a pattern. Raises NoSuchMachine when none does."""
+    found = [m for m in cloud.store.of_type(history.VM) if fnmatch(str(m.body["name"]).lower(), pattern.lower())]
+    if not found:
+        raise faults.bad_request("NoSuchMachine", f"The gym holds no machine {pattern}.")
+    return found
+
+
+def _loaded(cloud: Cloud, body: Body) -> Body:
+    """`{"vm-web-*": {"profile": "daily", "high": 80}}`: from now on."""
+    done = []
+    for pattern, given in body.items():
+        try:
+            Load.from_json(given, 0)
+        except (ValueError, TypeError, AttributeError) as problem:
+            raise faults.bad_request("InvalidLoad", str(problem)) from problem
+        for machine in _machines(cloud, pattern):
+            history.note(machine, cloud.now(), load=given)
+            cloud.store.save(machine)
+            done.append(str(machine.body["name"]))
+    return {"loaded": done}
+
+
+def _ailing(cloud: Cloud, body: Body) -> Body:
+    """`{"machine": "vm-web", "boot": "fstab", "text": ""}` breaks its next start (empty heals it), and restarts it; `agent` too."""
+    found = _machines(cloud, str(body.get("machine", "")))
+    boot, agent = body.get("boot"), body.get("agent")
+    if boot not in (None, "", *AILMENTS) or agent not in (None, "stopped", "running"):
+        raise faults.bad_request("InvalidAilment", f"A boot fails by {', '.join(AILMENTS)}; an agent is stopped or running.")
+    for machine in found:
+        if agent is not None:
+            history.note(machine, cloud.now(), agent=agent)
+        if boot is not None:
+            history.note(machine, cloud.now(), boot=boot, text=str(body.get("text", "")))
+            if machine.hidden.get("power") == "running":
+                history.note(machine, cloud.now(), power="running")
+        cloud.store.save(machine)
+    return {"machines": [str(m.body["name"]) for m in found]}

@@ -15,6 +15,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from filelock import FileLock
@@ -206,6 +207,12 @@ class Gym:
         """Change the gym's settings: operation_seconds, clock_offset, quota. Raises GymError when it is down."""
         if self._ask("/gym/settings?api-version=1", self._endpoint(), method="PUT", body=values) is None:
             raise GymError("the gym does not answer", hint="Start it with `iacagent gym up`.")
+
+    def tell(self, path: str, body: object = None, method: str = "POST") -> dict[str, Any]:
+        """What a path below /gym/ answers: time, load, ail, faults, deliveries. Raises GymError with the reason of a refusal."""
+        from iac_agent.gym.admin import asked
+
+        return asked(self._endpoint(), self.folder / "ca.pem", f"/gym/{path}?api-version=1", method, body)
 
     def _ask(self, path: str, endpoint: str, method: str = "GET", body: object = None) -> dict[str, object] | None:
         from iac_agent.gym.admin import ask

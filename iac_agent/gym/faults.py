@@ -11,15 +11,16 @@ from typing import Any
 
 
 class ArmFaultError(Exception):
-    """An error answer: HTTP status, code, message and extra headers."""
+    """An error answer: HTTP status, code, message, extra headers, and where a service tells more in an inner error, that."""
 
-    def __init__(self, status: int, code: str, message: str, *, headers: dict[str, str] | None = None) -> None:
+    def __init__(self, status: int, code: str, message: str, *, headers: dict[str, str] | None = None, inner: str = "") -> None:
         super().__init__(message)
-        self.status, self.code, self.message, self.headers = status, code, message, headers or {}
+        self.status, self.code, self.message, self.headers, self.inner = status, code, message, headers or {}, inner
 
     @property
     def body(self) -> dict[str, Any]:
-        return {"error": {"code": self.code, "message": self.message}}
+        inner = {"innererror": {"code": "SyntaxError", "message": self.inner}} if self.inner else {}
+        return {"error": {"code": self.code, "message": self.message, **inner}}
 
 
 def not_emulated(what: str) -> ArmFaultError:

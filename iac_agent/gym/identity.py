@@ -11,6 +11,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import time
 from dataclasses import dataclass
 
@@ -111,11 +112,20 @@ def check(key: bytes, header: str | None) -> Body:
     return claims
 
 
+_QUERY = re.compile(
+    r"^/providers/microsoft\.resourcegraph/|^/subscriptions/[^/]+/metrics:getbatch$|^/v1/workspaces/[^/]+/query$", re.IGNORECASE
+)
+
+
+def only_reads(method: str, path: str) -> bool:
+    """Whether a call changes nothing: GET, HEAD, and the queries that are sent with POST."""
+    return method in ("GET", "HEAD") or _QUERY.search(path) is not None
+
+
 def require_role(claims: Body, method: str, path: str) -> None:
-    """Raise AuthorizationFailed when a Reader writes. POST to Resource Graph, and to what only reads, is no write."""
+    """Raise AuthorizationFailed when a Reader writes."""
     role = next((p.role for p in PRINCIPALS if p.object_id == claims.get("oid")), "Contributor")
-    reads = method in ("GET", "HEAD") or path.lower().startswith("/providers/microsoft.resourcegraph/")
-    if role == "Reader" and not reads:
+    if role == "Reader" and not only_reads(method, path):
         raise faults.forbidden(claims, "action" if method == "POST" else "delete" if method == "DELETE" else "write", path)
 
 

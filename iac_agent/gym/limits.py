@@ -8,15 +8,17 @@ concepts/guidance-for-throttled-requests (15 queries in 5 seconds for each user)
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from iac_agent.gym import faults
+from iac_agent.gym import faults, identity
 from iac_agent.gym.faults import ArmFaultError
 from iac_agent.gym.store import Body, Store
 
 _BUCKETS = {"reads": (250, 25.0), "writes": (200, 10.0), "deletes": (200, 10.0)}
 _KINDS = {"GET": "reads", "HEAD": "reads", "DELETE": "deletes"}
+_DATA_PLANE = ("/metrics:getbatch", "/query")
 _GRAPH_QUERIES, _GRAPH_SECONDS = 15, 5.0
 
 
@@ -38,9 +40,11 @@ class Limits:
     def admit(self, claims: Body, method: str, path: str, now: float) -> dict[str, str]:
         """Take from the caller's bucket; returns the headers that tell what is left. Raises 429, or the fault that was ordered."""
         self.counted["calls"] += 1
-        self.counted["writes"] += method not in ("GET", "HEAD") and "/providers/microsoft.resourcegraph/" not in path.lower()
+        self.counted["writes"] += not identity.only_reads(method, path)
         self._strike(method, path)
         who = str(claims.get("oid", ""))
+        if path.lower().endswith(_DATA_PLANE):
+            return {}
         if path.lower().startswith("/providers/microsoft.resourcegraph/"):
             return self._graph(who, now)
         kind = _KINDS.get(method, "writes")
@@ -68,16 +72,36 @@ class Limits:
 
     def _strike(self, method: str, path: str) -> None:
         """Raise the first ordered fault that fits and is not used up."""
+        fault = self._met(method, path, lambda f: "status" in f or not {"seconds", "half"} & f.keys())
+        if fault is not None:
+            headers = {"Retry-After": str(fault["retry_after"])} if "retry_after" in fault else {}
+            message = str(fault.get("message", "A fault was ordered here."))
+            raise ArmFaultError(int(fault.get("status", 500)), str(fault.get("code", "InternalServerError")), message, headers=headers)
+
+    def delay(self, method: str, path: str) -> float:
+        """Seconds that this call takes longer, by the latency of all and by a fault that slows it."""
+        fault = self._met(method, path, lambda f: "seconds" in f)
+        return self.latency + (float(fault["seconds"]) if fault else 0.0)
+
+    def fails_half_way(self, path: str) -> bool:
+        """Whether this create was ordered to fail after it began."""
+        return self._met("PUT", path, lambda f: "half" in f) is not None
+
+    def _met(self, method: str, path: str, kind: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
+        """The first ordered fault of a kind that fits a call and is not used up; it is counted as met."""
         ordered: list[dict[str, Any]] = self.store.setting("faults", [])
         for number, fault in enumerate(ordered):
-            if not re.search(str(fault.get("path", "")), path, re.IGNORECASE) or method not in fault.get("methods", [method]):
+            if (
+                not kind(fault)
+                or not re.search(str(fault.get("path", "")), path, re.IGNORECASE)
+                or method not in fault.get("methods", [method])
+            ):
                 continue
             met = self._struck[number] = self._struck.get(number, 0) + 1
             after, times = int(fault.get("after", 0)), int(fault.get("times", 1_000_000))
             if after < met <= after + times:
-                headers = {"Retry-After": str(fault["retry_after"])} if "retry_after" in fault else {}
-                status = int(fault.get("status", 500))
-                raise ArmFaultError(status, str(fault.get("code", "InternalServerError")), "A fault was ordered here.", headers=headers)
+                return fault
+        return None
 
     def forget(self) -> None:
         """Start again with full buckets and faults that never struck."""

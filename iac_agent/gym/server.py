@@ -55,7 +55,7 @@ def serve(folder: Path, port: int) -> None:
         ssl_certfile=str(server_pem),
         log_level="warning",
         access_log=False,
-        lifespan="off",
+        lifespan="on",
         timeout_keep_alive=120,
         server_header=False,
         date_header=False,

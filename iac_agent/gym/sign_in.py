@@ -36,6 +36,7 @@ def _metadata(base: str) -> Body:
         "portal": base,
         "resourceManager": f"{base}/",
         "microsoftGraphResourceId": f"{base}/",
+        "logAnalyticsResourceId": base,
         "authentication": {"loginEndpoint": base, "audiences": [base], "tenant": "common", "identityProvider": "AAD"},
         "suffixes": {"storage": "storage.localhost", "keyVaultDns": "vault.localhost"},
     }

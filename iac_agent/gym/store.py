@@ -277,9 +277,10 @@ class Store:
             self.version += 1
             self._database.executescript(
                 "delete from resources; delete from events; delete from operations; delete from changes; delete from blobs; "
-                "delete from settings where name = 'deleted_vaults';"
+                "delete from settings where name in ('deleted_vaults', 'deliveries');"
             )
             self._settings.pop("deleted_vaults", None)
+            self._settings.pop("deliveries", None)
             for held in (self._resources, self._rendered, self._refers, self._referred):
                 held.clear()
 

@@ -6,7 +6,9 @@ Source: https://learn.microsoft.com/kusto/query/scalar-functions and .../aggrega
 from __future__ import annotations
 
 import json
+import math
 import re
+import statistics
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -200,6 +202,11 @@ def _distinct(values: list[Any]) -> list[Any]:
     return list({text(v): v for v in values}.values())
 
 
+def _percentile(values: list[Any], share: float) -> Any:
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(share / 100 * len(ordered)) - 1)] if ordered else None
+
+
 Of = Callable[[Row], Any]
 AGGREGATES: dict[str, Callable[..., Any]] = {
     "count": lambda rows: len(rows),
@@ -209,6 +216,8 @@ AGGREGATES: dict[str, Callable[..., Any]] = {
     "avg": lambda rows, of: sum(v) / len(v) if (v := _values(rows, of)) else None,
     "min": lambda rows, of: min(_values(rows, of), default=None),
     "max": lambda rows, of: max(_values(rows, of), default=None),
+    "percentile": lambda rows, of, share: _percentile(_values(rows, of), float(share(rows[0]))) if rows else None,
+    "stdev": lambda rows, of: statistics.stdev(v) if len(v := _values(rows, of)) > 1 else 0.0,
     "make_list": lambda rows, of, most=None: _values(rows, of)[: int(most(rows[0])) if most else None],
     "make_set": lambda rows, of, most=None: _distinct(_values(rows, of))[: int(most(rows[0])) if most else None],
     "any": lambda rows, of: next(iter(_values(rows, of)), None),

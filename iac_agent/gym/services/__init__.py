@@ -87,13 +87,17 @@ def _compile(pattern: str) -> re.Pattern[str]:
 def registry() -> tuple[dict[str, ResourceType], Services]:
     """Every emulated type by lower-case name, and every operation."""
     from iac_agent.gym.services import (
+        alerts,
         authorization,
         compute,
         deployments,
         graph,
+        health,
         images,
         insights,
         keyvault,
+        logs,
+        metrics,
         moves,
         network,
         policy,
@@ -105,7 +109,7 @@ def registry() -> tuple[dict[str, ResourceType], Services]:
 
     modules = (
         *(resources, compute, images, network, private_dns, storage, keyvault),
-        *(authorization, policy, insights, graph, tags, moves, deployments),
+        *(authorization, policy, insights, graph, tags, moves, deployments, metrics, health, alerts, logs),
     )
     types = {kind.key: kind for module in modules for kind in module.TYPES}
     return types, Services([operation for module in modules for operation in module.ROUTES])
