@@ -18,7 +18,7 @@ PROFILES: dict[str, dict[str, float]] = {
     "leak": {"cpu": 25, "memory": 35, "hours": 8},
     "dying": {"cpu": 30, "memory": 50, "hours": 2},
 }
-_NOISE = {"cpu": 0.12, "memory": 0.02, "network": 0.25, "disk": 0.3}
+_NOISE = {"cpu": 0.06, "memory": 0.02, "network": 0.25, "disk": 0.3}
 
 
 @dataclass(frozen=True)

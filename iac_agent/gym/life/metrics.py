@@ -45,9 +45,8 @@ def subject(cloud: Cloud, resource: Resource) -> Machine | Balancer:
 
 
 def series(of: Any, metric: Metric, start: int, end: int, grain: int, dimension: str = "") -> list[Bucket]:
-    """The buckets from minute `start` up to `end` (exclusive), each `grain` minutes long, aligned as Azure aligns them."""
-    first = start - start % grain
-    return [Bucket(b, _samples(of, metric, range(b, min(b + grain, end)), dimension)) for b in range(first, end, grain)]
+    """The buckets from minute `start` up to `end` (exclusive), each `grain` minutes long; the first begins at `start`, as in Azure."""
+    return [Bucket(b, _samples(of, metric, range(b, min(b + grain, end)), dimension)) for b in range(start, end, grain)]
 
 
 def _samples(of: Any, metric: Metric, minutes: range, dimension: str) -> list[float]:
