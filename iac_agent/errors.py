@@ -24,6 +24,10 @@ IacAgentError
 │   ├── AzureDenied             401 or 403: could not read, which is not the same as absent
 │   ├── AzureThrottled          429 after every retry
 │   └── AzureRejected           any other answer of 400 and above, with ARM's code
+├── MonitorError
+│   ├── UnknownMetric           the resource has no such metric
+│   ├── NoTelemetry             nothing was measured: not applied yet, not enabled, before it was created
+│   └── OperationFailed         an operation was refused by Azure, or did not reach its state
 ├── PlannerError
 │   ├── ModelFailed             the model server did not answer, or not usefully
 │   ├── NeedsAnswer             the request is ambiguous                                 exit 4
@@ -239,6 +243,29 @@ class AzureThrottled(AzureError):
 
 class AzureRejected(AzureError):
     """Any other answer of 400 and above."""
+
+
+# --- monitor and operations ---------------------------------------------------------------------------------------
+
+
+class MonitorError(IacAgentError):
+    """A question about run time could not be answered, or an operation not be done."""
+
+
+class UnknownMetric(MonitorError):
+    """The resource has no metric of that name; `nearest` are some that it has."""
+
+    def __init__(self, message: str, nearest: list[str], *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.nearest = nearest
+
+
+class NoTelemetry(MonitorError):
+    """There is nothing to tell: the resource is not applied yet, boot diagnostics are off, nothing was measured."""
+
+
+class OperationFailed(MonitorError):
+    """Azure refused an operation on a live resource, or the state it should have reached was not reached."""
 
 
 # --- planner, guard, agent -----------------------------------------------------------------------------------------

@@ -32,9 +32,13 @@ if TYPE_CHECKING:
     from azure.mgmt.compute import ComputeManagementClient
     from azure.mgmt.monitor import MonitorManagementClient
     from azure.mgmt.network import NetworkManagementClient
+    from azure.mgmt.resourcehealth import ResourceHealthMgmtClient
+    from azure.monitor.query import LogsQueryClient
+    from azure.monitor.querymetrics import MetricsClient
 
 _GRAPH, _GRAPH_API, _GRAPH_PAGE = "/providers/Microsoft.ResourceGraph/resources", "2022-10-01", 1000
 _ATTEMPTS = 6
+_SUBSCRIPTIONS_API = "2022-12-01"
 _RETRIED = (408, 429, 500, 502, 503, 504)
 
 
@@ -88,10 +92,18 @@ class AzureClients:
         self._environment = dict(environment)
         self._pace = Pace()
         self._skew = timedelta()
+        self._asked = False
+        self._metrics: dict[str, MetricsClient] = {}
 
     def now(self) -> datetime:
-        """The time as Azure has it: a wrong clock here must not hide what happened there."""
+        """The time as Azure has it: a wrong clock here must not hide what happened there. Known from the first answer on."""
         return datetime.now(UTC) + self._skew
+
+    def synchronised(self) -> datetime:
+        """As `now`, after Azure was asked once: ranges up to now must end when its clock says so."""
+        if not self._asked:
+            self.get(f"/subscriptions/{self.subscription}", _SUBSCRIPTIONS_API)
+        return self.now()
 
     @cached_property
     def cloud(self) -> clouds.CloudEndpoints:
@@ -131,6 +143,29 @@ class AzureClients:
         return MonitorManagementClient(credentials.resolve(self._environment, self.cloud), self.subscription, **self._options())
 
     @cached_property
+    def health(self) -> ResourceHealthMgmtClient:
+        from azure.mgmt.resourcehealth import ResourceHealthMgmtClient
+
+        return ResourceHealthMgmtClient(credentials.resolve(self._environment, self.cloud), self.subscription, **self._options())
+
+    def metrics(self, region: str) -> MetricsClient:
+        """The batch endpoint for metrics of up to 50 resources of one region."""
+        from azure.monitor.querymetrics import MetricsClient
+
+        if region not in self._metrics:
+            endpoint, audience = self.cloud.metrics(region)
+            credential = credentials.resolve(self._environment, self.cloud)
+            self._metrics[region] = MetricsClient(endpoint, credential, audience=audience, connection_verify=self.cloud.verify)
+        return self._metrics[region]
+
+    @cached_property
+    def logs(self) -> LogsQueryClient:
+        from azure.monitor.query import LogsQueryClient
+
+        credential = credentials.resolve(self._environment, self.cloud)
+        return LogsQueryClient(credential, endpoint=self.cloud.logs, connection_verify=self.cloud.verify)
+
+    @cached_property
     def _pipeline(self) -> ARMPipelineClient[Any, Any]:
         from azure.core.pipeline.policies import HeadersPolicy, UserAgentPolicy
 
@@ -157,6 +192,7 @@ class AzureClients:
         return answer
 
     def _hear(self, headers: Mapping[str, str]) -> None:
+        self._asked = True
         self._pace.heard(headers)
         with suppress(TypeError, ValueError):
             self._skew = parsedate_to_datetime(headers["date"]) - datetime.now(UTC) if "date" in headers else self._skew

@@ -18,13 +18,25 @@ from iac_agent.errors import AzureError, UsageError
 
 @dataclass(frozen=True)
 class CloudEndpoints:
-    """`authority` signs in, `resource_manager` is ARM's base URL, `audience` what tokens are for. `verify`: a CA file, or True."""
+    """`authority` signs in, `resource_manager` is ARM's base URL, `audience` what tokens are for. `verify`: a CA file, or True.
+
+    `monitor` is the domain of Azure Monitor's metrics (`monitor.azure.com`), empty for a cloud that serves them beside ARM; `logs` is
+    where Log Analytics is queried.
+    """
 
     name: str
     authority: str
     resource_manager: str
     audience: str
     verify: str | bool = True
+    monitor: str = ""
+    logs: str = ""
+
+    def metrics(self, region: str) -> tuple[str, str]:
+        """Endpoint and audience of the metrics data plane, which is one for each region."""
+        if not self.monitor:
+            return self.resource_manager, self.audience
+        return f"https://{region}.metrics.{self.monitor}", f"https://metrics.{self.monitor}"
 
     @property
     def scope(self) -> str:
@@ -32,9 +44,19 @@ class CloudEndpoints:
 
 
 _KNOWN = {
-    "public": ("https://login.microsoftonline.com", "https://management.azure.com"),
-    "usgovernment": ("https://login.microsoftonline.us", "https://management.usgovcloudapi.net"),
-    "china": ("https://login.chinacloudapi.cn", "https://management.chinacloudapi.cn"),
+    "public": ("https://login.microsoftonline.com", "https://management.azure.com", "monitor.azure.com", "https://api.loganalytics.io"),
+    "usgovernment": (
+        "https://login.microsoftonline.us",
+        "https://management.usgovcloudapi.net",
+        "monitor.azure.us",
+        "https://api.loganalytics.us",
+    ),
+    "china": (
+        "https://login.chinacloudapi.cn",
+        "https://management.chinacloudapi.cn",
+        "monitor.azure.cn",
+        "https://api.loganalytics.azure.cn",
+    ),
 }
 _ALIASES = {"": "public", "azurecloud": "public", "azureusgovernment": "usgovernment", "azurechinacloud": "china"}
 
@@ -49,8 +71,8 @@ def resolve(environment: Mapping[str, str]) -> CloudEndpoints:
     name = _ALIASES.get(name, name)
     if name not in _KNOWN:
         raise UsageError(f"ARM_ENVIRONMENT names {name!r}, which is no cloud", hint=f"Known: {', '.join(_KNOWN)}.")
-    authority, manager = _KNOWN[name]
-    return CloudEndpoints(name, authority, manager, manager, verify)
+    authority, manager, monitor, logs = _KNOWN[name]
+    return CloudEndpoints(name, authority, manager, manager, verify, monitor, logs)
 
 
 def _described(host: str, verify: str | bool) -> CloudEndpoints:
@@ -68,4 +90,5 @@ def _described(host: str, verify: str | bool) -> CloudEndpoints:
         described["resourceManager"].rstrip("/"),
         (sign_in.get("audiences") or [described["resourceManager"]])[0],
         verify,
+        logs=str(described.get("logAnalyticsResourceId") or described["resourceManager"]).rstrip("/"),
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from iac_agent.azure.applications import APPLICATIONS
 from iac_agent.drift.finding import Cause, Finding, Kind
 from iac_agent.drift.matching import ownable, plain, touches, tracked
 from iac_agent.drift.policies import Effect, Getter, Policies, plain_text
@@ -23,14 +24,6 @@ _GRAPH_DAYS, _LOG_DAYS = 14, 89
 _FEW = 12
 _NOBODY = {"", "unspecified", "unknown", "system"}
 _KINDS = {Kind.DELETED: "Delete", Kind.MOVED: "Delete", Kind.UNMANAGED: "Create", Kind.RECREATED: "Create"}
-_APPLICATIONS = {
-    "c44b4083-3bb0-49c1-b47d-974e53cbdf3c": "Azure Portal",
-    "b677c290-cf4b-4a8e-a60e-91ba650a4abe": "Cloud Shell",
-    "04b07795-8ddb-461a-bbee-02f9e1bf7b46": "Azure CLI",
-    "1950a258-227b-4e31-a9cf-717495945fc2": "Azure PowerShell",
-    "aebc6443-996d-45c2-90f0-388ff96faa56": "Visual Studio Code",
-    "1d78a85d-813d-46f0-b496-dd72f50a3ec0": "Azure Policy",
-}
 Row = dict[str, Any]
 _Found = tuple[Row, str]  # a change, and what a finding matches it by: `property`, `kind` or `resource`
 
@@ -237,7 +230,7 @@ def _with_event(cause: Cause, event: dict[str, Any]) -> Cause:
         cause,
         who=who,
         kind=cause.kind or kind,
-        client=cause.client or _APPLICATIONS.get(application, ""),
+        client=cause.client or APPLICATIONS.get(application, ""),
         when=cause.when or str(event.get("eventTimestamp") or ""),
         address=str(claims.get("ipaddr") or (event.get("httpRequest") or {}).get("clientIpAddress") or ""),
         operation=cause.operation or plain_text(event.get("operationName")),

@@ -38,12 +38,12 @@ class Operation:
     slow: bool = False
 
 
-_PAGE = 1000
+PAGE = 1000
 
 
 def page(found: list[Body], call: Call, host: str) -> Body:
     """One page of a list: `$top` and `$skiptoken` in, `value` and `nextLink` out. Raises InvalidQueryParameter."""
-    start, size = _number(call.query.get("$skiptoken"), 0, 0), min(_number(call.query.get("$top"), _PAGE, 1), _PAGE)
+    start, size = _number(call.query.get("$skiptoken"), 0, 0), min(_number(call.query.get("$top"), PAGE, 1), PAGE)
     body: Body = {"value": found[start : start + size]}
     if start + size < len(found):
         query = urlencode({**call.query, "$skiptoken": start + size})

@@ -73,7 +73,7 @@ def _activity_log(call: Call, _: dict[str, str]) -> Outcome:
     asked = call.query.get("$filter", "")
     if not re.search(r"eventTimestamp\s+ge\s", asked, re.IGNORECASE):
         message = "$filter searching parameters invalid. Need to provide at least eventTimestamp start time."
-        return 400, {"code": "BadRequest", "message": message}
+        return 400, {"Code": "BadRequest", "Message": message}
     seen = call.cloud.now() - timedelta(seconds=float(call.cloud.store.setting("activity_delay_seconds", 0)))
     events = activity.query(call.cloud.store.events(), asked, seen)
     start = int(call.query.get("$skiptoken") or 0)

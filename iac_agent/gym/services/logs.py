@@ -27,7 +27,7 @@ def _query(call: Call, parts: dict[str, str]) -> Outcome:
     workspaces = call.cloud.store.of_type(_WORKSPACE)
     found = next((w for w in workspaces if str(w.properties.get("customerId", "")).lower() == parts["workspace"].lower()), None)
     if found is None:
-        raise _refused(404, "WorkspaceNotFoundError", "The workspace could not be found.", "The workspace does not exist.")
+        raise ArmFaultError(404, "PathNotFoundError", "The requested path does not exist")
     text = call.body.get("query") or call.query.get("query", "")
     if not isinstance(text, str) or not text.strip():
         raise _refused(400, "BadArgumentError", "The request had some invalid properties", "query is required")

@@ -11,7 +11,7 @@ from iac_agent.gym import faults, sizes
 from iac_agent.gym.cloud import Cloud
 from iac_agent.gym.life import guest, history, serial
 from iac_agent.gym.life.history import Machine, minute_of
-from iac_agent.gym.services import Call, Operation, Outcome
+from iac_agent.gym.services import PAGE, Call, Operation, Outcome, page
 from iac_agent.gym.store import Body, Resource
 
 _VM = "Microsoft.Compute/virtualMachines"
@@ -63,6 +63,25 @@ def _status(code: str, shown: str, stamp: str) -> Body:
 
 def _view(call: Call, parts: dict[str, str]) -> Outcome:
     return 200, instance_view(call, _machine(call, parts))
+
+
+def _list(call: Call, _: dict[str, str]) -> Outcome:
+    """The machines of the subscription; with `statusOnly=true` what runs rather than what is configured."""
+    found = call.cloud.store.of_type(_VM)
+    host = call.cloud.endpoint.removeprefix("https://")
+    if call.query.get("statusonly", "").lower() != "true":
+        return 200, page([m.body for m in found], call, host)
+    start, keys = int(call.query.get("$skiptoken") or 0), ("id", "name", "type", "location", "tags", "zones")
+    rows = [
+        {
+            **{k: m.body[k] for k in keys if k in m.body},
+            "properties": {"vmId": m.properties["vmId"], "instanceView": instance_view(call, m)},
+        }
+        if start <= n < start + PAGE
+        else {}
+        for n, m in enumerate(found)
+    ]
+    return 200, page(rows, call, host)
 
 
 def _get(call: Call, parts: dict[str, str]) -> Outcome:
@@ -176,6 +195,7 @@ _LOCATION = "/subscriptions/{subscription}/providers/Microsoft.Compute/locations
 ROUTES = [
     Operation("GET", f"{_ONE}/instanceView", _view),
     Operation("GET", _ONE, _get),
+    Operation("GET", "/subscriptions/{subscription}/providers/Microsoft.Compute/virtualMachines", _list),
     Operation("POST", f"{_ONE}/start", _power("running"), slow=True),
     Operation("POST", f"{_ONE}/powerOff", _power("stopped"), slow=True),
     Operation("POST", f"{_ONE}/deallocate", _power("deallocated"), slow=True),

@@ -287,7 +287,7 @@ def _moment(text: str) -> datetime:
 
 
 def _duration(text: str) -> timedelta:
-    match = re.fullmatch(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", text)
+    match = re.fullmatch(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.\d+)?S)?)?", text)
     if match is None or not any(match.groups()):
         raise ValueError(text)
     days, hours, minutes, seconds = (int(g or 0) for g in match.groups())

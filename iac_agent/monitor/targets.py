@@ -1,0 +1,119 @@
+"""Which live resources a question is about: by address, Azure name, tag, role, kind or plural, as everywhere in the product.
+
+What Terraform manages is known from its state. A machine it does not manage can be named by its Azure name.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from iac_agent.azure.ids import ResourceId, same_id
+from iac_agent.errors import NeedsAnswer, NoTelemetry
+from iac_agent.planner.inventory import MACHINES, NIC, Inventory
+from iac_agent.planner.inventory import Resource as Managed
+from iac_agent.planner.protocol import Question
+from iac_agent.planner.selection import Selector
+
+VM, BALANCER = "Microsoft.Compute/virtualMachines", "Microsoft.Network/loadBalancers"
+_KINDS = {VM: MACHINES, BALANCER: ("azurerm_lb",)}
+
+
+@dataclass(frozen=True)
+class Target:
+    """A live resource. `address` is empty for what Terraform does not manage."""
+
+    id: str
+    location: str
+    address: str = ""
+    tags: dict[str, str] = field(default_factory=dict, hash=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        return self.id.rsplit("/", 1)[1]
+
+    @property
+    def type(self) -> str:
+        return ResourceId.parse(self.id).type
+
+    @property
+    def group(self) -> str:
+        return ResourceId.parse(self.id).resource_group
+
+    def shown(self) -> str:
+        return f"{self.name} ({self.address})" if self.address else f"{self.name} (not managed by Terraform)"
+
+
+@dataclass
+class Targets:
+    """The resources there are. `live` lists the machines of the subscription; it is asked only when a name is not in the state."""
+
+    inventory: Inventory
+    live: Callable[[], Iterable[Target]]
+
+    @functools.cached_property
+    def selector(self) -> Selector:
+        return Selector(self.inventory)
+
+    def all(self, kind: str = VM) -> list[Target]:
+        """Every resource of a kind that Terraform manages."""
+        return [t for r in self.inventory.of_types(*_KINDS[kind]) if (t := _target(r)) is not None]
+
+    def every_machine(self) -> list[Target]:
+        """Every machine of the subscription: the managed ones, and those beside them."""
+        managed = self.all(VM)
+        return managed + [t for t in self.live() if not any(same_id(t.id, m.id) for m in managed)]
+
+    def addresses(self, machine: Target) -> set[str]:
+        """The private IP addresses of a managed machine's interfaces, as the state has them."""
+        known = self.inventory.by_address.get(machine.address)
+        if known is None or known.state is None:
+            return set()
+        wanted = {str(i).lower() for i in known.state.values.get("network_interface_ids") or []}
+        nics = (r.state.values for r in self.inventory.of_types(NIC) if r.state and str(r.state.values.get("id", "")).lower() in wanted)
+        return {str(a) for values in nics for a in values.get("private_ip_addresses") or []}
+
+    def by_id(self, resource_id: str) -> Target | None:
+        """The managed resource with an ARM id, of whatever type."""
+        found = next((r for r in self.inventory.resources if r.state and same_id(str(r.state.values.get("id", "")), resource_id)), None)
+        return _target(found) if found else None
+
+    def named(self, text: str, kind: str = VM, answer: str = "") -> list[Target]:
+        """The resources that a text means, all of the kind when it names none: reading is free, so several are no question.
+
+        Raises NeedsAnswer for a name that is not there, NoTelemetry for a resource that is not applied yet.
+        """
+        beside = self._beside(text, kind)
+        if beside:
+            return beside
+        chosen = self.selector.select(text, _KINDS[kind], answer, plural=True)
+        if chosen is None:
+            return []
+        if isinstance(chosen, Question):
+            raise NeedsAnswer(chosen.text, [f"{a}: {what}" if what else a for a, what in chosen.candidates.items()])
+        found = [(r, _target(r)) for r in chosen.resources]
+        missing = [r.address for r, target in found if target is None]
+        if missing:
+            raise NoTelemetry(
+                f"{', '.join(missing)} is in the configuration, but not in the state: there is nothing to measure yet",
+                hint="Apply it first, or refresh the state.",
+            )
+        return [target for _, target in found if target is not None]
+
+    def _beside(self, text: str, kind: str) -> list[Target]:
+        """Machines that Terraform does not manage and the text names in full."""
+        words = {w.lower() for w in re.findall(r"[\w.-]+", text)}
+        known = {t.name.lower() for t in self.all(kind)}
+        looks_named = [w for w in words if re.search(r"[-_.\d]", w) and w not in known]
+        if kind != VM or not looks_named or self.selector.names.mentions(text):
+            return []
+        return [t for t in self.live() if t.name.lower() in looks_named]
+
+
+def _target(resource: Managed) -> Target | None:
+    if resource.state is None:
+        return None
+    values = resource.state.values
+    return Target(str(values.get("id", "")), str(values.get("location") or ""), resource.address, dict(values.get("tags") or {}))
