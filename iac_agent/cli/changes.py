@@ -68,12 +68,16 @@ class _Prompt:
         if not self.interactive:
             return False
         why = f" (because of {', '.join(forced_by)})" if forced_by else ""
-        click.echo(f"\n{address} will be {'replaced' if action == 'replace' else 'destroyed'}{why}.", err=True)
+        what = {"replace": "be replaced", "destroy": "be destroyed", "run": "run the command"}[action]
+        click.echo(f"\n{address} will {what}{why}.", err=True)
         typed = click.prompt("Type its address to approve", default="", show_default=False, err=True)
         return bool(typed.strip() == address)
 
     def ordinary(self, verdict: Verdict) -> bool:
-        return self.interactive and click.confirm("\nApply these changes?", default=False, err=True)
+        return self.confirm("\nApply these changes?")
+
+    def confirm(self, question: str) -> bool:
+        return self.interactive and click.confirm(question, default=False, err=True)
 
 
 def agent_for(options: Globals, interactive: bool, **flags: Any) -> Agent:
@@ -152,19 +156,27 @@ def plan(options: Globals, /, request: str, out: Path | None, detailed_exitcode:
 @click.argument("request", required=False)
 @inputs
 @approvals
+@click.option("--allow-run", multiple=True, metavar="ADDR", help="Approve running a command on this address.")
 @click.pass_obj
 def apply(options: Globals, /, request: str | None, **flags: Any) -> int:
     """Apply REQUEST (or a plan saved with `plan -out`): edit, plan, judge, approve, apply, verify.
 
-    Without REQUEST it asks for one at the terminal.
+    An operation (`restart db`) edits nothing: it is carried out as by `iacagent operate`. Without REQUEST it asks for one at the terminal.
 
     For example: iacagent apply "make vm spot" --allow-replace azurerm_linux_virtual_machine.vm
     """
 
+    wanted = _asked(options) if request is None else request
+    if not Path(wanted).exists():
+        from iac_agent.agent.operations import is_operation
+        from iac_agent.cli.operate import carry_out
+
+        if is_operation(wanted):
+            return carry_out(options, wanted, **flags)
+
     def work() -> int:
         from iac_agent.agent import saved
 
-        wanted = _asked(options) if request is None else request
         agent = agent_for(options, True, **flags)
         if saved.is_saved(Path(wanted)):
             saved.apply(agent, Path(wanted))

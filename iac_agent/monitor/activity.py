@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from iac_agent.azure.applications import APPLICATIONS
@@ -116,11 +116,12 @@ class Activity:
         """
         if (self.clients.now() - span.end).days >= _KEPT_DAYS:
             raise NoTelemetry(f"{span.shown()} is older than the {_KEPT_DAYS} days for which Azure keeps the activity log")
-        clauses = [f"eventTimestamp le '{span.end.isoformat()}'"] if span.end < self.clients.now() else []
+        over = self.clients.now() - span.end > timedelta(minutes=2)
+        clauses = [f"eventTimestamp le '{span.end.astimezone(UTC).isoformat()}'"] if over else []
         if len(targets) == 1:
             clauses.append(f"resourceUri eq '{targets[0].id}'")
         events = [e for e in self.clients.activity(span.start, *clauses) if _within(e, targets)]
-        found = [self._act(held, span) for held in _by_operation(events)]
+        found = [self._act(held, span) for held in _by_operation(events) if not _only_reads(held[0])]
         return self._with_changes(found)
 
     def _with_changes(self, acts: list[Act]) -> list[Act]:
@@ -193,6 +194,12 @@ def _by_operation(events: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
         operation = str((event.get("operationName") or {}).get("value", ""))
         held.setdefault((str(event.get("correlationId")), operation.lower(), str(event.get("resourceId")).lower()), []).append(event)
     return list(held.values())
+
+
+def _only_reads(event: dict[str, Any]) -> bool:
+    """Whether an action changes nothing: keys listed, a boot log fetched."""
+    name = str((event.get("operationName") or {}).get("value", "")).lower()
+    return re.search(r"/(?:list\w*|retrievebootdiagnosticsdata|generate\w*report\w*)/action$", name) is not None
 
 
 def _within(event: dict[str, Any], targets: Sequence[Target]) -> bool:

@@ -140,7 +140,7 @@ class HealthCheck:
             facts.platform[str(status.id).lower().split("/providers/microsoft.resourcehealth/")[0]] = status.properties
 
     def _availability(self, machines: Sequence[Target], span: Range, facts: _Facts) -> None:
-        for series in self.metrics.figures(machines, Asked("VmAvailabilityMetric", span, "Average")):
+        for series in self.metrics.series(machines, Asked("VmAvailabilityMetric", span, "Average", "PT1M")):
             facts.availability[series.target.id.lower()] = series
 
     def _probes(self, span: Range, facts: _Facts) -> None:
@@ -170,8 +170,8 @@ class HealthCheck:
         if view is None:
             condition.add("power state", gap or "not found in Azure", None)
             return ""
+        power = power_state(view)
         statuses = {str(s.get("code", "")).split("/")[0]: s for s in view.get("statuses") or []}
-        power = str((statuses.get("PowerState") or {}).get("code", "PowerState/unknown")).split("/")[1]
         condition.add("power state", f"VM {power}", power == "running", now)
         provisioning = statuses.get("ProvisioningState") or {}
         if str(provisioning.get("code", "")).startswith("ProvisioningState/failed"):
@@ -194,21 +194,22 @@ class HealthCheck:
 
     @staticmethod
     def _measured(condition: Condition, series: Series | None, gap: str) -> float | None:
-        if series is None or series.figure is None:
+        last = series.last if series is not None else None
+        if last is None:
             condition.add("VmAvailabilityMetric", gap or "no data in the last 5 minutes", None)
             return None
-        condition.add("VmAvailabilityMetric", f"{series.figure:g} on average over 5 minutes", series.figure >= 1, series.range.end)
-        return series.figure
+        condition.add("VmAvailabilityMetric", f"{last[1]:g}", last[1] >= 1, last[0])
+        return last[1]
 
     def _probed(self, condition: Condition, facts: _Facts) -> float | None:
         """What load balancers say of its private addresses."""
         addresses = self.targets.addresses(condition.target)
         found = [s for a, s in facts.probes.items() if a in addresses]
         for series in found:
-            last = next((v for _, v in reversed(series.points) if v is not None), None)
-            if last is not None:
-                condition.add(f"probe of {series.target.name}", f"{last:g} % of probes answered", last >= 100, series.range.end)
-                return last
+            if series.last is not None:
+                moment, value = series.last
+                condition.add(f"probe of {series.target.name}", f"{value:g} % of probes answered", value >= 100, moment)
+                return value
         return None
 
     def _who_stopped(self, stopped: list[Condition], now: datetime) -> None:
@@ -223,6 +224,12 @@ class HealthCheck:
             if act is not None:
                 condition.add("activity log", act.sentence(), None, act.time)
                 condition.why = f"{act.verb} by {act.who} at {act.time:%Y-%m-%d %H:%M %Z}"
+
+
+def power_state(view: dict[str, Any]) -> str:
+    """`running`, `deallocated` and so on, of an instance view; `unknown` where it says none."""
+    codes = [str(s.get("code", "")) for s in view.get("statuses") or []]
+    return next((c.split("/")[1] for c in codes if c.startswith("PowerState/")), "unknown")
 
 
 def _verdict(

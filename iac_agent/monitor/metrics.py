@@ -52,6 +52,11 @@ class Series:
     def measured(self) -> int:
         return sum(1 for _, value in self.points if value is not None)
 
+    @property
+    def last(self) -> tuple[datetime, float] | None:
+        """The last point at which something was measured."""
+        return next(((moment, value) for moment, value in reversed(self.points) if value is not None), None)
+
     def extreme(self, highest: bool) -> tuple[datetime, float] | None:
         """The point with the highest or lowest value."""
         known = [(value, moment) for moment, value in self.points if value is not None]

@@ -66,6 +66,18 @@ class Targets:
         managed = self.all(VM)
         return managed + [t for t in self.live() if not any(same_id(t.id, m.id) for m in managed)]
 
+    def mentioned(self, text: str) -> list[Target]:
+        """Every managed resource of any type that a text names; the strongest names of a mention count."""
+        found: dict[str, Target] = {}
+        for mention in self.selector.names.mentions(text):
+            strongest = max(strength for strength, _ in mention.named)
+            machines = [r for s, r in mention.named if s == strongest and r.type in MACHINES]
+            for resource in machines or [r for s, r in mention.named if s == strongest]:
+                target = _target(resource)
+                if target is not None:
+                    found[target.id] = target
+        return list(found.values())
+
     def addresses(self, machine: Target) -> set[str]:
         """The private IP addresses of a managed machine's interfaces, as the state has them."""
         known = self.inventory.by_address.get(machine.address)

@@ -109,8 +109,11 @@ _CONDITION = (
 )
 
 
-def refused(request: str, names: Iterable[str] = ()) -> Refusal | None:
-    """A Refusal for a request that must not, or cannot, be turned into edits. `names` are words that name something here: `gitlab`."""
+def refused(request: str, names: Iterable[str] = (), *, operations: bool = False) -> Refusal | None:
+    """A Refusal for a request that must not, or cannot, be turned into edits. `names` are words that name something here: `gitlab`.
+
+    With `operations` it is to be carried out on what runs: only what is harmful or foreign is refused.
+    """
     text = " ".join(request.replace("’", "'").split())
     for pattern, reason in _HARMFUL:
         if re.search(pattern, text, re.IGNORECASE):
@@ -120,6 +123,8 @@ def refused(request: str, names: Iterable[str] = ()) -> Refusal | None:
         strange = strange.replace(name, " ")
     if re.search(_FOREIGN, strange, re.IGNORECASE):
         return Refusal("That is outside what I do: changes of Azure infrastructure kept in Terraform.", final=True)
+    if operations:
+        return None
     changes = re.search(
         r"\b(?:turn|switch|enable|disable|add|remove|set|make|resize|tag|open|close)\b.*\b(?:boot diag\w*|logging|tag|size|port)\b",
         text,
@@ -127,7 +132,8 @@ def refused(request: str, names: Iterable[str] = ()) -> Refusal | None:
     )
     if re.search(_RUN_TIME, text, re.IGNORECASE) and not (changes or re.search(r"\bevict", text, re.IGNORECASE)):
         return Refusal(
-            "That is an operation or a question about run time, not a change of the configuration. Nothing here would be edited.",
+            "That is an operation or a question about run time, not a change of the configuration. Nothing here would be edited. "
+            "`iacagent apply` carries out operations, `iacagent ask` answers questions.",
             final=True,
         )
     if re.search(r"\bauto-?scal", text, re.IGNORECASE):
