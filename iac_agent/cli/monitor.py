@@ -74,9 +74,9 @@ def metrics(options: Globals, /, resources: tuple[str, ...], metric: str, plot: 
     """
 
     def make(source: Monitor) -> Answer:
-        from iac_agent.monitor import catalogue
+        from iac_agent.azure import catalogue
+        from iac_agent.azure.catalogue import BALANCER, VM
         from iac_agent.monitor.metrics import Asked
-        from iac_agent.monitor.targets import BALANCER, VM
 
         named = catalogue.named(metric) or catalogue.named(metric, BALANCER) or metric
         balancer = catalogue.named(metric, BALANCER) if not catalogue.named(metric) else ""
@@ -186,7 +186,7 @@ def top(options: Globals, /, metric: str, resources: tuple[str, ...], number: in
     """Machines in order of METRIC [default: CPU of every machine, the last hour]."""
 
     def make(source: Monitor) -> Answer:
-        from iac_agent.monitor import catalogue
+        from iac_agent.azure import catalogue
         from iac_agent.monitor.metrics import Asked
 
         asked = Asked(catalogue.named(metric) or metric, _span(range_text, source, "1h"), (flags["aggregation"] or "").capitalize())

@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from iac_agent.azure import catalogue
+from iac_agent.azure.catalogue import VM
 from iac_agent.azure.clients import AzureClients
 from iac_agent.errors import NeedsAnswer, NoTelemetry
-from iac_agent.monitor import boot_log, catalogue, composition, questions, ranges
+from iac_agent.monitor import boot_log, composition, questions, ranges
 from iac_agent.monitor.activity import Act, Activity, meant
 from iac_agent.monitor.alerts import Alerts
 from iac_agent.monitor.answer import Answer, Table
@@ -20,7 +22,7 @@ from iac_agent.monitor.health import Condition, Health, HealthCheck
 from iac_agent.monitor.metrics import Asked, Metrics, Series
 from iac_agent.monitor.questions import Kind, Reading
 from iac_agent.monitor.ranges import Range
-from iac_agent.monitor.targets import VM, Target, Targets
+from iac_agent.monitor.targets import Target, Targets
 
 _DAY, _WEEK = timedelta(days=1), timedelta(days=7)
 _TOP, _ROWS = 10, 60

@@ -12,13 +12,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from iac_agent.azure.catalogue import BALANCER
 from iac_agent.azure.clients import AzureClients, translated
 from iac_agent.errors import IacAgentError
 from iac_agent.monitor.activity import Activity
 from iac_agent.monitor.alerts import Alert, Alerts
 from iac_agent.monitor.metrics import Asked, Metrics, Series
 from iac_agent.monitor.ranges import Range
-from iac_agent.monitor.targets import BALANCER, Target, Targets
+from iac_agent.monitor.targets import Target, Targets
 
 _RECENT = timedelta(minutes=5)
 _DAY = timedelta(days=1)

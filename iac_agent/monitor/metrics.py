@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from iac_agent.azure import catalogue
 from iac_agent.azure.clients import AzureClients, translated
 from iac_agent.errors import AzureRejected, NoTelemetry, UnknownMetric, UsageError
-from iac_agent.monitor import catalogue
 from iac_agent.monitor.ranges import Range
 from iac_agent.monitor.targets import Target
 

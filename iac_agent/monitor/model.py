@@ -11,13 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from iac_agent.azure import catalogue
+from iac_agent.azure.catalogue import BALANCER, VM
 from iac_agent.errors import IacAgentError, ModelFailed
 from iac_agent.guard import redact
-from iac_agent.monitor import catalogue, composition, ranges
+from iac_agent.monitor import composition, ranges
 from iac_agent.monitor.answer import Answer
 from iac_agent.monitor.ask import Monitor
 from iac_agent.monitor.metrics import Asked
-from iac_agent.monitor.targets import BALANCER, VM
 from iac_agent.planner.model.client import Message, ModelClient
 from iac_agent.planner.model.tools import Schema, tool
 

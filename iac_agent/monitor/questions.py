@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from iac_agent.monitor import catalogue
-from iac_agent.monitor.targets import BALANCER, VM
+from iac_agent.azure import catalogue
+from iac_agent.azure.catalogue import BALANCER, VM
 
 
 class Kind(StrEnum):

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from iac_agent.azure.catalogue import BALANCER, VM
 from iac_agent.azure.ids import ResourceId, same_id
 from iac_agent.errors import NeedsAnswer, NoTelemetry
 from iac_agent.planner.inventory import MACHINES, NIC, Inventory
@@ -17,7 +18,6 @@ from iac_agent.planner.inventory import Resource as Managed
 from iac_agent.planner.protocol import Question
 from iac_agent.planner.selection import Selector
 
-VM, BALANCER = "Microsoft.Compute/virtualMachines", "Microsoft.Network/loadBalancers"
 _KINDS = {VM: MACHINES, BALANCER: ("azurerm_lb",)}
 
 

@@ -25,6 +25,7 @@ class Recipe(Protocol):
 
 def all_recipes(modules: str = "") -> list[Recipe]:
     """In the order they are asked. `modules` is where new machines find iac-agent's modules; empty: they are written without them."""
+    from iac_agent.planner.recipes.alert import Alert
     from iac_agent.planner.recipes.attach_disk import AttachDisk
     from iac_agent.planner.recipes.boot_diagnostics import BootDiagnostics
     from iac_agent.planner.recipes.detach_disk import DetachDisk
@@ -43,6 +44,7 @@ def all_recipes(modules: str = "") -> list[Recipe]:
     from iac_agent.planner.recipes.tags import Tags
 
     return [
+        Alert(),
         Setting(),
         Rename(),
         Tags(),

@@ -9,7 +9,7 @@ import difflib
 import re
 from dataclasses import dataclass
 
-from iac_agent.monitor.targets import BALANCER, VM
+VM, BALANCER = "Microsoft.Compute/virtualMachines", "Microsoft.Network/loadBalancers"
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ KNOWN = (
     Known("SnatConnectionCount", r"snat(?: connections?)?", "Total", BALANCER),
     Known("SYNCount", r"syn(?: packets?| count)?s?", "Total", BALANCER),
     Known("PacketCount", r"packets?", "Total", BALANCER),
-    Known("ByteCount", r"bytes?|traffic|throughput", "Total", BALANCER),
+    Known("ByteCount", r"bytes?|traffic|throughput|transfer\w*|how much .*\b(?:sent|send|pass\w*|move[ds]?)\b", "Total", BALANCER),
 )
 _AGGREGATIONS = {
     "Maximum": r"\b(?:max(?:imum)?|peaks?|peaked|highest|worst|top(?:ped)?|at most|most it|spik\w+|greatest)\b",
