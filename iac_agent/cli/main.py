@@ -30,6 +30,7 @@ _COMMANDS = {
     "resume": ("iac_agent.cli.changes", "Finish an interrupted run, or give it up."),
     "lock": ("iac_agent.cli.lock", "Run a command while holding the lock that Terraform takes."),
     "audit": ("iac_agent.cli.audit", "Show or verify the audit trail."),
+    "bench": ("iac_agent.cli.bench", "Measure an agent on the study's tasks and a hard suite."),
     "gym": ("iac_agent.cli.gym_life", "Run a local Azure."),
     "completion": ("iac_agent.cli.completion", "Print shell completion for bash, zsh or fish."),
 }

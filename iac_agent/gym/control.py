@@ -8,7 +8,9 @@ from typing import Any
 
 from iac_agent.gym import faults, identity
 from iac_agent.gym.cloud import Cloud
-from iac_agent.gym.life import history
+from iac_agent.gym.life import history, metrics
+from iac_agent.gym.life.definitions import find
+from iac_agent.gym.life.history import minute_of
 from iac_agent.gym.life.load import Load
 from iac_agent.gym.life.serial import AILMENTS
 from iac_agent.gym.limits import Limits
@@ -64,6 +66,10 @@ def answer(cloud: Cloud, limits: Limits, key: bytes, method: str, path: str, bod
             return _ailing(cloud, body)
         case "GET", "/gym/faults":
             return {"faults": cloud.store.setting("faults", [])}
+        case "GET", "/gym/resources":
+            return {"resources": [{"id": r.id, "body": r.body, "power": r.hidden.get("power")} for r in cloud.store.current.values()]}
+        case "GET", "/gym/figure":
+            return {"figure": _figure(cloud, query)}
         case "GET", "/gym/deliveries":
             return {"deliveries": cloud.store.setting("deliveries", [])}
         case "GET", "/gym/token":
@@ -87,6 +93,17 @@ def _checked(given: Body) -> Body:
 
 def _invalid(name: str, value: Any) -> faults.ArmFaultError:
     return faults.bad_request("InvalidSetting", f"The gym has no setting {name} with the value {value!r}.")
+
+
+def _figure(cloud: Cloud, query: dict[str, str]) -> float | None:
+    """A figure of a machine's metric over the last minutes, taken where metrics are made."""
+    machine = _machines(cloud, query.get("machine", ""))[0]
+    metric = find(machine.type, query.get("metric", ""))
+    if metric is None:
+        raise faults.bad_request("NoSuchMetric", f"A machine has no metric {query.get('metric')}.")
+    end, minutes = minute_of(cloud.now()), int(query.get("minutes", 60))
+    buckets = metrics.series(metrics.subject(cloud, machine), metric, end - minutes, end, minutes)
+    return buckets[0].aggregate(query.get("aggregation", metric.primary))
 
 
 # --- the clock -------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from filelock import FileLock
 
@@ -208,11 +208,12 @@ class Gym:
         if self._ask("/gym/settings?api-version=1", self._endpoint(), method="PUT", body=values) is None:
             raise GymError("the gym does not answer", hint="Start it with `iacagent gym up`.")
 
-    def tell(self, path: str, body: object = None, method: str = "POST") -> dict[str, Any]:
+    def tell(self, path: str, body: object = None, method: str = "POST", query: dict[str, str] | None = None) -> dict[str, Any]:
         """What a path below /gym/ answers: time, load, ail, faults, deliveries. Raises GymError with the reason of a refusal."""
         from iac_agent.gym.admin import asked
 
-        return asked(self._endpoint(), self.folder / "ca.pem", f"/gym/{path}?api-version=1", method, body)
+        asked_for = urlencode({"api-version": "1", **(query or {})})
+        return asked(self._endpoint(), self.folder / "ca.pem", f"/gym/{path}?{asked_for}", method, body)
 
     def _ask(self, path: str, endpoint: str, method: str = "GET", body: object = None) -> dict[str, object] | None:
         from iac_agent.gym.admin import ask

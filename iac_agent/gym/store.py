@@ -23,7 +23,7 @@ create table if not exists changes (number integer primary key autoincrement, ke
 create table if not exists blobs (key text primary key, data blob not null, about text not null);
 """
 
-_REMEMBERED = ("resources", "events", "operations", "changes", "blobs")
+_REMEMBERED = ("resources", "events", "operations", "changes", "blobs", "settings")
 
 
 @dataclass
@@ -299,6 +299,7 @@ class Store:
             for table in _REMEMBERED:
                 self._database.executescript(f"delete from {table}; insert into {table} select * from kept_{table};")
             self._read_resources()
+            self._settings = self._read_settings()
         return True
 
     def count(self) -> int:
