@@ -167,7 +167,7 @@ def apply(options: Globals, /, request: str | None, **flags: Any) -> int:
     """
 
     wanted = _asked(options) if request is None else request
-    if not Path(wanted).exists():
+    if not _is_file(wanted):
         from iac_agent.agent.operations import is_operation
         from iac_agent.cli.operate import carry_out
 
@@ -178,13 +178,20 @@ def apply(options: Globals, /, request: str | None, **flags: Any) -> int:
         from iac_agent.agent import saved
 
         agent = agent_for(options, True, **flags)
-        if saved.is_saved(Path(wanted)):
+        if _is_file(wanted) and saved.is_saved(Path(wanted)):
             saved.apply(agent, Path(wanted))
         else:
             agent.apply(wanted)
         return 0
 
     return with_document(options, work)
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # a request may be longer than any name of a file
+        return False
 
 
 def _asked(options: Globals) -> str:

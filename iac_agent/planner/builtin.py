@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from iac_agent.planner import refusals
+from iac_agent.planner.briefs import Brief, brief
 from iac_agent.planner.exposure import opened
 from iac_agent.planner.forgotten import forgotten
 from iac_agent.planner.protocol import Answer, ChangeSet, Context, Question, Refusal, Unsettled
@@ -26,6 +27,22 @@ class BuiltinPlanner:
         if not request.strip():
             return Refusal("The request is empty. " + self.abilities())
         world = World.build(context)
+        harm = refusals.harmful(request)
+        if harm is not None:
+            return harm
+        short = None if context.answer else brief(request, world)
+        if short is not None and not short.machines:
+            told = self._read(short.text, world)
+            return told if isinstance(told, ChangeSet) else self._read(request, World.build(context))
+        found = self._read(request, world)
+        if short is None or _is_about(found, short):
+            return found
+        told = self._read(short.text, World.build(context))
+        return told if isinstance(told, ChangeSet) and _is_about(told, short) else found
+
+    def _read(self, request: str, world: World) -> Answer:
+        """One reading of a request."""
+        context = world.context
         refusal = refusals.refused(request, [m.text for m in world.selector.names.mentions(request)])
         if refusal is not None:
             return refusal
@@ -116,6 +133,16 @@ class BuiltinPlanner:
 
     def abilities(self) -> str:
         return "I can: " + "; ".join(f"{r.title} ({r.examples[0]!r})" for r in self.recipes) + "."
+
+
+_MACHINE = re.compile(r"(?:module\.[\w\[\]\"-]+\.)*azurerm_(?:linux|windows)_virtual_machine\.[\w-]+(?:\[[^\]]+\])?")
+
+
+def _is_about(answer: Answer, short: Brief) -> bool:
+    """Whether a change touches the machines of a brief and no others; a question or a refusal for harm is left as it is."""
+    if not isinstance(answer, ChangeSet):
+        return isinstance(answer, Refusal) and answer.final and "run time" not in answer.reason
+    return set(_MACHINE.findall(answer.reason)) <= set(short.machines)
 
 
 def _continues(before: Recipe, recipe: Recipe, wish: Wish, world: World) -> bool:

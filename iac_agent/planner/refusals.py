@@ -109,15 +109,21 @@ _CONDITION = (
 )
 
 
+def harmful(request: str) -> Refusal | None:
+    """A Refusal for a request that must not be done, however it is worded."""
+    text = " ".join(request.replace("’", "'").split())
+    return next((Refusal(reason, final=True) for pattern, reason in _HARMFUL if re.search(pattern, text, re.IGNORECASE)), None)
+
+
 def refused(request: str, names: Iterable[str] = (), *, operations: bool = False) -> Refusal | None:
     """A Refusal for a request that must not, or cannot, be turned into edits. `names` are words that name something here: `gitlab`.
 
     With `operations` it is to be carried out on what runs: only what is harmful or foreign is refused.
     """
     text = " ".join(request.replace("’", "'").split())
-    for pattern, reason in _HARMFUL:
-        if re.search(pattern, text, re.IGNORECASE):
-            return Refusal(reason, final=True)
+    harm = harmful(text)
+    if harm is not None:
+        return harm
     strange = _PURPOSE.sub(r"\g<what> ", text)
     for name in names:
         strange = strange.replace(name, " ")

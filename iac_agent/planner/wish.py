@@ -136,7 +136,7 @@ class Wish:
                 ),
                 None,
             )
-        if not match:
+        if not match or re.search(r"(?:-|\bminus)\s*$", self.text[: match.start()], re.IGNORECASE):
             return None
         amount = float(match["amount"])
         cents = (match["unit"] or "").lower() in ("cent", "cents", "ct", "¢", "c")

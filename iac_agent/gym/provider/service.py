@@ -24,7 +24,7 @@ from iac_agent.errors import IacAgentError
 from iac_agent.gym import identity
 from iac_agent.gym.provider import data
 from iac_agent.gym.provider.client import ArmHttp
-from iac_agent.gym.provider.wire import attribute_path, decode, diagnostic, encode, known, multiple, problems, schema
+from iac_agent.gym.provider.wire import attribute_path, decode, diagnostic, encode, known, multiple, numbers, problems, schema
 
 _EXISTS = (
     'a resource with the ID "{id}" already exists - to be managed via Terraform this resource needs to be imported into the State. '
@@ -134,7 +134,7 @@ class SandboxProvider(rpc.ProviderServicer):  # type: ignore[misc]
         return pb.ApplyResourceChange.Response(new_state=encode(state), private=request.planned_private, legacy_type_system=True)
 
     def _apply(self, lens: Lens, prior: Values | None, planned: Values | None, config: Values) -> Values | None:
-        values = {**(planned or prior or {}), **self._write_only(lens, config)}
+        values = numbers({**(planned or prior or {}), **self._write_only(lens, config)}, self._block(lens.type))
         with self._writing(lens, values):
             if planned is None:
                 assert prior is not None

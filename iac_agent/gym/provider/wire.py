@@ -13,6 +13,7 @@ from tf.gen import tfplugin_pb2 as pb
 
 from iac_agent.azure.lenses.planning import UNKNOWN
 from iac_agent.azure.lenses.table import Problem, Values
+from iac_agent.azure.schemas import BlockSchema
 
 _NESTING = {"single": 1, "list": 2, "set": 3, "map": 4, "group": 5}
 _WRITE_ONLY = b"\x58\x01"  # field 11 of Schema.Attribute, younger than the stubs
@@ -37,7 +38,32 @@ def decode(value: Any) -> Any:
 
 
 def encode(value: Any) -> Any:
-    return pb.DynamicValue(msgpack=msgpack.packb(value, default=_encode_unknown))
+    return pb.DynamicValue(msgpack=msgpack.packb(_with_decimals(value), default=_encode_unknown))
+
+
+def _with_decimals(value: Any) -> Any:
+    """Fractions as text, as cty writes them: 0.05 is no binary float."""
+    if isinstance(value, dict):
+        return {k: _with_decimals(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_with_decimals(v) for v in value]
+    return repr(value) if isinstance(value, float) and not value.is_integer() else value
+
+
+def numbers(values: Any, block: BlockSchema) -> Any:
+    """The values of a block with every number as one: cty sends fractions as text."""
+    if isinstance(values, list):
+        return [numbers(v, block) for v in values]
+    if not isinstance(values, dict):
+        return values
+    out = {}
+    for name, value in values.items():
+        attribute = block.attributes.get(name)
+        if attribute is not None and attribute.type == "number" and isinstance(value, str):
+            out[name] = float(value)
+        else:
+            out[name] = numbers(value, block.blocks[name]) if name in block.blocks else value
+    return out
 
 
 def known(value: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -46,7 +48,7 @@ def look_around(wanted: Wanted, wish: Wish, world: World) -> Surroundings:
     network = next(iter(world.inventory.refers_to(wanted.subnet, inv.NETWORK)), None) if wanted.subnet is not None else None
     sibling = _sibling(wanted, world, network.location if network is not None else "")
     group, location = _home(wish, sibling, wanted, world, network)
-    subnet = _subnet_source(wanted.subnet, world)
+    subnet = _subnet_source(wanted.subnet, wish, world)
     return Surroundings(sibling, group, location, subnet, tags_source(sibling), file_of(sibling))
 
 
@@ -80,30 +82,36 @@ def _home(wish: Wish, sibling: Resource | None, wanted: Wanted, world: World, ne
     return f"{inv.GROUP}.{label}.name", f"{inv.GROUP}.{label}.location"
 
 
-def _subnet_source(subnet: Resource | None, world: World) -> str:
+def _subnet_source(subnet: Resource | None, wish: Wish, world: World) -> str:
     if subnet is None:
-        return f"{SUBNET}.{_network(world)}.id"
+        return f"{SUBNET}.{_network(wish, world)}.id"
     source = reference(world, subnet)
     if source is None:
         raise Unsettled(Refusal(f"{subnet.address} is in a module that has no output for its id. Add one first."))
     return source
 
 
-def _network(world: World) -> str:
-    """A network with one subnet, where there is none."""
+def _network(wish: Wish, world: World) -> str:
+    """A network with one subnet, where there is none: with the addresses that are asked for, the subnet a /24 of them."""
+    asked = next((c for c in wish.cidrs if not c.endswith("/32")), "10.0.0.0/16")
+    try:
+        space = ipaddress.ip_network(asked)
+    except ValueError as problem:
+        raise Unsettled(Refusal(f"{asked} is no network: {problem}.")) from problem
+    inner = next(itertools.islice(space.subnets(new_prefix=24), asked == "10.0.0.0/16", None)) if space.prefixlen < 24 else space
     groups = in_root(world, inv.GROUP)
     group = groups[0].address if groups else f"{inv.GROUP}.main"
     network = {
         "name": '"vnet-main"',
         "location": f"{group}.location",
         "resource_group_name": f"{group}.name",
-        "address_space": '["10.0.0.0/16"]',
+        "address_space": f'["{space}"]',
     }
     subnet = {
         "name": '"snet-main"',
         "resource_group_name": f"{group}.name",
         "virtual_network_name": f"{inv.NETWORK}.main.name",
-        "address_prefixes": '["10.0.1.0/24"]',
+        "address_prefixes": f'["{inner}"]',
     }
     add_resource(world, inv.NETWORK, "main", network)
     add_resource(world, SUBNET, "main", subnet)

@@ -21,7 +21,7 @@ BEHIND = (
 )
 _NAMED = re.compile(
     r"\b(?:called|named|(?:call|name) (?:it|them)|name[sd]?:?|with the names?)\s+[\"'`]?(?P<names>[A-Za-z][\w-]*(?:(?:\s*,\s*|"
-    r"\s+and\s+|\s*&\s*)[A-Za-z][\w]*-?[\w-]*\d[\w-]*)*)",
+    r"\s+and\s+|\s*&\s*)(?:[A-Za-z][\w]*-?[\w-]*\d[\w-]*|[A-Za-z][\w-]*-[a-z]\b))*)",
     re.IGNORECASE,
 )
 _LISTED = re.compile(

@@ -15,6 +15,7 @@ from iac_agent.planner.machines.modules import as_module, module_for
 from iac_agent.planner.machines.resources import DEFAULT_SIZE, as_resources
 from iac_agent.planner.machines.surroundings import Surroundings, look_around
 from iac_agent.planner.machines.wanted import BEHIND, NOUNS, Wanted, like_of, names_of, read, role
+from iac_agent.planner.names import EXACT
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.recipes.attach_disk import AttachDisk
 from iac_agent.planner.recipes.scale import group_of
@@ -44,6 +45,8 @@ _OS_DISK = re.compile(
     re.IGNORECASE,
 )
 _WITH_BOOT = re.compile(r",?\s*\b(?:with|and|plus)\s+boot[\s-]*diag\w*(?:\s+(?:on|enabled))?", re.IGNORECASE)
+_DISK_FOR = r"\b(?:disks?|drives?|volumes?|ssds?|hdds?)\b.*\b(?:to|on|onto|for|off|into|at)\b"
+_LIKE_ONE = re.compile(r"\b(?:like|same as|copy of|clone of|identical to)\b", re.IGNORECASE)
 _SIZE_ONLY = "in size only"
 
 
@@ -68,7 +71,7 @@ class Provision:
             wish = _without_disks(wish)
         if wish.has(_MAKES):
             wish = Wish(_WITH_BOOT.sub(" ", _OS_DISK.sub(" ", wish.text)), wish.context)
-        if wish.has(r"\b(?:os|root|system)[ -]?disks?\b"):
+        if wish.has(r"\b(?:os|root|system)[ -]?disks?\b") or _is_for_one_that_is_there(wish, world):
             return False
         if wish.cores and not wish.has(
             r"\b(?:create|provision|deploy|launch|spin|set up|build|new|linux|windows|ubuntu|debian|called|named)\b|"
@@ -177,6 +180,14 @@ class Provision:
         disks = [d for m in machines for d in world.inventory.disks_of(m)]
         if disks:
             world.notes.append(f"As the others of its kind it comes with a data disk: {listed(disks)}.")
+
+
+def _is_for_one_that_is_there(wish: Wish, world: World) -> bool:
+    """Whether what is new is a disk for a machine that is named in full: `attach a new 64 GB disk to vm-web`."""
+    if not wish.has(_DISK_FOR) or _LIKE_ONE.search(wish.text):
+        return False
+    mentions = world.selector.names.mentions(wish.text)
+    return any(strength == EXACT and r.type in MACHINES for m in mentions for strength, r in m.named)
 
 
 def _in_size_only(wanted: Wanted, like: Resource, world: World) -> Wanted:

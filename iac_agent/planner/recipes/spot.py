@@ -39,6 +39,9 @@ _LOST = (
 )
 
 
+_ON_EVICTION = re.compile(r"\bdelete\s+(?:it\s+)?(?:on|upon|when|at)\s+evict\w*|\bevict\w*\s+(?:\w+\s+)?delete\b", re.IGNORECASE)
+
+
 class Spot:
     id = "spot"
     title = "make a VM or scale set Spot (eviction policy, price cap), or regular again"
@@ -61,7 +64,7 @@ class Spot:
 
     def plan(self, wish: Wish, world: World) -> None:
         targets = list(world.choose(wish, MACHINES + SCALE_SETS, wish.without(_WORDS)))
-        if wish.has(
+        if Wish(_ON_EVICTION.sub(" ", wish.text)).has(
             r"\b(?:remove|drop|lift|no|without|delete|unset|clear)\b.*\b(?:cap|bid|max(?:imum)?(?: \w+)? price|price)\b|\bno "
             r"(?:price )?cap\b"
         ):
