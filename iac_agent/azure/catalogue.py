@@ -43,7 +43,7 @@ KNOWN = (
     Known("OS Disk Queue Depth", r"(?:os |disk )*queue(?: depth| length)?"),
     Known(
         "Percentage CPU",
-        r"cpu\w*|processors?(?: time)?|utili[sz]ation|busy|busiest|(?<!-)\bload\b(?![ -]?bal)|compute usage|hard .* work\w*|working hard",
+        r"cpu\w*|processors?(?: time)?|(?<!gpu )utili[sz]ation|busy|busiest|(?<!-)\bload\b(?![ -]?bal)|compute usage|hard .* work\w*|working hard",
     ),
     Known("DipAvailability", r"(?:health )?probes?(?: status)?|backend (?:health|availability)", kind=BALANCER),
     Known("VipAvailability", r"(?:data ?path|vip|front-?end) (?:availability|health)|availability", kind=BALANCER),
@@ -51,6 +51,12 @@ KNOWN = (
     Known("SYNCount", r"syn(?: packets?| count)?s?", "Total", BALANCER),
     Known("PacketCount", r"packets?", "Total", BALANCER),
     Known("ByteCount", r"bytes?|traffic|throughput|transfer\w*|how much .*\b(?:sent|send|pass\w*|move[ds]?)\b", "Total", BALANCER),
+)
+# What people ask for and the platform does not measure: it must not be taken for something that it does.
+_UNMEASURED = re.compile(
+    r"\b(?:gpu(?: (?:memory|usage|utili[sz]ation|load))?|temperatures?|swap(?: usage)?|io ?wait|disk (?:space|usage)|free disk|file descriptors|"
+    r"open files|processes|threads|frames? per second|fps|power (?:consumption|draw)|fan speed)\b",
+    re.IGNORECASE,
 )
 _AGGREGATIONS = {
     "Maximum": r"\b(?:max(?:imum)?|peaks?|peaked|highest|worst|top(?:ped)?|at most|most it|spik\w+|greatest)\b",
@@ -68,7 +74,10 @@ def sense_of(name: str) -> str:
 
 
 def named(text: str, kind: str = VM) -> str:
-    """The metric a text asks for, by name or by other words; empty when it asks for none that is known."""
+    """The metric a text asks for, by name or by other words, as it stands where Azure has none; empty when it asks for none."""
+    unmeasured = _UNMEASURED.search(text)
+    if unmeasured:
+        return unmeasured[0]
     for known in sorted(KNOWN, key=lambda k: -len(k.name)):
         if known.kind == kind and known.name.lower() in text.lower():
             return known.name

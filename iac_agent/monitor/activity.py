@@ -18,12 +18,13 @@ from iac_agent.errors import AzureError, NoTelemetry
 from iac_agent.monitor.ranges import Range
 from iac_agent.monitor.targets import Target
 
-_KEPT_DAYS, _MOST, _FEW = 90, 100, 4
+_KEPT_DAYS, _MOST, _FEW = 90, 100, 6
 _PROPERTIES = {
     r"\bresiz|\bsize\b|\bsku\b|\bbigger|\bsmaller|\bscal(?:ed|e)\b": r"vmSize|sku\.|diskSizeGB",
     r"\btag|\blabel": r"^tags",
     r"\brules?\b|\bports?\b|\bopened\b": r"securityRules",
 }
+_BESIDE = re.compile(r"\.(?:id|name|type|etag|provisioningState)$|\*$", re.IGNORECASE)
 _VERBS = {
     "deallocate/action": "deallocated",
     "poweroff/action": "powered off",
@@ -119,7 +120,7 @@ class Activity:
         over = self.clients.now() - span.end > timedelta(minutes=2)
         clauses = [f"eventTimestamp le '{span.end.astimezone(UTC).isoformat()}'"] if over else []
         if len(targets) == 1:
-            clauses.append(f"resourceUri eq '{targets[0].id}'")
+            clauses.append(f"resourceGroupName eq '{targets[0].group}'")
         events = [e for e in self.clients.activity(span.start, *clauses) if _within(e, targets)]
         found = [self._act(held, span) for held in _by_operation(events) if not _only_reads(held[0])]
         return self._with_changes(found)
@@ -139,7 +140,8 @@ class Activity:
             for row in self.clients.query(query):
                 told = row["properties"]
                 rows[str(told["changeAttributes"].get("correlationId")), str(told.get("targetResourceId", "")).lower()] = told
-        return [_changed(a, rows.get((a.correlation, a.resource.lower()))) for a in acts]
+        lone = {c: told for (c, _), told in rows.items() if sum(1 for key in rows if key[0] == c) == 1}
+        return [_changed(a, rows.get((a.correlation, a.resource.lower())) or lone.get(a.correlation)) for a in acts]
 
     def _act(self, events: list[dict[str, Any]], span: Range) -> Act:
         last = events[0]
@@ -164,7 +166,9 @@ def _changed(act: Act, told: dict[str, Any] | None) -> Act:
     if told is None:
         return act
     changes = (told.get("changes") or {}).items()
-    found = tuple(Changed(path, str(c.get("previousValue") or ""), str(c.get("newValue") or "")) for path, c in changes)
+    found = tuple(
+        Changed(path, str(c.get("previousValue") or ""), str(c.get("newValue") or "")) for path, c in changes if not _BESIDE.search(path)
+    )
     client = str(told["changeAttributes"].get("clientType") or "")
     kind = str(told.get("changeType", "")).lower()
     shown = () if kind == "create" else found

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from iac_agent.monitor.health import Condition
 from iac_agent.monitor.metrics import Series
 
 
@@ -30,6 +31,7 @@ class Answer:
     data: dict[str, Any] = field(default_factory=dict)
     excerpt: list[tuple[int, str]] = field(default_factory=list)
     marked: int = 0
+    conditions: list[Condition] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         return {

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from iac_agent.azure import catalogue
 from iac_agent.azure.catalogue import VM
 from iac_agent.azure.clients import AzureClients
-from iac_agent.errors import NeedsAnswer, NoTelemetry
+from iac_agent.errors import IacAgentError, NeedsAnswer, NoTelemetry
 from iac_agent.monitor import boot_log, composition, questions, ranges
 from iac_agent.monitor.activity import Act, Activity, meant
 from iac_agent.monitor.alerts import Alerts
@@ -25,7 +25,16 @@ from iac_agent.monitor.ranges import Range
 from iac_agent.monitor.targets import Target, Targets
 
 _DAY, _WEEK = timedelta(days=1), timedelta(days=7)
-_TOP, _ROWS = 10, 60
+_TOP, _ROWS, _FEW = 10, 60, 3
+_NOW = re.compile(r"\b(?:right now|just now|now|currently|at the moment|at present)\b", re.IGNORECASE)
+_BY_HAND = re.compile(
+    r"\bby hand\b|\bmanual(?:ly)?\b|\b(?:in|with|through|from) the (?:portal|cli)\b|\boutside (?:of )?terraform\b", re.IGNORECASE
+)
+_ALLOCATED = re.compile(
+    r"\bstopped\b.*\bnot (?:been )?deallocated\b|\b(?:stopped|not run\w*|does not run|isn't running)\b.*\b(?:cost|bill|paid|pay|charg)\w*|"
+    r"\b(?:cost|bill|paid|pay|charg)\w*\b.*\b(?:stopped|not running|off)\b",
+    re.IGNORECASE,
+)
 _ABILITIES = (
     "I answer questions about metrics (`how busy was db over the last 6 hours`), health (`is everything all right`), failed boots "
     "(`why does batch not boot`), activity (`who stopped api`), alerts (`why was I paged`), rankings (`which machine uses most cpu`), "
@@ -122,7 +131,9 @@ class Monitor:
         """Machines in order of a metric, by batches of 50."""
         span = ranges.found(question, self.now)
         targets = self._targets(question, VM)
-        lowest = re.search(r"\b(?:least|lowest|idlest|smallest|min(?:imum)?)\b", question, re.IGNORECASE) is not None
+        if len(targets) == 1:
+            return self.values(question, reading)
+        lowest = re.search(r"\b(?:least|lowest|lower|idlest|smallest|min(?:imum)?)\b", question, re.IGNORECASE) is not None
         said = reading.aggregation if reading.aggregation in ("Average", "Total") else ""
         aggregation = said or ("Maximum" if re.search(r"\bpeak\w*|\bspik\w*|\bmax(?:imum)?\b", question, re.IGNORECASE) else "")
         number = re.search(r"\btop\s+(\d+)\b", question, re.IGNORECASE)
@@ -155,14 +166,26 @@ class Monitor:
     # --- the others ------------------------------------------------------------------------------------------------
 
     def conditions(self, question: str) -> Answer:
-        """The verdict on the machines that are meant."""
-        return self.judged(self._machines(questions_without(question)))
+        """The verdict on the machines that are meant, with the reason of a boot that failed."""
+        answer = self.judged(self._machines(questions_without(question)), allocated=_ALLOCATED.search(question) is not None)
+        down = [c.target for c in answer.conditions if c.verdict == Health.DOWN]
+        for machine in down if len(down) <= _FEW else []:
+            try:
+                log = boot_log.read(self.clients, machine)
+            except IacAgentError:
+                continue
+            if log.cause:
+                answer.sentences.append(f"{log.verdict()}.")
+                answer.sources.append(f"{machine.shown()} · serial log of the last boot, line {log.line}")
+        return answer
 
-    def judged(self, machines: Sequence[Target]) -> Answer:
-        """The answer on the health of some machines, the worst first."""
+    def judged(self, machines: Sequence[Target], *, allocated: bool = False) -> Answer:
+        """The answer on the health of some machines, the worst first; `allocated`: on those only that are stopped and still paid for."""
         if not machines:
             raise NoTelemetry("there is no machine in the state")
         found = self.health.conditions(machines, self.now)
+        if allocated:
+            return self._still_paid_for([c for c in found if c.power == "stopped"])
         worse = [c for c in found if c.verdict in (Health.DOWN, Health.DEGRADED, Health.UNKNOWN)]
         stopped = [c for c in found if c.verdict == Health.STOPPED]
         head = f"{len(found) - len(worse) - len(stopped)} of {len(found)} healthy"
@@ -174,6 +197,17 @@ class Monitor:
             [f"{s}." for s in shown],
             Table(("machine", "verdict", "source", "found", "time"), rows[:_ROWS]),
             sources=["power state, VM agent, resource health, VmAvailabilityMetric, probes, alerts, activity log"],
+            data={"conditions": [c.as_json() for c in found]},
+            conditions=found,
+        )
+
+    @staticmethod
+    def _still_paid_for(found: list[Condition]) -> Answer:
+        sentences = [f"{c.target.name} is stopped, but not deallocated: its cores are billed ({c.why})." for c in found]
+        return Answer(
+            "health",
+            sentences or ["No machine is stopped without being deallocated."],
+            sources=["power state, activity log"],
             data={"conditions": [c.as_json() for c in found]},
         )
 
@@ -206,9 +240,11 @@ class Monitor:
 
     def acts(self, question: str) -> Answer:
         """Who did what, in the range that is asked for or the last week."""
-        span = ranges.found(question, self.now, _WEEK)
+        span = ranges.found(_NOW.sub(" ", question), self.now, _WEEK)
         about = self._about(question)
-        return self.done(meant(self.activity.acts(span, about), question), span, about)
+        found = meant(self.activity.acts(span, about), question)
+        by_hand = [a for a in found if a.tool != "Terraform"]
+        return self.done(by_hand if _BY_HAND.search(question) else found, span, about)
 
     def done(self, acts: Sequence[Act], span: Range, about: Sequence[Target]) -> Answer:
         """The answer on what was done, the newest first."""
@@ -229,8 +265,15 @@ class Monitor:
 
     def fired(self, question: str) -> Answer:
         """The alerts of the last day (or the range that is asked for), and the rules that are quiet."""
-        span = ranges.found(question, self.now, _DAY)
-        return self.alerted(span, self._about(question))
+        span = ranges.found(_NOW.sub(" ", question), self.now, _DAY)
+        about = [t for t in self.targets.mentioned(questions_without(question)) if t.type == VM and t.name.lower() in question.lower()]
+        answer = self.alerted(span, about)
+        if re.search(
+            r"\b(?:not|n't|isn't|aren't|no longer|never) (?:\w+ )?(?:firing|fired|active|raised)\b|\bquiet\b", question, re.IGNORECASE
+        ):
+            quiet = answer.data["quiet"]
+            answer.sentences = [f"Not firing: {', '.join(quiet)}." if quiet else "Every alert rule is firing."]
+        return answer
 
     def alerted(self, span: Range, about: Sequence[Target]) -> Answer:
         """The answer on alerts."""

@@ -54,6 +54,7 @@ class Condition:
     verdict: Health = Health.UNKNOWN
     why: str = ""
     evidence: list[Evidence] = field(default_factory=list)
+    power: str = ""
 
     def add(self, source: str, found: str, good: bool | None, time: datetime | None = None) -> None:
         self.evidence.append(Evidence(source, found, good, time))
@@ -156,6 +157,7 @@ class HealthCheck:
         condition = Condition(machine)
         key = machine.id.lower()
         power = self._power_state(condition, facts.power.get(key), facts.gaps.get("power state", ""), now)
+        condition.power = power
         platform = self._platform_word(condition, facts.platform.get(key), facts.gaps.get("resource health", ""))
         measured = self._measured(condition, facts.availability.get(key), facts.gaps.get("VmAvailabilityMetric", ""))
         probed = self._probed(condition, facts)

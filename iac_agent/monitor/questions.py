@@ -148,7 +148,11 @@ _BOOT = _phrases(
     stuck (?:in|at|on|during) (?:boot|start)
     gets? past (?:the )?(?:boot|start)
     (?:never|not|n't) (?:reach\w*|gets? to|got to|see) (?:the |a )?(?:login|ssh|prompt)
-    (?:won'?t|not|n't|never|refuses to) (?:start|come|came|boot)\w*
+    (?:won'?t|not|n't|never|refuses to) (?:start|come|came|coming|boot)\w*
+    (?:never|not|n't|hasn't|hardly) (?:made|make|makes|got|get) (?:it )?(?:all the way )?up
+    (?:keeping|keeps|stopping|stops|preventing|prevents) (?:it|this|that|the \w+|\S+) from (?:start|boot|com)\w*
+    (?:never|not|n't) (?:became|become|becomes|got|get) ready
+    (?:re)?boot(?:ed)?\b.*\b(?:nothing answers|no answer|not? (?:answer|respond|reach)\w*|dead|unreachable)
     fail(?:s|ed|ing)? to (?:start|boot|come up)
     (?:after|since) (?:the |a |its |last |that |this )*(?:re)?(?:boot|start)\w*.*\b(?:ssh|reach|unreach|respond|login|dead|back|up)
     """
@@ -156,7 +160,7 @@ _BOOT = _phrases(
 _ALERTS = _phrases(
     r"""
     alerts?\b
-    alarms?\b
+    (?<!false )alarms?\b
     (?:paged|pager|firing)\b
     pages? (?:went|came|fired|me)
     on-?call (?:got|was|is)
@@ -187,7 +191,7 @@ _TOP = _phrases(
     top (?:\d+|cpu|memory|machines?|vms?|consumers?|users?|talkers?)
     (?:busiest|idlest|hottest|laziest)\b
     rank\w*
-    (?:which|what)\b.*\b(?:most|least|highest|lowest|hardest)\b
+    (?:which|what)\b.*\b(?:most|least|highest|lowest|hardest|higher|lower|busier|harder)\b
     (?:highest|lowest|most|least) (?:\w+ ){0,3}(?:machine|vm|server)
     (?:least|most) busy
     who (?:uses|eats|hogs)
@@ -210,6 +214,7 @@ _HEALTH = _phrases(
     complain\w*
     (?:green|red)\b
     worr(?:y|ied|ying)
+    (?:does not|doesn't|not) run\b
     """
 )
 _COMPOSITION = _phrases(
@@ -295,6 +300,8 @@ def read(text: str) -> Reading:
 def _fits(kind: Kind, text: str, metric: str) -> bool:
     """Whether a kind's words mean it here: `up` in a question about a metric, or `running` in one about sizes, does not ask for health."""
     match kind:
+        case Kind.ALERTS | Kind.ACTIVITY if _PAID.search(text):
+            return False
         case Kind.TOP:
             return bool(metric or _RANKED.search(text))
         case Kind.HEALTH:
@@ -311,6 +318,7 @@ def _of_use(text: str, metric: str, aggregation: str) -> str:
     return {"Maximum": "Minimum", "Minimum": "Maximum"}.get(aggregation, aggregation)
 
 
+_PAID = re.compile(r"\b(?:cost|bill|paid|pay|charg)\w*\b", re.IGNORECASE)
 _METRIC = re.compile(
     r"""\bmetric\s+["'`“]?(?P<a>[A-Z][\w /]*?)["'`”]?(?=\s+(?:of|for|on|over|in|from)\b|[?.,]|$)|["'`“](?P<b>[\w /]+)["'`”]\s+metric\b"""
 )

@@ -48,7 +48,7 @@ _PATTERNS: list[tuple[str, re.Pattern[str]]] = [
         ("week", r"\b(?P<w>this|last)\s+week\b"),
         ("day", rf"\b(?:on\s+|all\s+)?(?P<a>{_DAY})\b"),
         ("ago", rf"\b{_AMOUNT}\s+ago\b"),
-        ("span", rf"\b(?:over|for|during|within|in)\s+(?:the\s+)?(?:space of\s+)?{_AMOUNT}\b"),
+        ("span", rf"\b(?:over|for|during|within|in|across)\s+(?:the\s+)?(?:space of\s+)?{_AMOUNT}(?:\s+ending now)?\b"),
         ("bare", rf"^\s*(?P<n>\d+(?:\.\d+)?)\s*(?P<u>{_UNIT})\s*$"),
         ("duration", r"\b(?P<a>P(?=[\dT])(?:\d+D)?(?:T(?:\d+H)?(?:\d+M)?)?)\b"),
         ("now", r"\b(?:right now|now|currently|at the moment|at present|just now)\b"),

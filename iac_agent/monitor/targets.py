@@ -18,6 +18,13 @@ from iac_agent.planner.inventory import Resource as Managed
 from iac_agent.planner.protocol import Question
 from iac_agent.planner.selection import Selector
 
+# Words of English with a hyphen, which are no names.
+_COMPOUND = re.compile(
+    r"\b(?:on|off|up|down|start|back|front|real|follow|check|log|sign|set|shut|stand|break|time|day|night|over|under|re|pre|non|long|short|well|"
+    r"high|low|full|half|first|last|out|in|by|of|to|end|high)-(?:call|up|down|off|on|in|out|end|time|line|line|to|date|day|night|term|known|level|"
+    r"availability|load|boot|start|check|by|of|the|run|ups|shift|site|going|duty)\b",
+    re.IGNORECASE,
+)
 _KINDS = {VM: MACHINES, BALANCER: ("azurerm_lb",)}
 
 
@@ -66,6 +73,14 @@ class Targets:
         managed = self.all(VM)
         return managed + [t for t in self.live() if not any(same_id(t.id, m.id) for m in managed)]
 
+    def _exact(self, text: str, kind: str) -> list[Target]:
+        """The resources that are named in full: beside one of them, no other word is taken for a name."""
+        if re.search(r"\b(?:except|but not|without|other than|besides|apart from)\b", text, re.IGNORECASE):
+            return []
+        mentions = self.selector.names.mentions(text)
+        named = [r for m in mentions for _, r in m.named if r.type in _KINDS[kind] and r.azure_name.lower() == m.text.lower()]
+        return [t for r in dict.fromkeys(named) if (t := _target(r)) is not None]
+
     def mentioned(self, text: str) -> list[Target]:
         """Every managed resource of any type that a text names; the strongest names of a mention count."""
         found: dict[str, Target] = {}
@@ -100,7 +115,10 @@ class Targets:
         beside = self._beside(text, kind)
         if beside:
             return beside
-        chosen = self.selector.select(text, _KINDS[kind], answer, plural=True)
+        exact = self._exact(text, kind) if not answer else []
+        if exact:
+            return exact
+        chosen = self.selector.select(_COMPOUND.sub(" ", text), _KINDS[kind], answer, plural=True)
         if chosen is None:
             return []
         if isinstance(chosen, Question):

@@ -56,7 +56,41 @@ _NOT_NAMES = re.compile(
     re.IGNORECASE,
 )
 _COMMON = frozenset(
-    "a an the in on with and of for to size one all it them is are each every both that which please region linux sku at by from as".split()
+    [
+        "a",
+        "an",
+        "the",
+        "in",
+        "on",
+        "with",
+        "and",
+        "of",
+        "for",
+        "to",
+        "size",
+        "one",
+        "all",
+        "it",
+        "them",
+        "is",
+        "are",
+        "each",
+        "every",
+        "both",
+        "that",
+        "which",
+        "please",
+        "region",
+        "linux",
+        "sku",
+        "at",
+        "by",
+        "from",
+        "as",
+    ]
+)
+_PLACES = re.compile(
+    r"\b(?:resource group|subnet|network card|nic|virtual network|vnet)\s+(?:called\s+|named\s+)?(?:rg|vnet|snet|nic|net)-", re.IGNORECASE
 )
 _IMAGE = re.compile(
     r"\b(?:ubuntu(?:\s+(?:server\s+)?\d\d(?:\.\d\d)?)?|debian(?:\s+\d+)?|rhel(?:\s+\d+)?|red hat(?:\s+\d+)?|almalinux(?:\s+\d+)?|windows(?:\s+server)?(?:\s+\d{4})?)\b",
@@ -191,7 +225,7 @@ def _disk(text: str) -> tuple[str, str] | None:
         return None
     kind = next((k for k, pattern in _DISK_KIND if re.search(pattern, text, re.IGNORECASE)), "")
     lun = re.search(r"\blun\s*(\d+)\b", text, re.IGNORECASE)
-    name = re.search(r"\b(?:named|called)\s+([a-z][\w-]*)", text, re.IGNORECASE)
+    name = re.search(r"\b(?:(?:named|called)\s+|(?:disk|drive|volume)\s+(?=disk-|\w+-disk))([a-z][\w-]*)", text, re.IGNORECASE)
     tail = (f", named {name[1]}" if name else "") + (f", lun {lun[1]}" if lun else "")
     return (f"attach a new {amounts.pop()} GB {kind} data disk to".replace("  ", " "), tail)
 
@@ -204,7 +238,7 @@ def _provision(text: str) -> Brief | None:
     wish = Wish(text)
     if not re.search(rf"\b{_NOUN}\b|\blinux\b", text, re.IGNORECASE) or not _MAKES.search(text) or not wish.region:
         return None
-    if _ELSE.search(re.sub(r"\bnot [^.;]*", " ", text)) or _DISK_WISH.search(text):
+    if _ELSE.search(re.sub(r"\bnot [^.;]*", " ", text)) or _DISK_WISH.search(text) or _PLACES.search(text):
         return None
     names = _names(text)
     number = len(names) or _count(text)

@@ -10,7 +10,7 @@ from iac_agent.planner.exposure import opened
 from iac_agent.planner.forgotten import forgotten
 from iac_agent.planner.protocol import Answer, ChangeSet, Context, Question, Refusal, Unsettled
 from iac_agent.planner.recipes import Recipe, all_recipes
-from iac_agent.planner.splitting import starts_anew, wishes
+from iac_agent.planner.splitting import starts_anew, wishes, without_constraints
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World
 
@@ -42,7 +42,7 @@ class BuiltinPlanner:
 
     def _read(self, request: str, world: World) -> Answer:
         """One reading of a request."""
-        context = world.context
+        context, request = world.context, without_constraints(request)
         refusal = refusals.refused(request, [m.text for m in world.selector.names.mentions(request)])
         if refusal is not None:
             return refusal

@@ -60,7 +60,7 @@ _HARMFUL = (
         "Traffic is let in port by port, from networks that are named.",
     ),
     (
-        r"\b(?:tag|set|put|write|copy|store)\b.*\b(?:passwords?|private keys?|id_rsa|id_ed25519|\.ssh/(?!\w+\.pub)|secrets?|"
+        r"\b(?:tag|set|put|write|copy|store)\b.*\b(?:passwords?|private keys?|id_(?:rsa|ed25519)\b(?!\.pub)|\.ssh/(?!\w+\.pub)|secrets?|"
         r"credentials?)\b",
         "Secrets are not written into tags or files.",
     ),

@@ -121,6 +121,31 @@ _NUMBERED = re.compile(
 )
 
 
+# What only says how things are or are to stay: no wish, and no verb in it is one.
+_CONSTRAINT = re.compile(
+    r"(?:[\w.\"\[\]-]+\s+){1,6}?(?:keeps?|stays?|remains?|does not (?:get|change|need)|do not (?:get|change)|(?:is|are) to (?:stay|remain)|"
+    r"must (?:stay|remain)|(?:is|are) (?:of )?no use|(?:is|are) not (?:to be )?(?:touched|changed)|(?:does|do) not matter|(?:is|are) untouched)\b.*|"
+    r"(?:if|should) (?:it|that|this) (?:cannot|can ?not|can't)\b.*\bsay so|either (?:both|all) or (?:neither|none)|nothing else\b.*|"
+    r"name only\b.*|no other\b.*",
+    re.IGNORECASE,
+)
+
+
+def without_constraints(request: str) -> str:
+    """The request without sentences and clauses that only say what stays as it is; the request itself where nothing else is said."""
+    parts = re.split(
+        r"(\s*(?:;|\.(?=\s|$)|,?\s+and(?=\s+[\w-]*\d[\w-]*\s+(?:keeps?|stays?|remains?|does|is|must))|,\s+(?=\w+-\d+ (?:keeps?|stays?|remains?)))\s*)",
+        request,
+    )
+    kept = [
+        (text, parts[n + 1] if n + 1 < len(parts) else "")
+        for n, text in enumerate(parts)
+        if n % 2 == 0 and not _CONSTRAINT.fullmatch(text.strip())
+    ]
+    left = "".join(text + mark for text, mark in kept).strip(" ;,")
+    return re.sub(r",?\s+and\.?$", "", left) if re.search(r"\w", left) else request
+
+
 def wishes(request: str) -> list[Wish]:
     """The wishes of a request, in order. A part without a verb of its own belongs to the one before it."""
     request = _TICKET.sub("", " ".join(request.replace("’", "'").split()))

@@ -112,6 +112,7 @@ def read(wish: Wish, world: World) -> Wanted:
             Refusal("I put machines into networks that are there; I do not make another subnet. Add it to the configuration first.")
         )
     names = names_of(wish)
+    _require_every_name(wish, names, world)
     image = next(((kind, i) for p, kind, i in _IMAGES if wish.has(rf"\b(?:{p})\b")), None)
     like = like_of(wish, world)
     kind = image[0] if image else like.type if like else LINUX
@@ -134,6 +135,19 @@ def read(wish: Wish, world: World) -> Wanted:
         subnet=subnet,
         like=like,
     )
+
+
+def _require_every_name(wish: Wish, names: list[str], world: World) -> None:
+    """Raise Unsettled where the wish names more machines than were understood: `web-3 in zone 3 and web-4 in zone 1`."""
+    known = {r.azure_name.lower() for r in world.inventory.resources}
+    said = {
+        m.lower() for m in re.findall(r"(?<![\w.-])(?:vm-)?[a-z][a-z0-9]*(?:-[a-z0-9]+)*-\d+(?![\w.-])", wish.text, re.IGNORECASE)
+    } - known
+    missed = sorted(said - {n.lower() for n in names})
+    if names and missed and len(said) > len(names):
+        raise Unsettled(
+            Question(f"I would make {', '.join(names)}. What is {missed[0]}? Name new machines together: named a-1 and a-2.", {})
+        )
 
 
 def names_of(wish: Wish) -> list[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from iac_agent.azure import catalogue
 from iac_agent.hcl.document import literal
 from iac_agent.planner.inventory import MACHINES, Resource
+from iac_agent.planner.names import EXACT
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
@@ -35,7 +36,7 @@ _DOWN = re.compile(
     re.IGNORECASE,
 )
 _FOR = re.compile(
-    r"\b(?:for|over|during|within)\s+(?:at least\s+|more than\s+|the last\s+)?(?P<n>\d+|an?|one|half an)\s*"
+    r"\b(?:for|over|during|within)\s+(?:at least\s+|more than\s+|the last\s+)?(?:an?\s+)?(?P<n>\d+|an?|one|half an)[\s-]*"
     r"(?P<u>minutes?|mins?|m|hours?|h)\b",
     re.IGNORECASE,
 )
@@ -68,10 +69,20 @@ class Alert:
     examples: tuple[str, ...] = ("page me when db is above 80 percent cpu", "alert oncall@example.com if vm-web goes down")
 
     def claims(self, wish: Wish, world: World) -> bool:
+        if (
+            _present(wish, world)
+            and (_LIMIT.search(wish.text) or _FOR.search(wish.text))
+            and not wish.has(r"^(?:please )?(?:remove|delete|tag)\b")
+        ):
+            return True
         told = _TELLS.search(wish.text) is not None and not wish.has(r"^(?:please )?(?:remove|delete|drop|disable|resize|tag|rename)\b")
         return told and _WHEN.search(wish.text) is not None and (_LIMIT.search(wish.text) or _DOWN.search(wish.text)) is not None
 
     def plan(self, wish: Wish, world: World) -> None:
+        present = _present(wish, world)
+        if present:
+            self._change(wish, present, world)
+            return
         rule, window = _rule(wish), _window(wish)
         said = catalogue.without(wish.without(_TELLS, _LIMIT, _DOWN, _FOR, _MAIL, _HOOK, r"\b(?:percent|used|usage|free|available)\b|%"))
         targets = list(world.choose(wish, MACHINES, said, plural=False))
@@ -109,6 +120,25 @@ class Alert:
         limit = f"{_WORDS[rule.operator]} {_plain(rule.threshold)}"
         world.say(f"Tell {told} when {rule.metric} of {listed(targets)} is {limit}.")
 
+    @staticmethod
+    def _change(wish: Wish, alerts: list[Resource], world: World) -> None:
+        """Other limits for an alert that is there."""
+        limit, window = _LIMIT.search(wish.text), _FOR.search(wish.text)
+        if limit is None and window is None:
+            raise Unsettled(
+                Question(f"What should change about {listed(alerts)}? Its limit (above 80) or its window (over 15 minutes).", {})
+            )
+        if limit is not None:
+            world.writer.set(alerts, "criteria.threshold", _number(limit["number"]))
+            wanted = "GreaterThan" if limit["above"] else "LessThan"
+            turned = [a for a in alerts if not str(a.value("criteria.operator")).startswith(wanted)]
+            if turned:
+                world.writer.set(turned, "criteria.operator", wanted)
+        if window is not None:
+            world.writer.set(alerts, "window_size", _window(wish))
+        world.touch(alerts)
+        world.say(f"Let {listed(alerts)} fire{f' {limit[0]}' if limit else ''}{f' {window[0]}' if window else ''}.")
+
     def _group(self, wish: Wish, machine: Resource, world: World) -> str:
         """The id of the action group, as source: the one that is there or named, or a new one for an address in the wish."""
         mail, hook = _MAIL.search(wish.text), _HOOK.search(wish.text)
@@ -142,6 +172,21 @@ class Alert:
         tags = tags_source(machine)
         add_resource(world, _GROUP, label, arguments | ({"tags": tags} if tags else {}), file_of(machine), blocks=[block])
         return f"{_GROUP}.{label}.id"
+
+
+def _present(wish: Wish, world: World) -> list[Resource]:
+    """The alerts that a wish names."""
+    mentions = world.selector.names.mentions(wish.text)
+    return list(
+        dict.fromkeys(
+            r for m in mentions for s, r in m.named if r.type == _ALERT and (s == EXACT or r.azure_name.lower() == m.text.lower())
+        )
+    )
+
+
+def _number(text: str) -> float | int:
+    value = float(text)
+    return int(value) if value.is_integer() else value
 
 
 _WORDS = {"GreaterThan": "above", "LessThan": "below"}

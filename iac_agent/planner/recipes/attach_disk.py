@@ -33,7 +33,9 @@ _WORDS = re.compile(
     r"\d+(?:[.,]\d+)?\s*-?(?:tib|tb|terabytes?|gib|gb|gigs?|gigabytes?|g)|half a terabyte|of)\b|\blun \d+\b",
     re.IGNORECASE,
 )
-_CALLED = re.compile(r"\b(?:called|named|name it|call it)\s+[\"'`]?(?P<name>[A-Za-z][\w-]*)", re.IGNORECASE)
+_CALLED = re.compile(
+    r"\b(?:called|named|name it|call it|(?:disk|drive|volume)(?=\s+[\"'`]?disk-))\s+[\"'`]?(?P<name>[A-Za-z][\w-]*)", re.IGNORECASE
+)
 _PURPOSE = re.compile(
     r"\b(?:an?|another|extra|new|more)\s+(?:[\w.]+\s+)*?(?P<name>logs?|backup|scratch|data|wal|temp|cache|archive|spool|"
     r"media|uploads?|journal)\s+(?:disk|drive|volume)\b|\bfor (?:its |the )?(?P<use>logs|backups?|scratch|wal|temp|cache|"

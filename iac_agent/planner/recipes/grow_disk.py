@@ -50,7 +50,9 @@ class GrowDisk:
             now = _now(target, path)
             if now is not None and size < now:
                 raise Unsettled(
-                    Refusal(f"Azure cannot shrink a disk: {target.address} has {now} GB. Create a smaller disk and copy the data.")
+                    Refusal(
+                        f"Azure cannot shrink a disk: {target.address} ({target.azure_name}) has {now} GB. Create a smaller disk and copy the data."
+                    )
                 )
         changing = {t: s for t, s in wanted.items() if _now(t, path) != s}
         if not changing:
@@ -69,7 +71,7 @@ class GrowDisk:
         now = _now(target, path)
         factor = 2 if wish.has(r"\b(?:double|twice)\b") else 3 if wish.has(r"\btriple\b") else 0
         if wish.has(r"\bhalve\b"):
-            raise Unsettled(Refusal(f"Azure cannot shrink a disk: {target.address}."))
+            raise Unsettled(Refusal(f"Azure cannot shrink a disk: {target.address} ({target.azure_name})."))
         bare = re.search(r"\bto\s+(\d{2,5})$", wish.text)
         if bare and not wish.amounts:
             return int(bare[1])
