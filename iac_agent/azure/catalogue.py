@@ -43,7 +43,8 @@ KNOWN = (
     Known("OS Disk Queue Depth", r"(?:os |disk )*queue(?: depth| length)?"),
     Known(
         "Percentage CPU",
-        r"cpu\w*|processors?(?: time)?|(?<!gpu )utili[sz]ation|busy|busiest|(?<!-)\bload\b(?![ -]?bal)|compute usage|hard .* work\w*|working hard",
+        r"cpu\w*|processors?(?: time)?|(?<!gpu )utili[sz]ation|busy|busiest|(?<!-)\bload\b(?![ -]?bal)|compute usage|hard .* work\w*|"
+        r"working hard",
     ),
     Known("DipAvailability", r"(?:health )?probes?(?: status)?|backend (?:health|availability)", kind=BALANCER),
     Known("VipAvailability", r"(?:data ?path|vip|front-?end) (?:availability|health)|availability", kind=BALANCER),
@@ -54,8 +55,8 @@ KNOWN = (
 )
 # What people ask for and the platform does not measure: it must not be taken for something that it does.
 _UNMEASURED = re.compile(
-    r"\b(?:gpu(?: (?:memory|usage|utili[sz]ation|load))?|temperatures?|swap(?: usage)?|io ?wait|disk (?:space|usage)|free disk|file descriptors|"
-    r"open files|processes|threads|frames? per second|fps|power (?:consumption|draw)|fan speed)\b",
+    r"\b(?:gpu(?: (?:memory|usage|utili[sz]ation|load))?|temperatures?|swap(?: usage)?|io ?wait|disk (?:space|usage)|free disk|"
+    r"file descriptors|open files|processes|threads|frames? per second|fps|power (?:consumption|draw)|fan speed)\b",
     re.IGNORECASE,
 )
 _AGGREGATIONS = {

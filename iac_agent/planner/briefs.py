@@ -33,8 +33,8 @@ _KEPT_OUT = re.compile(
     re.IGNORECASE,
 )
 _ELSE = re.compile(
-    r"\b(?:resiz\w*|tag(?:s|ged|ging)?\b|renam\w*|open(?:s|ed)? (?:up )?(?:the )?port|(?:ssh|https?) from|remov\w*|detach\w*|scal(?:e|ing) (?:to|up|down|out)|"
-    r"shrink|grow\b|alert|backup|key vault|database server|sql|dns|gateway|bastion|firewall|peering|vpn|kubernetes|aks|scale set|"
+    r"\b(?:resiz\w*|tag(?:s|ged|ging)?\b|renam\w*|open(?:s|ed)? (?:up )?(?:the )?port|(?:ssh|https?) from|remov\w*|detach\w*|"
+    r"scal(?:e|ing) (?:to|up|down|out)|shrink|grow\b|alert|backup|key vault|database server|sql|dns|gateway|bastion|firewall|peering|vpn|kubernetes|aks|scale set|"
     r"availability set|storage container|snapshot|public ip|zone\b)",
     re.IGNORECASE,
 )
@@ -42,7 +42,8 @@ _NAME = r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*"
 _NUMBERED = rf"(?<![\w.-])(?:[a-z][a-z0-9]*(?:-[a-z0-9]+)*-\d+|[a-z]+\d+|{_NAME}-[a-z])(?![\w-]|\.\w)"
 _LIST = rf"{_NAME}(?:\s*(?:,|\band\b|\s&\s|,\s*and\b|\s)\s*{_NAME})*"
 _NAMING = re.compile(
-    rf"\b(?:called|named|names?(?:\s+(?:is|are|it|them|being))?|call (?:it|them)|to be named|vm names?|known as)\b\s*:?\s*[\"'`]?(?P<names>{_LIST})",
+    r"\b(?:called|named|names?(?:\s+(?:is|are|it|them|being))?|call (?:it|them)|to be named|vm names?|known as)\b\s*:?\s*[\"'`]?"
+    rf"(?P<names>{_LIST})",
     re.IGNORECASE,
 )
 _RANGE = re.compile(rf"(?P<stem>{_NAME}-|[a-z]+)(?P<first>\d+)\s*(?:to|through|-|–|\.\.)\s*(?P=stem)(?P<last>\d+)", re.IGNORECASE)
@@ -93,7 +94,8 @@ _PLACES = re.compile(
     r"\b(?:resource group|subnet|network card|nic|virtual network|vnet)\s+(?:called\s+|named\s+)?(?:rg|vnet|snet|nic|net)-", re.IGNORECASE
 )
 _IMAGE = re.compile(
-    r"\b(?:ubuntu(?:\s+(?:server\s+)?\d\d(?:\.\d\d)?)?|debian(?:\s+\d+)?|rhel(?:\s+\d+)?|red hat(?:\s+\d+)?|almalinux(?:\s+\d+)?|windows(?:\s+server)?(?:\s+\d{4})?)\b",
+    r"\b(?:ubuntu(?:\s+(?:server\s+)?\d\d(?:\.\d\d)?)?|debian(?:\s+\d+)?|rhel(?:\s+\d+)?|red hat(?:\s+\d+)?|"
+    r"almalinux(?:\s+\d+)?|windows(?:\s+server)?(?:\s+\d{4})?)\b",
     re.IGNORECASE,
 )
 _SPOT = re.compile(r"(?<![\w-])(?<!not )(?<!non )(?<!no )spot\b|\bspare capacity\b", re.IGNORECASE)
@@ -103,8 +105,8 @@ _NOT_SPOT = re.compile(
 _BALANCED = re.compile(r"\b(?:load[ -]?balanc(?:er|ed|ing)|lb)\b", re.IGNORECASE)
 _PORT = re.compile(r"\b(?:port|tcp|on|to)\s+(?:port\s+)?(\d{2,5})\b(?!\s*(?:gb|gib|%|gigs?))", re.IGNORECASE)
 _MAKES = re.compile(
-    rf"\b(?:create|creating|provision|deploy|set ?up|spin up|bring up|stand up|build|make|need(?:ing)?|want|arrange|get|have|like|launch|forward|balanced|"
-    rf"asked for|\d+\s*x)\b|^\W*(?:\d+|two|three|four|five)\s*x?\s+(?:\w+\s+)*{_NOUN}|\d+x\b",
+    rf"\b(?:create|creating|provision|deploy|set ?up|spin up|bring up|stand up|build|make|need(?:ing)?|want|arrange|get|have|like|launch|"
+    rf"forward|balanced|asked for|\d+\s*x)\b|^\W*(?:\d+|two|three|four|five)\s*x?\s+(?:\w+\s+)*{_NOUN}|\d+x\b",
     re.IGNORECASE,
 )
 _DISK_WISH = re.compile(r"\b(?:disk|drive|volume)\b", re.IGNORECASE)
@@ -114,7 +116,7 @@ _DISK_KIND = (
     ("StandardSSD_LRS", r"standard[\s_-]*ssd"),
     ("Standard_LRS", r"standard[\s_-]*(?:hdd|lrs)|\bhdd\b"),
 )
-_DIAGNOSTICS = re.compile(r"\bboot[\s-]*diagnostics?\b|\bbootDiagnostics\b", re.IGNORECASE)
+_DIAGNOSTICS = re.compile(r"\bboot[\s-]*diag\w*|\bbootDiagnostics\b", re.IGNORECASE)
 _ENABLES = re.compile(
     r"\b(?:enable\w*|activat\w*|turn(?:ed)? on|switch(?:ed)? on|be on|brought into line|need\w*|want\w*|without|lacks?|should have|no)\b",
     re.IGNORECASE,
@@ -125,8 +127,8 @@ _TO_SPOT = re.compile(
     re.IGNORECASE,
 )
 _CAP = re.compile(
-    r"\b(?:max(?:imum)?(?: price)?|cap(?:ped)?(?: it)?|most we(?:'ll| will) pay|at most|no more than|limit\w*|pay|price)\b[^.;\d$-]{0,30}"
-    r"(?P<minus>minus\s*|-)?(?:US\s*)?\$?\s*(?P<price>\d+(?:\.\d+)?)\s*(?P<unit>(?:US\s*)?cents?)?",
+    r"\b(?:max(?:imum)?(?: price)?|cap(?:ped)?(?: it)?|most we(?:'ll| will) pay|at most|no more than|limit\w*|pay|price)\b[^.;\d$]{0,30}"
+    r"(?:US\s*)?\$?\s*(?P<price>\d+(?:\.\d+)?)\s*(?P<unit>(?:US\s*)?cents?)?",
     re.IGNORECASE,
 )
 _DELETED = re.compile(
@@ -150,7 +152,7 @@ def brief(request: str, world: World) -> Brief | None:
     if not present:
         return _provision(text)
     about = _named(_KEPT_OUT.sub(" ", text), world) or _the_one_without(text, present)
-    if len(about) != 1 or _ELSE.search(_without_story(text)):
+    if len(about) != 1 or _ELSE.search(_without_story(text)) or len(_topics(text)) != 1:
         return None
     kinds = [k for k in (_diagnostics(text), _to_spot(text), _disk(text)) if k]
     machine = about[0]
@@ -166,6 +168,18 @@ def _named(text: str, world: World) -> list[Resource]:
         ]
         found += [r for r in exact if r not in found]
     return found
+
+
+def _topics(text: str) -> list[str]:
+    """What a request speaks of: one of these, or it is no brief."""
+    plain = re.sub(r"\b(?:os|boot|system)[\s-]+disks?\b|\bdisk-[\w-]+", " ", _without_story(text), flags=re.IGNORECASE)
+    topics = {
+        "diagnostics": _DIAGNOSTICS,
+        "spot": _SPOT,
+        "disk": _DISK_WISH,
+        "size": re.compile(r"\bsizes?\b|\bStandard_[A-Z]+\d", re.IGNORECASE),
+    }
+    return [name for name, pattern in topics.items() if pattern.search(_NOT_SPOT.sub(" ", plain))]
 
 
 def _the_one_without(text: str, machines: list[Resource]) -> list[Resource]:
@@ -212,7 +226,7 @@ def _eviction(text: str) -> str:
 
 def _cap(text: str) -> str:
     match = _CAP.search(text)
-    if match is None or match["minus"]:
+    if match is None or re.search(r"(?:-|minus)\s*$", text[: match.start("price")], re.IGNORECASE):
         return ""
     price = float(match["price"]) / (100 if match["unit"] else 1)
     return f", max price {price:g} dollars an hour" if price < 100 else ""
@@ -281,7 +295,7 @@ def _names(text: str) -> list[str]:
 
 
 def _first_names(said: str, *, plural: bool) -> list[str]:
-    """The names at the start of what follows a naming word, up to the first word that is none; after `names` every one looks like a name."""
+    """The names at the start of what follows a naming word, up to the first word that is none; after `names` each must look like one."""
     out: list[str] = []
     for word in re.split(r"\s*,\s*|\s+", said):
         if word.lower() in ("and", "&", ""):

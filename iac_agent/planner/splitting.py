@@ -131,18 +131,15 @@ _CONSTRAINT = re.compile(
 )
 
 
+_STATES = r"(?:keeps?|stays?|remains?|does|is|must)"
+_CLAUSE_END = re.compile(rf"(\s*(?:;|\.(?=\s|$)|,?\s+and(?=\s+[\w-]*\d[\w-]*\s+{_STATES})|,\s+(?=\w+-\d+ {_STATES}))\s*)")
+
+
 def without_constraints(request: str) -> str:
     """The request without sentences and clauses that only say what stays as it is; the request itself where nothing else is said."""
-    parts = re.split(
-        r"(\s*(?:;|\.(?=\s|$)|,?\s+and(?=\s+[\w-]*\d[\w-]*\s+(?:keeps?|stays?|remains?|does|is|must))|,\s+(?=\w+-\d+ (?:keeps?|stays?|remains?)))\s*)",
-        request,
-    )
-    kept = [
-        (text, parts[n + 1] if n + 1 < len(parts) else "")
-        for n, text in enumerate(parts)
-        if n % 2 == 0 and not _CONSTRAINT.fullmatch(text.strip())
-    ]
-    left = "".join(text + mark for text, mark in kept).strip(" ;,")
+    parts = [*_CLAUSE_END.split(request), ""]
+    kept = [(clause, mark) for clause, mark in zip(parts[::2], parts[1::2], strict=True) if not _CONSTRAINT.fullmatch(clause.strip())]
+    left = "".join(clause + mark for clause, mark in kept).strip(" ;,")
     return re.sub(r",?\s+and\.?$", "", left) if re.search(r"\w", left) else request
 
 

@@ -24,7 +24,7 @@ PAIR = re.compile(
     r"""(?<![\w])["']?(?P<key>[A-Za-z][\w.-]*)["']?\s*(?:=|:(?!//))\s*(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<bare>[\w.@/+-]*[\w@/+-]))"""
 )
 _PRICE = re.compile(
-    r"(?:\$|€)?\s*(?P<amount>\d+(?:\.\d+)?|\.\d+)\s*(?P<unit>cents?|ct|¢|c\b|dollars?|usd|bucks)?(?:\s*(?:an|per|/|a|"
+    r"(?:\$|€)?\s*(?P<amount>\d+(?:\.\d+)?|\.\d+)\s*(?P<unit>(?:us\s*)?cents?|ct|¢|c\b|(?:us\s*)?dollars?|usd|bucks)?(?:\s*(?:an|per|/|a|"
     r"each)\s*(?:hour|hr|h))?",
     re.IGNORECASE,
 )
@@ -139,7 +139,7 @@ class Wish:
         if not match or re.search(r"(?:-|\bminus)\s*$", self.text[: match.start()], re.IGNORECASE):
             return None
         amount = float(match["amount"])
-        cents = (match["unit"] or "").lower() in ("cent", "cents", "ct", "¢", "c")
+        cents = (match["unit"] or "").lower().removeprefix("us").strip() in ("cent", "cents", "ct", "¢", "c")
         return round(amount / 100 if cents else amount, 6)
 
     @functools.cached_property

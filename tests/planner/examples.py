@@ -52,6 +52,8 @@ SAMPLE = (
     "  virtual_machine_id = azurerm_linux_virtual_machine.db.id\n  lun                = 0\n}\n\n"
     'resource "azurerm_network_security_group" "web" {\n  name                = "nsg-web"\n  location            = '
     "azurerm_resource_group.main.location\n" + _RULE.format("allow-ssh", 100, "22") + _RULE.format("allow-rdp", 110, "3389") + "}\n\n"
+    'resource "azurerm_monitor_action_group" "oncall" {\n  name                = "ag-oncall"\n'
+    '  resource_group_name = azurerm_resource_group.main.name\n  short_name          = "oncall"\n}\n\n'
     'resource "azurerm_storage_account" "logs" {\n  name     = "stlogs"\n  location = "westeurope"\n}\n\n'
     'resource "azurerm_linux_virtual_machine" "worker" {\n  count = 2\n\n  name     = "vm-worker-${count.index}"\n  '
     "location = azurerm_resource_group.main.location\n"

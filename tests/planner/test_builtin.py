@@ -339,7 +339,6 @@ def test_by_is_not_to_and_interfaces_count_along(request_: str, count: str, tmp_
         ("make web-eu spot and one size down", Question),
         ("tag web-eu team=core, spot too", Question),
         ("boot diag on web-eu and spot", Question),
-        ("add 2 more linux vms like web-eu called lab-a and lab-b", Question),
     ],
 )
 def test_what_is_not_wholly_meant_is_not_planned(request_: str, kind: type, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Judging what an agent did: by the state of the gym and by figures of the gym's own, and by an answer's text only where there is nothing else.
+"""Judging what an agent did: by the state of the gym and by its own figures, and by an answer's text only where there is nothing else.
 
 Every check returns what is wrong; no complaint is success. What changed and was not asked for is counted apart, as unwanted.
 """
@@ -22,7 +22,8 @@ _CAUSES = {
     "cloud-init": r"cloud-init|custom[_ ]data|user[_ ]data",
 }
 _SICK = re.compile(
-    r"\b(?:down|degraded|unhealthy|not ready|unavailable|fail\w*|sick|not respond\w*|unresponsive|panic|dying|not healthy|broken|critical|problem\w*)\b",
+    r"\b(?:down|degraded|unhealthy|not ready|unavailable|fail\w*|sick|not respond\w*|unresponsive|panic|dying|not healthy|broken|critical|"
+    r"problem\w*)\b",
     re.IGNORECASE,
 )
 _VERBS = {
@@ -111,7 +112,7 @@ def _belongs(name: str, allowed: set[str], seen: Evidence) -> bool:
         return True
     body = next((b for b in (*seen.after.values(), *seen.before.values()) if _name(b) == name), {})
     owner = str(body.get("managedBy", "")).rsplit("/", 1)[-1].lower()
-    return owner in allowed or any(name.startswith(f"{a}_osdisk") or name.startswith(f"{a}_disk") for a in allowed)
+    return owner in allowed or any(name.startswith((f"{a}_osdisk", f"{a}_disk")) for a in allowed)
 
 
 def _of_type(bodies: dict[str, Body], kind: str) -> list[Body]:

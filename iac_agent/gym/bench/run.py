@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import queue
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import jinja2
 
 from iac_agent.gym.bench.environment import Environment
 from iac_agent.gym.bench.participant import Participant
@@ -140,23 +141,6 @@ def table(results: Sequence[Result]) -> str:
 
 def page(results: Sequence[Result], name: str) -> str:
     """The same as one HTML page, with each prompt."""
-    head = "<tr><th>group<th>success<th>steps<th>tokens<th>seconds<th>unwanted</tr>"
-    body = "".join(
-        f"<tr><td>{r.name}<td>{r.success:.0f} % ({r.passed}/{r.prompts})<td>{r.steps:.2f}<td>{r.tokens:.0f}<td>{r.seconds:.1f}<td>{r.unwanted}</tr>"
-        for r in rows(results)
-    )
-    study = "".join(
-        f"<tr><td>{agent}{''.join(f'<td>{s[g][0]} % / {s[g][1]:g}' for g in ('provisioning', 'update', 'monitoring'))}</tr>"
-        for agent, s in STUDY.items()
-    )
-    each = "".join(
-        f"<tr class={'ok' if r.passed else 'miss'}><td>{html.escape(r.prompt.name)}<td>{html.escape(r.prompt.text)}<td>{r.steps}<td>{r.seconds}"
-        f"<td>{html.escape('; '.join([*r.complaints, *r.unwanted]))}</tr>"
-        for r in results
-    )
-    style = "body{font-family:sans-serif;max-width:75rem;margin:2rem auto}td,th{padding:.2rem .6rem;text-align:left;vertical-align:top}.miss{background:#fdd}"
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Benchmark</title><style>{style}</style><h1>{html.escape(name)}</h1>'
-        f"<table>{head}{body}</table><h2>The study (arXiv 2506.12270, Table 1)</h2><table><tr><th>agent<th>provisioning<th>update<th>monitoring</tr>"
-        f"{study}</table><h2>Every prompt</h2><table><tr><th>task<th>prompt<th>steps<th>seconds<th>what is wrong</tr>{each}</table></html>\n"
-    )
+    loader = jinja2.PackageLoader("iac_agent.gym", "bench")
+    template = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, autoescape=True).get_template("results.html.j2")
+    return template.render(name=name, groups=rows(results), study=STUDY, results=results)

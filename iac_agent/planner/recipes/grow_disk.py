@@ -49,11 +49,8 @@ class GrowDisk:
         for target, size in wanted.items():
             now = _now(target, path)
             if now is not None and size < now:
-                raise Unsettled(
-                    Refusal(
-                        f"Azure cannot shrink a disk: {target.address} ({target.azure_name}) has {now} GB. Create a smaller disk and copy the data."
-                    )
-                )
+                held = f"{target.address} ({target.azure_name}) has {now} GB"
+                raise Unsettled(Refusal(f"Azure cannot shrink a disk: {held}. Create a smaller disk and copy the data."))
         changing = {t: s for t, s in wanted.items() if _now(t, path) != s}
         if not changing:
             raise Unsettled(Refusal(f"{listed(targets)} has {next(iter(wanted.values()))} GB already."))
