@@ -315,8 +315,10 @@ class Monitor:
 
 
 def questions_without(question: str) -> str:
-    """The question without times and metrics, so that names are looked for in what is left."""
-    return catalogue.without(ranges.without(question))
+    """The question without times, metrics and words that only point, so that names are looked for in what is left."""
+    return re.sub(
+        r"\b(?:my|our|your|these|those|this|that|actually|really)\b", " ", catalogue.without(ranges.without(question)), flags=re.IGNORECASE
+    )
 
 
 def _without_attributes(question: str) -> str:

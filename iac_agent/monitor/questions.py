@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from iac_agent.azure import catalogue
 from iac_agent.azure.catalogue import BALANCER, VM
+from iac_agent.monitor import ranges
 
 
 class Kind(StrEnum):
@@ -143,6 +144,7 @@ _BOOT = _phrases(
     boot diagnostics (?:say|show|log|tell)
     (?:come|comes|came|coming) (?:back )?up
     start(?:s|ing)? up
+    during (?:its |the )?(?:start-?up|boot)
     (?:serial|console) (?:log|console|output)
     kernel panic
     stuck (?:in|at|on|during) (?:boot|start)
@@ -159,7 +161,7 @@ _BOOT = _phrases(
 )
 _ALERTS = _phrases(
     r"""
-    alerts?\b
+    alert(?:s|ing)?\b
     (?<!false )alarms?\b
     (?:paged|pager|firing)\b
     pages? (?:went|came|fired|me)
@@ -285,7 +287,7 @@ def read(text: str) -> Reading:
     if _WISH.match(plain) and (_REQUEST.match(plain) or not _ASKING.search(plain)):
         return Reading(Kind.CHANGE)
     kind = BALANCER if _BALANCER.search(plain) else VM
-    metric, aggregation = metric_named(text) or catalogue.named(plain, kind), catalogue.aggregation(plain)
+    metric, aggregation = metric_named(text) or catalogue.named(plain, kind), catalogue.aggregation(ranges.without(plain))
     aggregation = _of_use(plain, metric, aggregation)
     found = next((k for k, pattern in _ORDER if pattern.search(plain) and _fits(k, plain, metric)), None)
     if found == Kind.TOP:

@@ -26,7 +26,7 @@ _COUNTS = {
     "dozen": 12,
     **{k: v for k, v in lexicon.NUMBERS.items() if len(k) > 2},
 }
-_NOUN = r"(?:vms?|virtual machines?|machines?|servers?|box(?:es)?|hosts?|nodes?|instances?|computers?)"
+_NOUN = r"(?:vms?|virtual machines?|machines?|servers?|box(?:es)?|hosts?|nodes?|instances?|computers?|brokers?|workers?|backends?|runners?|replicas?)"
 _KEPT_OUT = re.compile(
     r"[^.;,]*\b(?:must not be|not to be|may not be|should not be|is not to be|shall not be|stays?|remains?|keeps?|leave|unlike|untouched|"
     r"as (?:it|they) (?:is|are)|no other|nothing else|the rest)\b[^.;,]*",
@@ -39,10 +39,10 @@ _ELSE = re.compile(
     re.IGNORECASE,
 )
 _NAME = r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*"
-_NUMBERED = rf"(?<![\w.-])(?:[a-z][a-z0-9]*(?:-[a-z0-9]+)*-\d+|[a-z]+\d+|{_NAME}-[a-z])(?![\w-]|\.\w)"
+_NUMBERED = rf"(?<![\w.-])(?:vm-{_NAME}|[a-z][a-z0-9]*(?:-[a-z0-9]+)*-\d+|[a-z]+\d+|{_NAME}-[a-z])(?![\w-]|\.\w)"
 _LIST = rf"{_NAME}(?:\s*(?:,|\band\b|\s&\s|,\s*and\b|\s)\s*{_NAME})*"
 _NAMING = re.compile(
-    r"\b(?:called|named|names?(?:\s+(?:is|are|it|them|being))?|call (?:it|them)|to be named|vm names?|known as)\b\s*:?\s*[\"'`]?"
+    r"\b(?:called|named|names?(?:\s+(?:is|are|it|them|being)|\s*=)?|call (?:it|them)|to be named|vm names?|known as)\b\s*:?\s*[\"'`]?"
     rf"(?P<names>{_LIST})",
     re.IGNORECASE,
 )
@@ -100,15 +100,12 @@ _IMAGE = re.compile(
 )
 _SPOT = re.compile(r"(?<![\w-])(?<!not )(?<!non )(?<!no )spot\b|\bspare capacity\b", re.IGNORECASE)
 _NOT_SPOT = re.compile(
-    r"\b(?:not|non|no|isn'?t|never|without)[\s-]+(?:a\s+)?spot\b|\bregular (?:price|pricing|priority)\b|\bordinary\b", re.IGNORECASE
+    r"\bnone of (?:them|these|those)(?: (?:is|are|as))? spot\b|\b(?:not|non|no|isn'?t|never|without)[\s-]+(?:a\s+)?spot\b|\bregular (?:price|pricing|priority)\b|\bordinary\b",
+    re.IGNORECASE,
 )
 _BALANCED = re.compile(r"\b(?:load[ -]?balanc(?:er|ed|ing)|lb)\b", re.IGNORECASE)
 _PORT = re.compile(r"\b(?:port|tcp|on|to)\s+(?:port\s+)?(\d{2,5})\b(?!\s*(?:gb|gib|%|gigs?))", re.IGNORECASE)
-_MAKES = re.compile(
-    rf"\b(?:create|creating|provision|deploy|set ?up|spin up|bring up|stand up|build|make|need(?:ing)?|want|arrange|get|have|like|launch|"
-    rf"forward|balanced|asked for|\d+\s*x)\b|^\W*(?:\d+|two|three|four|five)\s*x?\s+(?:\w+\s+)*{_NOUN}|\d+x\b",
-    re.IGNORECASE,
-)
+_UNMAKES = re.compile(r"\b(?:delete|destroy|tear down|stop|restart)\b(?![^.;]*evict)", re.IGNORECASE)
 _DISK_WISH = re.compile(r"\b(?:disk|drive|volume)\b", re.IGNORECASE)
 _ADDS = re.compile(r"\b(?:attach\w*|add|hook up|hang|connect\w*|give|put|plug|mount|create|provide[d]?|new|blank|fresh)\b", re.IGNORECASE)
 _DISK_KIND = (
@@ -118,7 +115,7 @@ _DISK_KIND = (
 )
 _DIAGNOSTICS = re.compile(r"\bboot[\s-]*diag\w*|\bbootDiagnostics\b", re.IGNORECASE)
 _ENABLES = re.compile(
-    r"\b(?:enable\w*|activat\w*|turn(?:ed)? on|switch(?:ed)? on|be on|brought into line|need\w*|want\w*|without|lacks?|should have|no)\b",
+    r"\b(?:enable\w*|activat\w*|turn(?:ed)? on|switch(?:ed)? on|be on|brought into line|get|configur\w*|set up|add\w*|need\w*|want\w*|without|lacks?|should have|no)\b",
     re.IGNORECASE,
 )
 _DISABLES = re.compile(r"\b(?:disable (?:the )?boot|turn off|switch off|deactivate|remove)\b", re.IGNORECASE)
@@ -195,7 +192,7 @@ def _the_one_without(text: str, machines: list[Resource]) -> list[Resource]:
 def _without_story(text: str) -> str:
     """The text without what explains: `because ...`, `so that ...`, what stays as it is."""
     text = _KEPT_OUT.sub(" ", text)
-    return re.sub(r"\b(?:because|since|as|so that|in order)\b[^.;]*", " ", text, flags=re.IGNORECASE)
+    return re.sub(r"\b(?:because|since|so that|in order|as (?:it|we|they|our|its))\b[^.;]*", " ", text, flags=re.IGNORECASE)
 
 
 # --- machines that are there -----------------------------------------------------------------------------------------
@@ -250,7 +247,7 @@ def _disk(text: str) -> tuple[str, str] | None:
 def _provision(text: str) -> Brief | None:
     """New machines in a root module that has none: number, names, sizes, system, region, Spot, balancer, address space."""
     wish = Wish(text)
-    if not re.search(rf"\b{_NOUN}\b|\blinux\b", text, re.IGNORECASE) or not _MAKES.search(text) or not wish.region:
+    if not re.search(rf"\b{_NOUN}\b|\blinux\b", text, re.IGNORECASE) or _UNMAKES.search(text) or not wish.region:
         return None
     if _ELSE.search(re.sub(r"\bnot [^.;]*", " ", text)) or _DISK_WISH.search(text) or _PLACES.search(text):
         return None
@@ -289,6 +286,10 @@ def _names(text: str) -> list[str]:
     naming = [_first_names(m["names"], plural=m[0].lower().startswith("names")) for m in _NAMING.finditer(plain)]
     if any(naming):
         found = next(n for n in naming if n)
+    elif listed := re.search(
+        rf"{_NOUN},\s*(?P<names>{_NAME}-{_NAME}(?:(?:\s*,\s*|\s+and\s+){_NAME}-{_NAME})+)(?=\s*[,.;)]|\s)", plain, re.IGNORECASE
+    ):
+        found = [n.lower() for n in re.split(r"\s*,\s*|\s+and\s+", listed["names"])]
     elif bracketed := re.search(rf"\(\s*(?P<names>{_NAME}(?:\s*,\s*{_NAME})+)\s*\)", plain, re.IGNORECASE):
         found = [n.lower() for n in re.split(r"\s*,\s*", bracketed["names"])]
     return list(dict.fromkeys(found))
