@@ -74,6 +74,13 @@ def sense_of(name: str) -> str:
     return next((k.sense for k in KNOWN if k.name.lower() == name.lower()), "Average")
 
 
+def resolved(given: str) -> tuple[str, str]:
+    """The metric that an option names, in words or by Azure's name, and the type of resource that has it."""
+    known = {k.name: k.kind for k in KNOWN}
+    found = next((n for n in (named(given, VM), named(given, BALANCER)) if n in known), "")
+    return (found, known[found]) if found else (given, VM)
+
+
 def named(text: str, kind: str = VM) -> str:
     """The metric a text asks for, by name or by other words, as it stands where Azure has none; empty when it asks for none."""
     unmeasured = _UNMEASURED.search(text)

@@ -95,6 +95,12 @@ class AzureClients:
         self._asked = False
         self._metrics: dict[str, MetricsClient] = {}
 
+    def close(self) -> None:
+        """Close the connections of every client that was made."""
+        made = [self.__dict__[n] for n in ("compute", "network", "monitor", "health", "logs", "_pipeline") if n in self.__dict__]
+        for client in (*made, *self._metrics.values()):
+            client.close()
+
     def now(self) -> datetime:
         """The time as Azure has it: a wrong clock here must not hide what happened there. Known from the first answer on."""
         return datetime.now(UTC) + self._skew

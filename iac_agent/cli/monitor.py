@@ -75,12 +75,8 @@ def metrics(options: Globals, /, resources: tuple[str, ...], metric: str, plot: 
 
     def make(source: Monitor) -> Answer:
         from iac_agent.azure import catalogue
-        from iac_agent.azure.catalogue import BALANCER, VM
-        from iac_agent.monitor.metrics import Asked
 
-        named = catalogue.named(metric) or catalogue.named(metric, BALANCER) or metric
-        balancer = catalogue.named(metric, BALANCER) if not catalogue.named(metric) else ""
-        kind = BALANCER if balancer else VM
+        named, kind = catalogue.resolved(metric)
         aggregation = (flags["aggregation"] or "").capitalize()
         asked = Asked(named, _span(range_text, source, "1h"), aggregation, flags["grain"], flags["split"])
         return source.measured(source.targets.named(" ".join(resources), kind, source.answer), asked)
@@ -189,7 +185,7 @@ def top(options: Globals, /, metric: str, resources: tuple[str, ...], number: in
         from iac_agent.azure import catalogue
         from iac_agent.monitor.metrics import Asked
 
-        asked = Asked(catalogue.named(metric) or metric, _span(range_text, source, "1h"), (flags["aggregation"] or "").capitalize())
+        asked = Asked(catalogue.resolved(metric)[0], _span(range_text, source, "1h"), (flags["aggregation"] or "").capitalize())
         return source.ranked(source.targets.named(" ".join(resources), answer=source.answer), asked, number, lowest=flags["lowest"])
 
     _run(options, make, flags)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import ssl
@@ -37,12 +38,11 @@ def _sent(endpoint: str, authority: Path, path: str, method: str, body: object) 
     place = urlsplit(endpoint)
     context = ssl.create_default_context(cafile=str(authority))
     connection = http.client.HTTPSConnection(place.hostname or "localhost", place.port, context=context, timeout=10)
-    headers = {"authorization": f"Bearer {_token(connection)}"} if path.startswith("/gym/") else {}
-    connection.request(method, path, None if body is None else json.dumps(body), headers)
-    answer = connection.getresponse()
-    text = answer.read()
-    connection.close()
-    return answer.status, json.loads(text or b"{}")
+    with contextlib.closing(connection):
+        headers = {"authorization": f"Bearer {_token(connection)}"} if path.startswith("/gym/") else {}
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read() or b"{}")
 
 
 def _token(connection: http.client.HTTPSConnection) -> str:

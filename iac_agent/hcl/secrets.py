@@ -23,7 +23,9 @@ SHAPES: tuple[re.Pattern[str], ...] = (
         r"AKIA[0-9A-Z]{12,}|AIza[\w-]{20,}|hvs\.[\w-]{16,}|npm_\w{20,}|pypi-[\w-]{16,})"
     ),
     re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s:/@\"']+:(?P<value>[^\s@/\"']+)@", re.IGNORECASE),
-    re.compile(r"(?i)\b(?:password|passwd|pwd|passphrase|secret|token|api[_-]?key)\b(?:\s+is|\s*[:=])\s*[\"']?(?P<value>[^\s\"',;]{4,})"),
+    re.compile(
+        r"(?i)\b(?:\w+[_-])?(?:password|passwd|pwd|passphrase|secret|token|api[_-]?key)\b(?:\s+is|\s*[:=])\s*[\"']?(?P<value>[^\s\"',;]{4,})"
+    ),
 )
 _WORD = re.compile(r"[A-Za-z0-9+/_~.!@#$%^&*-]{12,}={0,2}")
 _ASSIGNED = re.compile(r'(?m)^\s*"?(?P<name>[\w.-]+)"?\s*[=:]\s*"(?P<value>(?:[^"\\]|\\.)*)"')

@@ -99,7 +99,7 @@ def screenshot(clients: AzureClients, target: Target) -> bytes:
 
 def examined(target: Target, text: str) -> BootLog:
     """Find what went wrong in the last boot of a log. Secrets in it are masked."""
-    text = "\n".join(redact.line(line) for line in text.splitlines())
+    text = "\n".join(redact.text(line) for line in text.splitlines())
     starts = [m.start() for m in _BOOT.finditer(text)]
     last = text[max((s for s in starts if text[s:].startswith("--- boot")), default=starts[-1] if starts else 0) :]
     came_up = _LOGIN.search(last) is not None

@@ -34,7 +34,7 @@ def _tags(_: Inventory, resource: Resource) -> str:
 
 
 def _image(_: Inventory, resource: Resource) -> str:
-    parts = [_shown(resource.value(f"source_image_reference.0.{p}")) for p in ("offer", "sku")]
+    parts = [_shown(resource.value(f"source_image_reference.{p}")) for p in ("offer", "sku")]
     return " ".join(p for p in parts if p)
 
 
@@ -53,7 +53,7 @@ def _disks(inventory: Inventory, resource: Resource) -> str:
         if a.state and ours and str(a.state.values.get("virtual_machine_id", "")).lower() == ours
     }
     found = [d for d in inventory.of_types(DISK) if d.state and str(d.state.values.get("id", "")).lower() in attached]
-    os_disk = _shown(resource.value("os_disk.0.storage_account_type"))
+    os_disk = _shown(resource.value("os_disk.storage_account_type"))
     return ", ".join([f"OS {os_disk}", *(f"{d.azure_name} {_shown(d.value('disk_size_gb'))} GB" for d in found)])
 
 

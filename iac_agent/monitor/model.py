@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from iac_agent.azure import catalogue
-from iac_agent.azure.catalogue import BALANCER, VM
+from iac_agent.azure.catalogue import VM
 from iac_agent.errors import IacAgentError, ModelFailed
 from iac_agent.guard import redact
 from iac_agent.monitor import composition, ranges
@@ -98,8 +98,7 @@ class ModelAnswerer:
         return ranges.exactly(str(given.get("range") or default), self.source.now)
 
     def _asked(self, given: dict[str, Any], default: str) -> Asked:
-        wanted = str(given.get("metric") or "cpu")
-        metric = catalogue.named(wanted, _kind(given)) or wanted
+        metric = catalogue.resolved(str(given.get("metric") or "cpu"))[0]
         return Asked(metric, self._range(given, default), str(given.get("aggregation") or "").capitalize())
 
     def _invented(self, text: str) -> list[str]:
@@ -140,5 +139,4 @@ def definitions(*, strict: bool = False) -> list[Schema]:
 
 
 def _kind(given: dict[str, Any]) -> str:
-    wanted = str(given.get("metric") or "")
-    return BALANCER if not catalogue.named(wanted, VM) and catalogue.named(wanted, BALANCER) else VM
+    return catalogue.resolved(str(given.get("metric") or "cpu"))[1]

@@ -25,6 +25,7 @@ from iac_agent.gym.daemon import Gym
 from iac_agent.terraform.binary import find
 
 _SECONDS = 240
+_DRIFTING = {"fault", "resize", "tag", "rule"}
 _SEED = 7
 
 
@@ -76,6 +77,12 @@ class Environment:
         self.gym.remove()
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    @property
+    def observation(self) -> Observation:
+        """What the agent was given at the last reset."""
+        assert self._now is not None, "reset comes first"
+        return self._now
+
     # --- the three calls -------------------------------------------------------------------------------------------
 
     def reset(self, prompt: Prompt) -> Observation:
@@ -98,13 +105,12 @@ class Environment:
 
     def step(self, command: list[str], stdin: str = "") -> Step:
         """Run a command in the task's directory."""
-        assert self._now is not None, "reset comes first"
         self._steps += 1
         try:
             done = subprocess.run(
                 command,
-                cwd=self._now.directory,
-                env=self._now.environment,
+                cwd=self.observation.directory,
+                env=self.observation.environment,
                 input=stdin,
                 text=True,
                 capture_output=True,
@@ -117,17 +123,13 @@ class Environment:
 
     def score(self, answer: str, exit_code: int = 0) -> Score:
         """Judge what is there now, and the answer that was given."""
-        assert self._now is not None, "reset comes first"
         seconds = time.monotonic() - self._began
-        prompt = self._now.prompt
+        seen = self.observation
+        prompt = seen.prompt
         after = self._resources()
         settled = None
-        if (
-            prompt.command == "apply"
-            and exit_code == 0
-            and not any("fault" in s or "resize" in s or "tag" in s or "rule" in s for s in prompt.setup)
-        ):
-            planned = self._terraform(self._now.directory, self._now.environment, "plan", "-detailed-exitcode", "-lock=false", check=False)
+        if prompt.command == "apply" and exit_code == 0 and not _DRIFTING & {name for step in prompt.setup for name in step}:
+            planned = self._terraform(seen.directory, seen.environment, "plan", "-detailed-exitcode", "-lock=false", check=False)
             settled = planned == 0
         found = judge(prompt, Evidence(self._before, after, exit_code, answer, self.figure, settled))
         return Score(found, self._steps, seconds)

@@ -28,6 +28,7 @@ _COMPARED = {
     "NotEquals": operator.ne,
 }
 _HEALTHY_TO_RESOLVE = 3
+_LOOKS_BACK = 2 * 1440  # minutes: of a longer jump of the clock only the end is evaluated
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class _Rule:
 
     def run(self) -> list[Notice]:
         now = minute_of(self.cloud.now())
-        last = int(self.rule.hidden.get("evaluated", now))
+        last = max(int(self.rule.hidden.get("evaluated", now)), now - _LOOKS_BACK)
         first = last + self.every - last % self.every
         targets = [t for t in map(self.cloud.store.get, self.properties.get("scopes") or []) if t is not None]
         found = [n for minute in range(first, now + 1, self.every) for t in targets for n in self._step(t, minute)]

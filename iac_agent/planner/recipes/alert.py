@@ -223,7 +223,7 @@ def _free_name(name: str, rule: _Rule, world: World) -> str:
     taken = {r.azure_name.removeprefix("alert-"): r for r in world.inventory.of_types(_ALERT)}
     if name not in taken:
         return name
-    if f"{name}-{_plain(rule.threshold)}" in taken or taken[name].value("criteria.0.threshold") == rule.threshold:
+    if f"{name}-{_plain(rule.threshold)}" in taken or taken[name].value("criteria.threshold") == rule.threshold:
         raise Unsettled(Refusal(f"{taken[name].address} tells that already ({taken[name].block.where})."))
     return f"{name}-{_plain(rule.threshold)}"
 
