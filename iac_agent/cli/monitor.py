@@ -75,6 +75,7 @@ def metrics(options: Globals, /, resources: tuple[str, ...], metric: str, plot: 
 
     def make(source: Monitor) -> Answer:
         from iac_agent.azure import catalogue
+        from iac_agent.monitor.metrics import Asked
 
         named, kind = catalogue.resolved(metric)
         aggregation = (flags["aggregation"] or "").capitalize()

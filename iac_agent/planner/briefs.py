@@ -26,7 +26,10 @@ _COUNTS = {
     "dozen": 12,
     **{k: v for k, v in lexicon.NUMBERS.items() if len(k) > 2},
 }
-_NOUN = r"(?:vms?|virtual machines?|machines?|servers?|box(?:es)?|hosts?|nodes?|instances?|computers?|brokers?|workers?|backends?|runners?|replicas?)"
+_NOUN = (
+    r"(?:vms?|virtual machines?|machines?|servers?|box(?:es)?|hosts?|nodes?|instances?|computers?|brokers?|workers?|backends?|runners?|"
+    r"replicas?)"
+)
 _KEPT_OUT = re.compile(
     r"[^.;,]*\b(?:must not be|not to be|may not be|should not be|is not to be|shall not be|stays?|remains?|keeps?|leave|unlike|untouched|"
     r"as (?:it|they) (?:is|are)|no other|nothing else|the rest)\b[^.;,]*",
@@ -34,7 +37,8 @@ _KEPT_OUT = re.compile(
 )
 _ELSE = re.compile(
     r"\b(?:resiz\w*|tag(?:s|ged|ging)?\b|renam\w*|open(?:s|ed)? (?:up )?(?:the )?port|(?:ssh|https?) from|remov\w*|detach\w*|"
-    r"scal(?:e|ing) (?:to|up|down|out)|shrink|grow\b|alert|backup|key vault|database server|sql|dns|gateway|bastion|firewall|peering|vpn|kubernetes|aks|scale set|"
+    r"scal(?:e|ing) (?:to|up|down|out)|shrink|grow\b|alert|backup|key vault|database server|sql|dns|gateway|bastion|firewall|peering|vpn|"
+    r"kubernetes|aks|scale set|"
     r"availability set|storage container|snapshot|public ip|zone\b)",
     re.IGNORECASE,
 )
@@ -51,8 +55,8 @@ _SIZED = re.compile(
     rf"(?P<name>{_NAME})\s*(?:\(|:|=|,?\s+(?:with|on|as)\s+(?:an?\s+)?(?:size\s+)?)\s*(?P<size>Standard_\w+)", re.IGNORECASE
 )
 _NOT_NAMES = re.compile(
-    r"(?:non|on|pre|re|x\d+|ipv\d|sha\d+|utf)-?\w*|\w+-(?:facing|balanced|managed|spot|priority|time|only|based|grade|term|demand|in|up|out|off|of|"
-    r"end|side|level|wide|free|less|ready|class|specific|style|party)|rsa|ed\d+|v\d+|tcp\d*|udp\d*|gen\d|ubuntu\d*|debian\d*|rhel\d*|win\d*|"
+    r"(?:non|on|pre|re|utf)-\w+|x\d+|ipv\d|sha\d+|\w+-(?:facing|balanced|managed|spot|priority|time|only|based|grade|term|demand|in|up|out|"
+    r"off|of|end|side|level|wide|free|less|ready|class|specific|style|party)|rsa|ed\d+|v\d+|tcp\d*|udp\d*|gen\d|ubuntu\d*|debian\d*|rhel\d*|win\d*|"
     r"d\d+\w*|b\d+\w*|e\d+\w*|f\d+\w*|lun\d*|id\w*|zone\d*",
     re.IGNORECASE,
 )
@@ -100,7 +104,8 @@ _IMAGE = re.compile(
 )
 _SPOT = re.compile(r"(?<![\w-])(?<!not )(?<!non )(?<!no )spot\b|\bspare capacity\b", re.IGNORECASE)
 _NOT_SPOT = re.compile(
-    r"\bnone of (?:them|these|those)(?: (?:is|are|as))? spot\b|\b(?:not|non|no|isn'?t|never|without)[\s-]+(?:a\s+)?spot\b|\bregular (?:price|pricing|priority)\b|\bordinary\b",
+    r"\bnone of (?:them|these|those)(?: (?:is|are|as))? spot\b|\b(?:not|non|no|isn'?t|never|without)[\s-]+(?:a\s+)?spot\b|"
+    r"\bregular (?:price|pricing|priority)\b|\bordinary\b",
     re.IGNORECASE,
 )
 _BALANCED = re.compile(r"\b(?:load[ -]?balanc(?:er|ed|ing)|lb)\b", re.IGNORECASE)
@@ -115,7 +120,8 @@ _DISK_KIND = (
 )
 _DIAGNOSTICS = re.compile(r"\bboot[\s-]*diag\w*|\bbootDiagnostics\b", re.IGNORECASE)
 _ENABLES = re.compile(
-    r"\b(?:enable\w*|activat\w*|turn(?:ed)? on|switch(?:ed)? on|be on|brought into line|get|configur\w*|set up|add\w*|need\w*|want\w*|without|lacks?|should have|no)\b",
+    r"\b(?:enable\w*|activat\w*|turn(?:ed)? on|switch(?:ed)? on|be on|brought into line|get|configur\w*|set up|"
+    r"add\w*|need\w*|want\w*|without|lacks?|should have|no)\b",
     re.IGNORECASE,
 )
 _DISABLES = re.compile(r"\b(?:disable (?:the )?boot|turn off|switch off|deactivate|remove)\b", re.IGNORECASE)

@@ -124,7 +124,8 @@ _NUMBERED = re.compile(
 # What only says how things are or are to stay: no wish, and no verb in it is one.
 _CONSTRAINT = re.compile(
     r"(?:[\w.\"\[\]-]+\s+){1,6}?(?:keeps?|stays?|remains?|does not (?:get|change|need)|do not (?:get|change)|(?:is|are) to (?:stay|remain)|"
-    r"must (?:stay|remain)|(?:is|are) (?:of )?no use|(?:is|are) not (?:to be )?(?:touched|changed)|(?:does|do) not matter|(?:is|are) untouched)\b.*|"
+    r"must (?:stay|remain)|(?:is|are) (?:of )?no use|(?:is|are) not (?:to be )?(?:touched|changed)|(?:does|do) not matter|"
+    r"(?:is|are) untouched)\b.*|"
     r"(?:if|should) (?:it|that|this) (?:cannot|can ?not|can't)\b.*\bsay so|either (?:both|all) or (?:neither|none)|nothing else\b.*|"
     r"name only\b.*|no other\b.*",
     re.IGNORECASE,

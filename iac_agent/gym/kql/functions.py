@@ -24,7 +24,7 @@ def text(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
-    return json.dumps(value, separators=(",", ":")) if isinstance(value, dict | list) else str(value)
+    return json.dumps(value, separators=(",", ":"), default=text) if isinstance(value, dict | list) else str(value)
 
 
 def moment(value: Any) -> datetime | None:

@@ -382,7 +382,7 @@ def default_name(value: Expression, number: int) -> str:
             return f"{default_name(of, number)}_{key}"
         case Call(name=name, arguments=arguments):
             inner = next((a for a in arguments if isinstance(a, Name | Member)), None)
-            if name in ("tostring", "tolower", "toint") and inner is not None:
+            if name in ("tostring", "tolower", "toint", "bin") and inner is not None:
                 return default_name(inner, number)
             return f"{name}_{default_name(inner, number) if inner is not None else ''}"
     return f"Column{number + 1}"

@@ -143,9 +143,8 @@ def _condition(held: Body) -> Body:
 
 
 def _over_log(cloud: Cloud, rule: Resource) -> list[Notice]:
-    now = cloud.now().isoformat().replace("+00:00", "Z")
-    seen = str(rule.hidden.get("seen", now))
-    events = [e for e in cloud.store.events() if e["eventTimestamp"] > seen and _concerns(rule, e)]
+    log = cloud.store.events()
+    events = [e for e in log[int(rule.hidden.get("seen", 0)) :] if _concerns(rule, e)]
     alerts = [*rule.hidden.get("alerts", ())]
     notices: list[Notice] = []
     for event in events:
@@ -153,9 +152,8 @@ def _over_log(cloud: Cloud, rule: Resource) -> list[Notice]:
         alert["properties"]["context"] = event
         alerts.append(alert)
         notices += _notices(rule, alert, "Fired")
-    if events or "seen" not in rule.hidden:
-        last = max((e["eventTimestamp"] for e in events), default=now)
-        cloud.store.save(Resource(rule.id, rule.body, {**rule.hidden, "seen": last, "alerts": alerts}))
+    if events:
+        cloud.store.save(Resource(rule.id, rule.body, {**rule.hidden, "seen": len(log), "alerts": alerts}))
     return notices
 
 

@@ -29,6 +29,11 @@ def _fill_metric_alert(write: Write) -> None:
         write.require(action["actionGroupId"])
 
 
+def _fill_log_alert(write: Write) -> None:
+    """It looks at what is written to the log from now on."""
+    write.hidden.setdefault("seen", len(write.cloud.store.events()))
+
+
 def _fill_setting(write: Write) -> None:
     properties = write.properties
     targets = [properties.get(k) for k in ("workspaceId", "storageAccountId", "eventHubAuthorizationRuleId", "marketplacePartnerId")]
@@ -87,7 +92,7 @@ def _activity_log(call: Call, _: dict[str, str]) -> Outcome:
 TYPES = [
     ResourceType(f"{_I}/actionGroups", created=200),
     ResourceType(f"{_I}/metricAlerts", created=200, fill=_fill_metric_alert),
-    ResourceType(f"{_I}/activityLogAlerts", created=200),
+    ResourceType(f"{_I}/activityLogAlerts", created=200, fill=_fill_log_alert),
     ResourceType(f"{_I}/autoScaleSettings", created=200, fill=_fill_autoscale),
     ResourceType(f"{_I}/diagnosticSettings", created=200, located=False, scoped=True, fill=_fill_setting),
     ResourceType(_WORKSPACE, slow=True, fill=_fill_workspace),
