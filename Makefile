@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo demo-drift tools test check fmt bench clean
+.PHONY: help demo demo-drift demo-monitor tools test check fmt bench clean
 .DEFAULT_GOAL := help
 
 help: ## Show this help
@@ -44,6 +44,8 @@ fmt: $(READY) ## Format the code
 bench: $(READY) ## Measure, each figure beside its budget
 	@$(BIN)/python -m tests.bench
 	@$(BIN)/python -m tests.bench_drift
+	@$(BIN)/python -m tests.bench_monitor
+	@$(BIN)/iacagent bench run || [ $$? = 2 ]
 
 clean: ## Remove the environment and what was built
 	@rm -rf $(VENV) .tools .demo .bench build dist *.egg-info

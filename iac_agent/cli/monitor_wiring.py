@@ -8,6 +8,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from iac_agent.planner.inventory import Inventory
 from iac_agent.terraform.models import State
 from iac_agent.terraform.runner import Terraform
 
-_DRAWN, _SOURCES = 6, 6
+_DRAWN, _SOURCES, _UNFOLDED, _PLOT = 6, 6, 180, 100
 
 
 def monitor_for(options: Globals, timezone: str, answer: str = "") -> Monitor:
@@ -43,10 +44,13 @@ def monitor_for(options: Globals, timezone: str, answer: str = "") -> Monitor:
 
 def over(runner: Terraform, clients: AzureClients, timezone: str = "", answer: str = "") -> Monitor:
     """Everything that answers, over a root module and its subscription."""
-    inventory = Inventory.build(RootModule(runner.directory), _state(runner), wiring.given(runner))
+    zone = ranges.zone(timezone)
+    with ThreadPoolExecutor(1) as beside:
+        asked = beside.submit(clients.synchronised)
+        inventory = Inventory.build(RootModule(runner.directory), _state(runner), wiring.given(runner))
     targets = Targets(inventory, lambda: _machines(clients))
     metrics, activity, alerts = Metrics(clients), Activity(clients), Alerts(clients, targets)
-    now = clients.synchronised().astimezone(ranges.zone(timezone))
+    now = asked.result().astimezone(zone)
     return Monitor(targets, metrics, alerts, activity, HealthCheck(clients, targets, metrics, alerts, activity), now, answer)
 
 
@@ -66,7 +70,7 @@ def _machines(clients: AzureClients) -> Iterator[Target]:
 # --- showing ---------------------------------------------------------------------------------------------------------
 
 
-def show(options: Globals, answer: Answer, *, plot: Path | None = None, as_csv: bool = False, draw: bool = True) -> None:
+def show(options: Globals, answer: Answer, *, plot: Path | None = None, as_csv: bool = False) -> None:
     """Print an answer: as text with a plot of its series, as one JSON document, or its points as CSV; and draw it into a file."""
     if plot is not None:
         _drawn(answer, plot)
@@ -76,7 +80,7 @@ def show(options: Globals, answer: Answer, *, plot: Path | None = None, as_csv: 
     if options.as_json:
         click.echo(json.dumps({"schema_version": SCHEMA_VERSION, **answer.as_json()}, indent=2))
         return
-    _print(options, answer, draw=draw and plot is None)
+    _print(options, answer)
     if plot is not None:
         click.echo(f"Drawn into {plot}.", err=True)
 
@@ -97,18 +101,20 @@ def as_rows(answer: Answer) -> str:
     return out.getvalue()
 
 
-def _print(options: Globals, answer: Answer, *, draw: bool) -> None:
+def _print(options: Globals, answer: Answer) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console = Console(no_color=not options.color, highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = _UNFOLDED
     for sentence in answer.sentences:
         console.print(Text(redact.text(sentence)))
-    if draw and answer.series and len(answer.series) <= _DRAWN and any(s.measured > 1 for s in answer.series):
+    if answer.series and len(answer.series) <= _DRAWN and any(s.measured > 1 for s in answer.series):
         from iac_agent.monitor import plot
 
-        console.print(Text(plot.terminal(answer.series, min(console.width, 100), color=options.color and console.is_terminal)), end="")
+        console.print(Text(plot.terminal(answer.series, min(console.width, _PLOT), color=options.color and console.is_terminal)), end="")
     for number, line in answer.excerpt:
         console.print(
             Text(f"{'>' if number == answer.marked else ' '} {number:>4}  {line}", style="bold red" if number == answer.marked else "")

@@ -34,6 +34,7 @@ _CAUSES: list[tuple[str, str, re.Pattern[str], str]] = [
     ("grub", "a boot loader that could not go on", re.compile(r".*(?:grub rescue>|error: (?:unknown filesystem|no such partition)).*"),
      "Reinstall the boot loader from a rescue machine (az vm repair)."),
 ]  # fmt: skip
+_STAMP = re.compile(r"^\[\s*\d+\.\d+\]\s*")
 _LOGIN = re.compile(r"\S+ login: *$", re.MULTILINE)
 
 
@@ -52,7 +53,7 @@ class BootLog:
 
     def verdict(self) -> str:
         if self.cause:
-            return f"{self.target.name} did not come up because of {self.reason}: line {self.line}: {self.failing}"
+            return f"{self.target.name} did not come up because of {self.reason}: line {self.line}: {self.failing.rstrip('.')}"
         if self.came_up:
             return f"{self.target.name} came up: its log ends at the login prompt"
         return f"The serial log of {self.target.name} shows no known failure and no login prompt"
@@ -107,7 +108,7 @@ def examined(target: Target, text: str) -> BootLog:
         for number, line in enumerate(last.splitlines(), 1):
             match = pattern.search(line)
             if match:
-                return BootLog(target, last, cause, reason, number, match[0].strip(), advice, came_up=False)
+                return BootLog(target, last, cause, reason, number, _STAMP.sub("", match[0]).strip(), advice, came_up=False)
     return BootLog(target, last, came_up=came_up)
 
 

@@ -142,7 +142,7 @@ class HealthCheck:
             facts.platform[str(status.id).lower().split("/providers/microsoft.resourcehealth/")[0]] = status.properties
 
     def _availability(self, machines: Sequence[Target], span: Range, facts: _Facts) -> None:
-        for series in self.metrics.series(machines, Asked("VmAvailabilityMetric", span, "Average", "PT1M")):
+        for series in self.metrics.points(machines, Asked("VmAvailabilityMetric", span, "Average", "PT1M")):
             facts.availability[series.target.id.lower()] = series
 
     def _probes(self, span: Range, facts: _Facts) -> None:

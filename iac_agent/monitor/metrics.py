@@ -126,6 +126,10 @@ class Metrics:
         aggregation = asked.aggregation or catalogue.sense_of(asked.metric)
         return self._batched(targets, Asked(asked.metric, asked.range, aggregation, "FULL"))
 
+    def points(self, targets: Sequence[Target], asked: Asked) -> list[Series]:
+        """As `series`, but without the figures for the whole range: half the calls."""
+        return self._batched(targets, Asked(asked.metric, asked.range, asked.aggregation or catalogue.sense_of(asked.metric), asked.grain))
+
     def names(self, target: Target) -> list[str]:
         """The metrics a resource has."""
         with translated(f"the metric definitions of {target.name}"):
