@@ -4,6 +4,7 @@ Run it: python examples/bench_participant.py
 """
 
 import json
+import sys
 
 from iac_agent.gym.bench import run
 from iac_agent.gym.bench.environment import Environment, Observation
@@ -17,7 +18,7 @@ class ReadsTheLog:
     name = "reads the log"
 
     def run(self, bench: Environment, seen: Observation) -> Outcome:
-        done = bench.step(["iacagent", "--json", "monitor", "activity", "--range", "6h"])
+        done = bench.step([sys.executable, "-m", "iac_agent.cli.main", "--json", "monitor", "activity", "--range", "6h"])
         acts = json.loads(done.out).get("acts", []) if done.code == 0 else []
         told = [f"{a['name']} ({a['caller']}) {a['verb']} {a['resource'].rsplit('/', 1)[-1]}" for a in acts if "@" in a["caller"]]
         return Outcome(done.code, ". ".join(told) or "I do not know.", steps=1)

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -91,3 +92,54 @@ def test_networks_tags_resources_and_groups(az: Az, web_tier: Sandbox) -> None:
     az("group", "delete", "-n", GROUP, "--yes")
     assert [g["name"] for g in az("group", "list")] == ["rg-two"]
     assert {f["kind"] for f in findings(web_tier).values()} == {"deleted"}
+
+
+@pytest.mark.timeout(280)
+def test_telemetry(az: Az, web_tier: Sandbox) -> None:
+    """Metrics, the activity log, the serial log, a query of Log Analytics, and a command in the guest."""
+    gym = web_tier.gym
+    gym.tell("load", {"vm-shop-web": {"profile": "steady", "cpu": 40}})
+    az("vm", "boot-diagnostics", "enable", "-g", GROUP, "-n", "vm-shop-web")
+    gym.tell("time", {"advance": 3600})
+    resource = az("vm", "show", "-g", GROUP, "-n", "vm-shop-web")["id"]
+    now = datetime.fromisoformat(gym.tell("time", method="GET")["now"])
+    span = ("--start-time", f"{now - timedelta(minutes=30):%Y-%m-%dT%H:%M:%SZ}", "--end-time", f"{now:%Y-%m-%dT%H:%M:%SZ}")
+    found = az(
+        "monitor", "metrics", "list", "--resource", resource, "--metrics", "Percentage CPU", "--aggregation", "Average", "Maximum", *span
+    )
+    points = found["value"][0]["timeseries"][0]["data"]
+    assert len(points) in (30, 31)
+    assert all(37 < p["average"] < 43 for p in points)
+    defined = az("monitor", "metrics", "list-definitions", "--resource", resource)
+    assert {"Percentage CPU", "VmAvailabilityMetric"} <= {d["name"]["value"] for d in defined}
+    acts = az("monitor", "activity-log", "list", "-g", GROUP, "--offset", "2h")
+    assert any(a["operationName"]["value"] == "Microsoft.Compute/virtualMachines/write" for a in acts)
+    assert "login:" in az("vm", "boot-diagnostics", "get-boot-log", "-g", GROUP, "-n", "vm-shop-web")
+    told = az(
+        "vm", "run-command", "invoke", "-g", GROUP, "-n", "vm-shop-web", "--command-id", "RunShellScript", "--scripts", "echo it works"
+    )
+    assert "it works" in told["value"][0]["message"]
+    workspace = az("monitor", "log-analytics", "workspace", "create", "-g", GROUP, "-n", "law-shop")
+    az(
+        *(
+            "vm",
+            "extension",
+            "set",
+            "-g",
+            GROUP,
+            "--vm-name",
+            "vm-shop-web",
+            "-n",
+            "AzureMonitorLinuxAgent",
+            "--publisher",
+            "Microsoft.Azure.Monitor",
+            "--version",
+            "1.33",
+        )
+    )
+    gym.tell("time", {"advance": 600})
+    url = f"{gym.status().endpoint}/v1/workspaces/{workspace['customerId']}/query"
+    body = json.dumps({"query": "Heartbeat | summarize n = count() by Computer"})
+    rows = az("rest", "--method", "post", "--url", url, "--resource", gym.status().endpoint, "--body", body)["tables"][0]["rows"]
+    assert rows[0][0] == "vm-shop-web"
+    assert rows[0][1] >= 10
