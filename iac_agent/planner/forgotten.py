@@ -67,7 +67,7 @@ def _asked(wish: Wish) -> Iterator[tuple[str, str]]:
         yield match[0], match["number"]
     yield from _second_wishes(wish)
     if match := re.search(_WITH_ACCOUNT, wish.text, re.IGNORECASE):
-        yield match[0], "_account"
+        yield match[0], "log_analytics_workspace" if "workspace" in match[0].lower() else "_account"
 
 
 def _second_wishes(wish: Wish) -> Iterator[tuple[str, str]]:

@@ -142,8 +142,8 @@ def refused(request: str, names: Iterable[str] = (), *, operations: bool = False
             "`iacagent apply` carries out operations, `iacagent ask` answers questions.",
             final=True,
         )
-    if re.search(r"\bauto-?scal", text, re.IGNORECASE):
-        return Refusal("I do not change autoscale settings. Edit azurerm_monitor_autoscale_setting by hand, or configure a model.")
+    if re.search(r"\b(?:disable|remove|stop|turn off|drop|delete|change)\b.*\bauto[\s-]?scal", text, re.IGNORECASE):
+        return Refusal("I write new autoscale settings. Change azurerm_monitor_autoscale_setting by hand, or configure a model.")
     return None
 
 

@@ -27,8 +27,10 @@ def all_recipes(modules: str = "") -> list[Recipe]:
     """In the order they are asked. `modules` is where new machines find iac-agent's modules; empty: they are written without them."""
     from iac_agent.planner.recipes.alert import Alert
     from iac_agent.planner.recipes.attach_disk import AttachDisk
+    from iac_agent.planner.recipes.autoscale import Autoscale
     from iac_agent.planner.recipes.boot_diagnostics import BootDiagnostics
     from iac_agent.planner.recipes.detach_disk import DetachDisk
+    from iac_agent.planner.recipes.diagnostic_setting import DiagnosticSetting
     from iac_agent.planner.recipes.disk_type import DiskType
     from iac_agent.planner.recipes.grow_disk import GrowDisk
     from iac_agent.planner.recipes.move_region import MoveRegion
@@ -45,6 +47,8 @@ def all_recipes(modules: str = "") -> list[Recipe]:
 
     return [
         Alert(),
+        Autoscale(),
+        DiagnosticSetting(),
         Setting(),
         Rename(),
         Tags(),
