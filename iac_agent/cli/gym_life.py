@@ -11,22 +11,10 @@ import click
 from iac_agent.cli.gym import DIR, gym, gym_in, say
 from iac_agent.cli.main import Globals
 from iac_agent.errors import GymError, UsageError
+from iac_agent.gym.limits import FAULTS, ordered
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_FAULTS: dict[str, dict[str, Any]] = {
-    "down": {"status": 503, "code": "ServiceUnavailable", "message": "The service is unavailable. Please try again later."},
-    "slow": {"seconds": 5.0},
-    "throttle": {"status": 429, "code": "TooManyRequests", "retry_after": 1, "message": "The request is being throttled."},
-    "capacity": {
-        "status": 409,
-        "code": "SkuNotAvailable",
-        "methods": ["PUT", "PATCH"],
-        "message": "The requested size for resource is currently not available in location. Please try another size or deploy to a "
-        "different location or zone. See https://aka.ms/azureskunotavailable for details.",
-    },
-    "half-create": {"half": True},
-}
 
 
 @gym.command(name="time")
@@ -98,7 +86,7 @@ def fault() -> None:
 
 @fault.command(name="add")
 @DIR
-@click.argument("kind", type=click.Choice(list(_FAULTS)))
+@click.argument("kind", type=click.Choice(list(FAULTS)))
 @click.option("--on", "path", default="", metavar="PATTERN", help="Which calls: a pattern of their path [default: all].")
 @click.option("--times", type=click.IntRange(1), default=None, help="How often [default: until it is cleared].")
 @click.option("--after", type=click.IntRange(0), default=0, help="How many calls go well before.")
@@ -106,14 +94,11 @@ def fault() -> None:
 @click.pass_obj
 def fault_add(options: Globals, folder: Path | None, kind: str, path: str, times: int | None, after: int, delay: float | None) -> None:
     """Order a fault."""
-    ordered: dict[str, Any] = {"kind": kind, "path": path, "after": after, **_FAULTS[kind]}
-    ordered |= {"times": times} if times else {}
-    if delay is not None:
-        ordered |= {"seconds": delay} if kind == "slow" else {"retry_after": round(delay)}
     target = gym_in(folder)
     known = target.tell("faults", method="GET")["faults"]
-    target.settings(faults=[*known, ordered])
-    say(options, f"Ordered as number {len(known) + 1}: {kind} on {path or 'every call'}.", faults=[*known, ordered])
+    fresh = ordered(kind, path, times, after, delay)
+    target.settings(faults=[*known, fresh])
+    say(options, f"Ordered as number {len(known) + 1}: {kind} on {path or 'every call'}.", faults=[*known, fresh])
 
 
 @fault.command(name="list")

@@ -22,6 +22,32 @@ _DATA_PLANE = ("/metrics:getbatch", "/query")
 _GRAPH_QUERIES, _GRAPH_SECONDS = 15, 5.0
 
 
+# Faults on order, by what people call them.
+FAULTS: dict[str, dict[str, Any]] = {
+    "down": {"status": 503, "code": "ServiceUnavailable", "message": "The service is unavailable. Please try again later."},
+    "slow": {"seconds": 5.0},
+    "throttle": {"status": 429, "code": "TooManyRequests", "retry_after": 1, "message": "The request is being throttled."},
+    "capacity": {
+        "status": 409,
+        "code": "SkuNotAvailable",
+        "methods": ["PUT", "PATCH"],
+        "message": "The requested size is currently not available in this location for lack of capacity. Please try another size or deploy "
+        "to a different location or zone. See https://aka.ms/azureskunotavailable for details.",
+    },
+    "half-create": {"half": True},
+}
+
+
+def ordered(kind: str, path: str, times: int | None = None, after: int = 0, seconds: float | None = None) -> dict[str, Any]:
+    """A fault as the setting `faults` has it. `seconds` is how slow, or when a refused call may be tried again; `times` None: always."""
+    fault: dict[str, Any] = {"kind": kind, "path": path, "after": after, **FAULTS[kind]}
+    if times is not None:
+        fault["times"] = times
+    if seconds is not None:
+        fault |= {"seconds": seconds} if kind == "slow" else {"retry_after": round(seconds)}
+    return fault
+
+
 @dataclass
 class Limits:
     """The limits of one running gym. `throttle`, `latency_seconds` and `faults` are settings; what is used up is forgotten at its end."""

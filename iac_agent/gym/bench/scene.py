@@ -14,23 +14,12 @@ from typing import Any
 
 from iac_agent.errors import GymError
 from iac_agent.gym.daemon import Gym
+from iac_agent.gym.limits import ordered
 
 _API = "2024-07-01"
 _PEOPLE = {"alice": "alice@contoso.com", "bob": "bob@contoso.com", "script": "ops-script"}
 _POWER = {"deallocated": "deallocate", "stopped": "powerOff", "running": "start", "restart": "restart"}
 _SPAN = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_FAULTS: dict[str, dict[str, Any]] = {
-    "down": {"status": 503, "code": "ServiceUnavailable", "message": "The service is unavailable. Please try again later."},
-    "throttle": {"status": 429, "code": "TooManyRequests", "retry_after": 1, "message": "The request is being throttled."},
-    "capacity": {
-        "status": 409,
-        "code": "SkuNotAvailable",
-        "methods": ["PUT", "PATCH"],
-        "message": "The requested size is currently not available for lack of capacity. See https://aka.ms/azureskunotavailable.",
-    },
-    "half-create": {"half": True},
-    "slow": {},
-}
 
 
 @dataclass
@@ -98,12 +87,8 @@ class Scene:
         self.gym.tell("ail", {"machine": given["vm"], "agent": given["state"]})
 
     def _fault(self, given: dict[str, Any]) -> None:
-        ordered = {**_FAULTS[given["kind"]], "path": given["on"], "times": given.get("times", 1)}
-        if given["kind"] == "slow":
-            ordered["seconds"] = given.get("seconds", 5)
-        elif "seconds" in given and given["kind"] == "throttle":
-            ordered["retry_after"] = given["seconds"]
-        self.gym.settings(faults=[*self.gym.tell("faults", method="GET")["faults"], ordered])
+        fresh = ordered(given["kind"], given["on"], given.get("times", 1), seconds=given.get("seconds"))
+        self.gym.settings(faults=[*self.gym.tell("faults", method="GET")["faults"], fresh])
 
     def _quota(self, given: dict[str, Any]) -> None:
         self.gym.settings(quota={given["family"]: given["cores"]})

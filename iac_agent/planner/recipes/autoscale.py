@@ -16,7 +16,9 @@ from iac_agent.planner.world import World, listed
 from iac_agent.planner.writing.style import add_resource, file_of, label_for, own_source, reference, tags_source
 
 _SETTING = "azurerm_monitor_autoscale_setting"
-AUTOSCALE = re.compile(r"\bauto[\s-]?scal\w*\b|\bscale (?:itself|themselves|automatically|(?:by|on) (?:its|their|itself|themselves)\b)", re.IGNORECASE)
+AUTOSCALE = re.compile(
+    r"\bauto[\s-]?scal\w*\b|\bscale (?:itself|themselves|automatically|(?:by|on) (?:its|their|itself|themselves)\b)", re.IGNORECASE
+)
 _BOUNDS = re.compile(
     r"\b(?:between|from)?\s*(?P<least>\d+)\s*(?:and|to|-|–)\s*(?P<most>\d+)\b(?!\s*%)|"
     r"\bmin(?:imum)?\s*(?:of\s*)?(?P<low>\d+)\D+max(?:imum)?\s*(?:of\s*)?(?P<high>\d+)",
