@@ -6,6 +6,7 @@ nothing of them is in HCL. Source: Microsoft.Compute 2024-03-01 (start, dealloca
 
 from __future__ import annotations
 
+import functools
 import re
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from iac_agent.agent import journal, lock
 from iac_agent.agent.report import Approver, Proof, Reporter
 from iac_agent.azure.clients import AzureClients, translated
 from iac_agent.azure.ids import ResourceId
-from iac_agent.errors import ApprovalMissing, IacAgentError, NeedsAnswer, OperationFailed, OutOfReach, Refused
+from iac_agent.errors import ApprovalMissing, AzureError, IacAgentError, NeedsAnswer, OperationFailed, OutOfReach, Refused
 from iac_agent.guard import redact
 from iac_agent.monitor.health import power_state
 from iac_agent.monitor.questions import OPERATION
@@ -31,8 +32,17 @@ from iac_agent.terraform import state_lock
 from iac_agent.terraform.runner import Terraform
 
 _API = "2024-03-01"
-_SETTLES, _EVERY = 120.0, 1.0
+_SETTLES, _BOOTS, _EVERY = 120.0, 10.0, 1.0
 _FOR_GOOD = re.compile(r"\b(?:for good|permanently|for ?ever|once and for all|never again|indefinitely)\b", re.IGNORECASE)
+_ORDINARY = frozenset(
+    str.split(
+        """
+    a all again an and another any app at azure back both box boxes can cluster database db down each every fleet for group host hosts in
+    instance instances it its just kindly machine machines my named called node nodes now of off on one our out please role server servers
+    tag tagged the their them these they this those three tier to two up us virtual vm vms we with you four five
+    """
+    )
+)
 _VERBS = {
     "restart": r"restart|reboot|bounce|power[- ]?cycle",
     "redeploy": r"redeploy",
@@ -80,6 +90,10 @@ class Operator:
     answer: str = ""
     records: list[Record] = field(default_factory=list)
 
+    @functools.cached_property
+    def selector(self) -> Selector:
+        return Selector(self.inventory)
+
     # --- understanding ---------------------------------------------------------------------------------------------
 
     def understood(self, request: str) -> Operation:
@@ -104,7 +118,21 @@ class Operator:
             request, script = _script(request)
         if _FOR_GOOD.search(request) and verb == "stop":
             self._ask_for_good(request)
-        return Operation(verb, self.meant(_FOR_GOOD.sub(" ", request)), script)
+        said = _FOR_GOOD.sub(" ", request)
+        self._require_all_understood(verb, said)
+        return Operation(verb, self.meant(said), script)
+
+    def _require_all_understood(self, verb: str, text: str) -> None:
+        """Raise NeedsAnswer for a word that is neither a machine nor ordinary: `stop nginx on db` does not mean the machine."""
+        match = OPERATION.match(text)
+        rest = " " * match.end("verb") + text[match.end("verb") :] if match else text
+        for mention in self.selector.names.mentions(rest):
+            if any(self.selector.meant(mention, MACHINES)):
+                rest = rest[: mention.start] + " " * (mention.end - mention.start) + rest[mention.end :]
+        strange = [w for w in re.findall(r"[A-Za-z][\w-]*", rest) if w.lower() not in _ORDINARY]
+        if strange:
+            hint = "" if verb == "run-command" else " What runs inside a machine: run command `...` on it."
+            raise NeedsAnswer(f"To {verb} means machines. What does {strange[0]!r} ask for?{hint}", [])
 
     def _ask_for_good(self, request: str) -> None:
         if self.answer.strip().lower().startswith("stop"):
@@ -117,7 +145,7 @@ class Operator:
 
     def meant(self, text: str) -> tuple[Resource, ...]:
         """The machines that a text means; several only when it says so. Raises NeedsAnswer, OutOfReach."""
-        chosen = Selector(self.inventory).select(text, MACHINES, self.answer)
+        chosen = self.selector.select(text, MACHINES, self.answer)
         if chosen is None:
             raise OutOfReach("there is no machine in this root module")
         if isinstance(chosen, Question):
@@ -174,28 +202,50 @@ class Operator:
         self.reporter.approved(addresses, how)
 
     def _done(self, run: str, operation: Operation) -> list[Proof]:
-        """Begin on all machines, wait for all, verify each."""
+        """Begin on all machines, wait for all, verify each; one that fails does not keep the others from being told."""
+        self._record(run, "operating", {"operation": operation.verb, "addresses": [m.address for m in operation.machines]})
         begun: list[tuple[Resource, Any]] = []
         proofs: list[Proof] = []
-        try:
-            for machine in operation.machines:
+        for machine in operation.machines:
+            try:
                 begun.append((machine, self._begin(operation, machine)))
-            for machine, poller in begun:
-                with translated(f"{operation.verb} {machine.azure_name}"):
-                    outcome = poller.result()
-                if operation.verb == "run-command":
-                    proofs.append(_output(machine, outcome))
-                proofs.append(self._verified(operation, machine))
-        except IacAgentError as problem:
-            self._record(run, "failed", {"operation": operation.describe(), "message": redact.text(problem.message)})
-            raise
-        self._record(run, "operation", {"operation": operation.verb, "results": [p.as_json() for p in proofs]})
+            except AzureError as problem:
+                proofs.append(Proof(f"{operation.verb} {machine.address}", problem.message, False))
+        for machine, poller in begun:
+            try:
+                proofs += self._finished(operation, machine, poller)
+            except AzureError as problem:
+                proofs.append(Proof(f"{operation.verb} {machine.address}", problem.message, False))
+        results = [{**p.as_json(), "found": redact.text(p.found)} for p in proofs]
+        self._record(run, "operation", {"operation": operation.verb, "results": results})
         self.reporter.proven(proofs)
         self.reporter.recorded(self.records)
         bad = [p for p in proofs if p.holds is False]
         if bad:
             raise OperationFailed("; ".join(f"{p.what}: {p.found}" for p in bad), hint="Look with: iacagent monitor health")
         return proofs
+
+    def _finished(self, operation: Operation, machine: Resource, poller: Any) -> list[Proof]:
+        """What came of it on one machine: its power state, its output, and whether its guest answers. Raises AzureError."""
+        with translated(f"{operation.verb} {machine.azure_name}"):
+            outcome = poller.result()
+        power = self._verified(operation, machine)
+        if operation.verb == "run-command":
+            return [_output(machine, outcome), power]
+        return [power] if operation.verb == "stop" or power.holds is False else [power, self._answers(machine)]
+
+    def _answers(self, machine: Resource) -> Proof:
+        """Whether the agent of a machine that was started is ready within a while; it may take longer, and the boot may have failed."""
+        deadline = time.monotonic() + _BOOTS
+        while True:
+            view = self.clients.get(f"{_id(machine)}/instanceView", _API) or {}
+            statuses: list[dict[str, Any]] = (view.get("vmAgent") or {}).get("statuses") or []
+            status = str(statuses[0].get("displayStatus")) if statuses else "no status"
+            if status == "Ready":
+                return Proof(f"{machine.address} answers", "VM agent Ready", True)
+            if time.monotonic() > deadline:
+                return Proof(f"{machine.address} answers", f"VM agent {status}: it may still boot; iacagent monitor boot-log tells", None)
+            time.sleep(_EVERY)
 
     def _begin(self, operation: Operation, machine: Resource) -> Any:
         rid = ResourceId.parse(_id(machine))
@@ -258,8 +308,10 @@ def _removal(request: str) -> str:
 
 
 def _output(machine: Resource, outcome: Any) -> Proof:
+    """What a command printed; what it printed on stderr may be an error or not."""
     text = "\n".join(str(v.message) for v in getattr(outcome, "value", None) or [])
-    return Proof(f"command on {machine.address}", redact.text(text), None if not text else True)
+    clean = bool(text) and not text.partition("[stderr]")[2].strip()
+    return Proof(f"command on {machine.address}", redact.text(text), True if clean else None)
 
 
 def _command_id(machine: Resource) -> str:

@@ -31,6 +31,9 @@ KNOWN = (
     Known("VmAvailabilityMetric", r"availability|up-?time|downtime"),
     Known("Network In Total", rf"{_NETWORK}(?:coming\s+)?(?:in\b|{_IN})|{_IN}{_DATA}|download\w*", "Total"),
     Known("Network Out Total", rf"{_NETWORK}(?:going\s+)?(?:out\b|{_OUT})|{_OUT}{_DATA}|upload\w*", "Total"),
+    Known("Data Disk Read Bytes/sec", r"data disk reads?(?: bytes)?"),
+    Known("Data Disk Write Bytes/sec", r"data disk writes?(?: bytes)?"),
+    Known("Data Disk Queue Depth", r"data disk queue(?: depth| length)?"),
     Known("Disk Read Operations/Sec", r"(?:disk\s+)?read\s+(?:iops|operations|ops)"),
     Known("Disk Write Operations/Sec", r"(?:disk\s+)?write\s+(?:iops|operations|ops)"),
     Known("Disk Read Bytes", rf"(?:disk\s+)?(?:reads?\b|bytes read|read bytes){_OF_DISKS}|disk reads?(?:\s+bytes)?", "Total"),
@@ -60,7 +63,11 @@ _UNMEASURED = re.compile(
     re.IGNORECASE,
 )
 _AGGREGATIONS = {
-    "Maximum": r"\b(?:max(?:imum)?|peaks?|peaked|highest|worst|top(?:ped)?|at most|most it|spik\w+|greatest)\b",
+    "Maximum": (
+        r"\b(?:exceed\w*|(?:go|goes|went|gone|ever|get|got) (?:above|over|past)|reach(?:es|ed)?|hit|max(?:imum)?|peaks?|peaked|highest|"
+        r"worst|"
+        r"top(?:ped)?|at most|most it|spik\w+|greatest|higher)\b"
+    ),
     "Minimum": r"\b(?:min(?:imum)?|lowest|least|at least|smallest|bottom|low point)\b",
     "Total": r"\b(?:total|sum|altogether|in all|overall amount|how (?:much|many) .* (?:sent|received|read|written|transferred))\b",
     "Average": r"\b(?:average|avg|mean|averaged|typical|typically|on average)\b",
@@ -77,6 +84,9 @@ def sense_of(name: str) -> str:
 def resolved(given: str) -> tuple[str, str]:
     """The metric that an option names, in words or by Azure's name, and the type of resource that has it."""
     known = {k.name: k.kind for k in KNOWN}
+    by_name = next((n for n in known if n.lower() == given.lower()), "")
+    if by_name or (re.search(r"[A-Z]", given) and not given.isupper()):
+        return (by_name or given), known.get(by_name, VM)
     found = next((n for n in (named(given, VM), named(given, BALANCER)) if n in known), "")
     return (found, known[found]) if found else (given, VM)
 

@@ -80,7 +80,7 @@ def metrics(options: Globals, /, resources: tuple[str, ...], metric: str, plot: 
         named, kind = catalogue.resolved(metric)
         aggregation = (flags["aggregation"] or "").capitalize()
         asked = Asked(named, _span(range_text, source, "1h"), aggregation, flags["grain"], flags["split"])
-        return source.measured(source.targets.named(" ".join(resources), kind, source.answer), asked)
+        return source.measured(source.targets.named(" ".join(resources), kind, source.answer, strict=True), asked)
 
     _run(options, make, flags, plot)
 
@@ -91,7 +91,7 @@ def metrics(options: Globals, /, resources: tuple[str, ...], metric: str, plot: 
 @click.pass_obj
 def health(options: Globals, /, resources: tuple[str, ...], **flags: Any) -> None:
     """One verdict on each machine, with the evidence [default: every machine]."""
-    _run(options, lambda source: source.judged(source.targets.named(" ".join(resources), answer=source.answer)), flags)
+    _run(options, lambda source: source.judged(source.targets.named(" ".join(resources), answer=source.answer, strict=True)), flags)
 
 
 @monitor.command()
@@ -104,7 +104,7 @@ def activity(options: Globals, /, resources: tuple[str, ...], range_text: str, *
 
     def make(source: Monitor) -> Answer:
         span, text = _span(range_text, source, "24h"), " ".join(resources)
-        about = (source.targets.mentioned(text) or source.targets.named(text, answer=source.answer)) if text else []
+        about = (source.targets.mentioned(text) or source.targets.named(text, answer=source.answer, strict=True)) if text else []
         return source.done(source.activity.acts(span, about), span, about)
 
     _run(options, make, flags)
@@ -122,7 +122,7 @@ def boot_log(options: Globals, /, machine: str, screenshot: Path | None, full: b
     def make(source: Monitor) -> Answer:
         from iac_agent.monitor import boot_log
 
-        found = source.targets.named(machine, answer=source.answer)
+        found = source.targets.named(machine, answer=source.answer, strict=True)
         if len(found) != 1:
             raise NeedsAnswer("Which machine's serial log?", [t.shown() for t in found])
         if screenshot is not None:
@@ -164,7 +164,7 @@ def alerts(options: Globals, /, resources: tuple[str, ...], range_text: str, **f
 
     def make(source: Monitor) -> Answer:
         text = " ".join(resources)
-        about = source.targets.named(text, answer=source.answer) if text else []
+        about = source.targets.named(text, answer=source.answer, strict=True) if text else []
         return source.alerted(_span(range_text, source, "24h"), about)
 
     _run(options, make, flags)
@@ -187,6 +187,8 @@ def top(options: Globals, /, metric: str, resources: tuple[str, ...], number: in
         from iac_agent.monitor.metrics import Asked
 
         asked = Asked(catalogue.resolved(metric)[0], _span(range_text, source, "1h"), (flags["aggregation"] or "").capitalize())
-        return source.ranked(source.targets.named(" ".join(resources), answer=source.answer), asked, number, lowest=flags["lowest"])
+        return source.ranked(
+            source.targets.named(" ".join(resources), answer=source.answer, strict=True), asked, number, lowest=flags["lowest"]
+        )
 
     _run(options, make, flags)

@@ -32,7 +32,7 @@ from iac_agent.planner.inventory import Inventory
 from iac_agent.terraform.models import State
 from iac_agent.terraform.runner import Terraform
 
-_DRAWN, _SOURCES, _UNFOLDED, _PLOT = 6, 6, 180, 100
+_DRAWN, _SOURCES, _ROWS, _UNFOLDED, _PLOT = 6, 6, 40, 180, 100
 
 
 def monitor_for(options: Globals, timezone: str, answer: str = "") -> Monitor:
@@ -123,9 +123,11 @@ def _print(options: Globals, answer: Answer) -> None:
         table = Table(box=None, pad_edge=False, header_style="bold")
         for heading in answer.table.headings:
             table.add_column(heading, justify="right" if heading in answer.table.right else "left", overflow="fold")
-        for row in answer.table.rows:
+        for row in answer.table.rows[:_ROWS]:
             table.add_row(*(Text(redact.text(cell)) for cell in row))
         console.print(table, soft_wrap=False)
+        if len(answer.table.rows) > _ROWS:
+            console.print(Text(f"... and {len(answer.table.rows) - _ROWS} rows more; --csv and --json hold them all", style="dim"))
     for source in answer.sources[:_SOURCES]:
         console.print(Text(f"Source: {source}", style="dim"))
     if len(answer.sources) > _SOURCES:

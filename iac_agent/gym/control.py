@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from fnmatch import fnmatch
 from typing import Any
@@ -85,10 +86,20 @@ def _checked(given: Body) -> Body:
             raise _invalid(name, value)
         if isinstance(value, dict) and name == "quota" and not all(isinstance(v, int) and v >= 0 for v in value.values()):
             raise faults.bad_request("InvalidSetting", "Every quota is a whole number of cores.")
+        if name == "faults":
+            _require_patterns(value)
         element = {"faults": dict, "forbidden": str}.get(name)
         if isinstance(value, list) and element is not None and not all(isinstance(e, element) for e in value):
             raise _invalid(name, value)
     return given
+
+
+def _require_patterns(ordered: Any) -> None:
+    for fault in ordered:
+        try:
+            re.compile(str(fault.get("path", "")) if isinstance(fault, dict) else "")
+        except re.error as problem:
+            raise faults.bad_request("InvalidSetting", f"{fault['path']!r} is no pattern of paths: {problem}.") from problem
 
 
 def _invalid(name: str, value: Any) -> faults.ArmFaultError:

@@ -15,7 +15,6 @@ from iac_agent.monitor.ranges import Range
 from iac_agent.monitor.targets import Target, Targets
 
 _API = "2019-05-05-preview"
-_SPANS = ((60, "1h"), (1440, "1d"), (7 * 1440, "7d"))
 _WORDS = {
     "GreaterThan": "above",
     "GreaterThanOrEqual": "at or above",
@@ -69,10 +68,9 @@ class Alerts:
     targets: Targets
 
     def fired(self, span: Range, about: list[Target] | None = None) -> list[Alert]:
-        """The alerts that began in a range, the newest first; on the given resources or on any. Raises AzureError."""
-        held = next((name for minutes, name in _SPANS if span.minutes <= minutes), "30d")
+        """The alerts that began in a range or still fire, the newest first; on the given resources or on any. Raises AzureError."""
         path = f"/subscriptions/{self.clients.subscription}/providers/Microsoft.AlertsManagement/alerts"
-        asked = f"{path}?{urlencode({'includeContext': 'true', 'timeRange': held})}"
+        asked = f"{path}?{urlencode({'includeContext': 'true', 'timeRange': '30d'})}"
         found = [self._alert(body, span) for page in self.clients.pages(asked, _API) for body in page]
         wanted = {t.id.lower() for t in about or ()}
         return [a for a in found if (a.started >= span.start or a.firing) and (not wanted or a.target.lower() in wanted)]

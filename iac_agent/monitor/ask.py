@@ -25,7 +25,7 @@ from iac_agent.monitor.ranges import Range
 from iac_agent.monitor.targets import Target, Targets
 
 _DAY, _WEEK = timedelta(days=1), timedelta(days=7)
-_TOP, _ROWS, _FEW = 10, 60, 3
+_TOP, _FEW = 10, 3
 _NOW = re.compile(r"\b(?:right now|just now|now|currently|at the moment|at present)\b", re.IGNORECASE)
 _BY_HAND = re.compile(
     r"\bby hand\b|\bmanual(?:ly)?\b|\b(?:in|with|through|from) the (?:portal|cli)\b|\boutside (?:of )?terraform\b", re.IGNORECASE
@@ -134,6 +134,8 @@ class Monitor:
         if len(targets) == 1:
             return self.values(question, reading)
         lowest = re.search(r"\b(?:least|lowest|lower|idlest|smallest|min(?:imum)?)\b", question, re.IGNORECASE) is not None
+        used = reading.metric.startswith("Available Memory") and not re.search(r"\b(?:free|available|left)\b", question, re.IGNORECASE)
+        lowest = lowest != used  # Azure measures what is free
         said = reading.aggregation if reading.aggregation in ("Average", "Total") else ""
         aggregation = said or ("Maximum" if re.search(r"\bpeak\w*|\bspik\w*|\bmax(?:imum)?\b", question, re.IGNORECASE) else "")
         number = re.search(r"\btop\s+(\d+)\b", question, re.IGNORECASE)
@@ -195,7 +197,7 @@ class Monitor:
         return Answer(
             "health",
             [f"{s}." for s in shown],
-            Table(("machine", "verdict", "source", "found", "time"), rows[:_ROWS]),
+            Table(("machine", "verdict", "source", "found", "time"), rows),
             sources=["power state, VM agent, resource health, VmAvailabilityMetric, probes, alerts, activity log"],
             data={"conditions": [c.as_json() for c in found]},
             conditions=found,
@@ -258,7 +260,7 @@ class Monitor:
         return Answer(
             "activity",
             [f"{acts[0].sentence()}."],
-            Table(headings, rows[:_TOP]),
+            Table(headings, rows),
             sources=[f"the activity log, {span.shown()}, correlation {acts[0].correlation}"],
             data={"acts": [a.as_json() for a in acts]},
         )

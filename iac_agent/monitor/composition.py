@@ -88,7 +88,8 @@ def answered(text: str, targets: Targets, machines: Sequence[Target]) -> Answer:
     columns = asked or list(_COLUMNS[:5])
     found = [r for t in machines if (r := inventory.by_address.get(t.address)) is not None]
     if re.search(r"\b(?:which|how many|any|list)\b.*\bspot\b", text, re.IGNORECASE):
-        found = [r for r in found if r.value("priority") == "Spot"]
+        wanted = re.search(r"\b(?:not|non|no|aren't|isn't|without)\b[\w ]{0,12}\bspot\b", text, re.IGNORECASE) is None
+        found = [r for r in found if (r.value("priority") == "Spot") == wanted]
     rows = [(r.azure_name, r.address, *(cell(inventory, r) for _, _, cell in columns)) for r in found]
     sentence = f"{len(rows)} machine{'s' if len(rows) != 1 else ''}."
     if len(rows) == 1 and asked:

@@ -161,6 +161,9 @@ class HealthCheck:
         platform = self._platform_word(condition, facts.platform.get(key), facts.gaps.get("resource health", ""))
         measured = self._measured(condition, facts.availability.get(key), facts.gaps.get("VmAvailabilityMetric", ""))
         probed = self._probed(condition, facts)
+        for source in ("alerts", "probes"):
+            if source in facts.gaps:
+                condition.add(source, facts.gaps[source], None)
         for alert in facts.alerts:
             if alert.target.lower() == key:
                 condition.add("alert", alert.sentence(), False, alert.started)
@@ -248,6 +251,7 @@ def _verdict(
     bad = [e for e in condition.evidence if e.good is False]
     if bad:
         return Health.DEGRADED, f"{bad[0].source}: {bad[0].found}"
-    if not power:
-        return Health.UNKNOWN, next((e.found for e in condition.evidence if e.source == "power state"), "")
+    silent = [e for e in condition.evidence if e.good is None]
+    if not power or silent:
+        return Health.UNKNOWN, f"could not be told by {silent[0].source}: {silent[0].found}" if silent else "no power state"
     return Health.HEALTHY, "every source says so"

@@ -21,7 +21,7 @@ from iac_agent.monitor.targets import Target
 BATCH, AT_ONCE = 50, 8
 AGGREGATIONS = ("Average", "Minimum", "Maximum", "Total", "Count")
 _GRAINS = {"PT1M": 1, "PT5M": 5, "PT15M": 15, "PT30M": 30, "PT1H": 60, "PT6H": 360, "PT12H": 720, "P1D": 1440}
-_POINTS = 120
+_POINTS, _LONGEST = 120, 31 * 1440
 _RETENTION = timedelta(days=93)
 
 
@@ -110,6 +110,7 @@ class Metrics:
         """
         if asked.range.end.timestamp() < (self.clients.now() - _RETENTION).timestamp():
             raise NoTelemetry(f"{asked.range.shown()} is older than the 93 days for which Azure keeps metrics")
+        _require_answerable(asked.range)
         wanted = Asked(
             asked.metric,
             asked.range,
@@ -123,6 +124,7 @@ class Metrics:
 
     def figures(self, targets: Sequence[Target], asked: Asked) -> list[Series]:
         """As `series`, but only the figure for the whole range, without points."""
+        _require_answerable(asked.range)
         aggregation = asked.aggregation or catalogue.sense_of(asked.metric)
         return self._batched(targets, Asked(asked.metric, asked.range, aggregation, "FULL"))
 
@@ -252,6 +254,12 @@ def _value(point: Any, asked: Asked) -> float | None:
 
 def _dimension(split: Any) -> str:
     return next((str(v.value) for v in split.metadatavalues or []), "")
+
+
+def _require_answerable(span: Range) -> None:
+    """Azure answers the last 31 days of a longer range, and does not say so."""
+    if span.minutes > _LONGEST:
+        raise UsageError(f"{span.shown()} is longer than the 31 days that Azure answers at once", hint="Ask for shorter ranges.")
 
 
 def _grain(text: str) -> str:

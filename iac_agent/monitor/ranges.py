@@ -44,9 +44,9 @@ _UNIT = r"(?:minutes?|mins?|m|hours?|hrs?|h|days?|d|weeks?|w|seconds?|secs?|s)"
 _COUNT = r"(?:\d+(?:[.,]\d+)?|" + "|".join(sorted(map(re.escape, _NUMBERS), key=len, reverse=True)) + ")"
 _CLOCK = r"(?:(?:2[0-3]|[01]?\d)(?::[0-5]\d)?\s*(?:am|pm|o'?clock|h)?|noon|midnight)"
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_DAY = rf"(?:today|yesterday|{'|'.join(_DAYS)}|\d{{4}}-\d\d-\d\d)"
+_DAY = rf"(?:today|the day before yesterday|day before yesterday|yesterday|{'|'.join(_DAYS)}|\d{{4}}-\d\d-\d\d)"
 _STAMP = r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)?"
-_MOMENT = rf"(?:(?:{_DAY})(?:\s+(?:at\s+)?{_CLOCK})?|(?:this morning|tonight|last night)|{_CLOCK}(?:\s+{_DAY})?|{_STAMP})"
+_MOMENT = rf"(?:{_STAMP}|(?:{_DAY})(?:\s+(?:at\s+)?{_CLOCK})?|(?:this morning|tonight|last night)|{_CLOCK}(?:\s+{_DAY})?)"
 _AMOUNT = rf"(?P<n>{_COUNT})\s*-?(?P<u>{_UNIT})"
 _ISO = rf"{_STAMP}|\d{{4}}-\d\d-\d\d"
 _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.IGNORECASE)
@@ -69,6 +69,7 @@ _PATTERNS: list[tuple[str, re.Pattern[str]]] = [
         ("part", r"\b(?P<d>this|yesterday)\s+(?P<p>morning|afternoon|evening)\b"),
         ("week", r"\b(?P<w>this|last)\s+week\b"),
         ("day", rf"\b(?:on\s+|all\s+)?(?P<a>{_DAY})\b"),
+        ("at", r"\bat\s+(?P<a>(?:2[0-3]|[01]?\d):[0-5]\d|\d{1,2}\s*(?:am|pm)|noon|midnight)\b"),
         ("ago", rf"\b{_AMOUNT}\s+ago\b"),
         ("span", rf"\b(?:over|for|during|within|in|across)\s+(?:the\s+)?(?:space of\s+)?{_AMOUNT}(?:\s+ending now)?\b"),
         ("bare", rf"^\s*(?P<n>\d+(?:\.\d+)?)\s*(?P<u>{_UNIT})\s*$"),
@@ -154,7 +155,7 @@ def _read(kind: str, match: re.Match[str], now: datetime) -> tuple[datetime, dat
     midnight = datetime.combine(now.date(), time(), now.tzinfo)
     match kind:
         case "iso":
-            return _iso_pair(held["a"], held["b"])
+            return _iso_pair(held["a"], held["b"], now)
         case "between":
             day = re.search(_DAY, held["b"], re.IGNORECASE)
             first = held["a"] if day is None or re.search(_DAY, held["a"], re.IGNORECASE) else f"{held['a']} {day[0]}"
@@ -172,6 +173,10 @@ def _read(kind: str, match: re.Match[str], now: datetime) -> tuple[datetime, dat
             return (start if start <= now else start - timedelta(days=1)), now
         case "ago":
             middle = now - _length(held["n"], held["u"])
+            return middle - timedelta(minutes=5), min(now, middle + timedelta(minutes=5))
+        case "at":
+            middle = _moment(held["a"], now)
+            middle -= timedelta(days=1) if middle > now else timedelta()
             return middle - timedelta(minutes=5), min(now, middle + timedelta(minutes=5))
         case "night":
             return midnight - timedelta(hours=2), min(now, midnight + timedelta(hours=6))
@@ -213,27 +218,28 @@ def _duration(text: str) -> timedelta:
     return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
 
 
-def _iso_pair(first: str, second: str) -> tuple[datetime, datetime]:
+def _iso_pair(first: str, second: str, now: datetime) -> tuple[datetime, datetime]:
     if second.upper().startswith("P"):
-        start = _iso(first)
+        start = _iso(first, now)
         return start, start + _duration(second)
-    end = _iso(second)
-    return (end - _duration(first) if first.upper().startswith("P") else _iso(first)), end
+    end = _iso(second, now)
+    return (end - _duration(first) if first.upper().startswith("P") else _iso(first, now)), end
 
 
-def _iso(text: str) -> datetime:
+def _iso(text: str, now: datetime) -> datetime:
+    """A time in ISO 8601; without a zone in that of `now`."""
     try:
         moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError as problem:
         raise UsageError(f"{text!r} is no time", hint="For example 2026-11-28T06:00Z.") from problem
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=now.tzinfo)
 
 
 def _moment(text: str, now: datetime) -> datetime:
     """A day, a time of day, or both. A time of day without a day is the last one that was, a day without a time begins at midnight."""
     text = text.strip().lower()
     if re.fullmatch(_ISO, text, re.IGNORECASE) and "t" in text:
-        return _iso(text.upper())
+        return _iso(text.upper(), now)
     words = {"this morning": (0, 6), "tonight": (0, 20), "last night": (-1, 22)}
     if text in words:
         days, hour = words[text]
@@ -243,12 +249,14 @@ def _moment(text: str, now: datetime) -> datetime:
     day = now.date()
     if day_match:
         word = day_match[0]
-        if word == "yesterday":
+        if word.endswith("day before yesterday"):
+            day -= timedelta(days=2)
+        elif word == "yesterday":
             day -= timedelta(days=1)
         elif word in _DAYS:
             day -= timedelta(days=(now.weekday() - _DAYS.index(word)) % 7 or 7)
         elif word != "today":
-            day = _iso(word).date()
+            day = _iso(word, now).date()
     return datetime.combine(day, _clock(clock[0]) if clock else time(), now.tzinfo)
 
 

@@ -15,8 +15,9 @@ from iac_agent.azure.ids import ResourceId, same_id
 from iac_agent.errors import NeedsAnswer, NoTelemetry
 from iac_agent.planner.inventory import MACHINES, NIC, Inventory
 from iac_agent.planner.inventory import Resource as Managed
+from iac_agent.planner.names import EXACT
 from iac_agent.planner.protocol import Question
-from iac_agent.planner.selection import Selector
+from iac_agent.planner.selection import Selector, is_ordinary
 
 # Words of English with a hyphen, which are no names.
 _COMPOUND = re.compile(
@@ -24,6 +25,25 @@ _COMPOUND = re.compile(
     r"high|low|full|half|first|last|out|in|by|of|to|end|high)-(?:call|up|down|off|on|in|out|end|time|line|line|to|date|day|night|term|known|level|"
     r"availability|load|boot|start|check|by|of|the|run|ups|shift|site|going|duty)\b",
     re.IGNORECASE,
+)
+_PLACE = re.compile(r"\b(?:of|on|for|is|does|did|has|was|about|to)\s+(?:the\s+)?(?P<word>[A-Za-z][\w-]*)(?=\s*(?:$|[?.,]|\b))")
+_WORD = re.compile(r"(?P<word>[A-Za-z][\w-]*)")
+# What may stand there and is no name.
+_SAID = frozenset(
+    str.split(
+        """
+    a able about after again all alright an and answer any anybody anything are at azure back bad be been being besides best between
+    bill boot booting both boxes broken busy by can charge check clear come coming cost could course day days dead degraded doing
+    down each every everybody everyone everything except fail failing figure fine fleet for good group happening happy have health
+    healthy help here hour hours how i if in infrastructure it its just keep know last least less list look lot low machine machines
+    many max me metric metrics min mine minute minutes more most much my near need no node nodes not now ok okay on one orion other
+    our out over own page paid percent plain platform please portal power prod production project put red report role running say
+    see service services set show sick so some somebody someone something start started starting status still stop stopped system
+    tagged take team tell than that the their them there these they thing things this those threshold tier time to today trend
+    trouble up us use uses using value vm vms wait was we week well were what when where which who why will with without work
+    working worst would wrong yesterday you your
+    """
+    )
 )
 _KINDS = {VM: MACHINES, BALANCER: ("azurerm_lb",)}
 
@@ -73,6 +93,14 @@ class Targets:
         managed = self.all(VM)
         return managed + [t for t in self.live() if not any(same_id(t.id, m.id) for m in managed)]
 
+    def _require_known(self, text: str, places: re.Pattern[str]) -> None:
+        """Raise NeedsAnswer for a word that stands where a name would, and is none: `cpu of redis`, `is redis healthy`."""
+        covered = [(m.start, m.end) for m in self.selector.names.mentions(text)]
+        for match in places.finditer(text):
+            word = match["word"].lower()
+            if not any(a <= match.start("word") < b for a, b in covered) and word not in _SAID and not is_ordinary(word):
+                raise NeedsAnswer(f"There is nothing called {match['word']} here.", [t.shown() for t in self.all()[:8]])
+
     def _exact(self, text: str, kind: str) -> list[Target]:
         """The resources that are named in full: beside one of them, no other word is taken for a name."""
         if re.search(r"\b(?:except|but not|without|other than|besides|apart from)\b", text, re.IGNORECASE):
@@ -86,8 +114,9 @@ class Targets:
         found: dict[str, Target] = {}
         for mention in self.selector.names.mentions(text):
             strongest = max(strength for strength, _ in mention.named)
-            machines = [r for s, r in mention.named if s == strongest and r.type in MACHINES]
-            for resource in machines or [r for s, r in mention.named if s == strongest]:
+            exact = [r for s, r in mention.named if s == EXACT]
+            machines = [] if exact else self.selector.meant(mention, MACHINES)
+            for resource in exact or machines or [r for s, r in mention.named if s == strongest]:
                 target = _target(resource)
                 if target is not None:
                     found[target.id] = target
@@ -107,9 +136,10 @@ class Targets:
         found = next((r for r in self.inventory.resources if r.state and same_id(str(r.state.values.get("id", "")), resource_id)), None)
         return _target(found) if found else None
 
-    def named(self, text: str, kind: str = VM, answer: str = "") -> list[Target]:
+    def named(self, text: str, kind: str = VM, answer: str = "", *, strict: bool = False) -> list[Target]:
         """The resources that a text means, all of the kind when it names none: reading is free, so several are no question.
 
+        `strict`: the text is nothing but names, so that every word of it must be one.
         Raises NeedsAnswer for a name that is not there, NoTelemetry for a resource that is not applied yet.
         """
         beside = self._beside(text, kind)
@@ -118,6 +148,7 @@ class Targets:
         exact = self._exact(text, kind) if not answer else []
         if exact:
             return exact
+        self._require_known(text, _WORD if strict else _PLACE)
         chosen = self.selector.select(_COMPOUND.sub(" ", text), _KINDS[kind], answer, plural=True)
         if chosen is None:
             return []

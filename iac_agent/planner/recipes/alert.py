@@ -28,7 +28,7 @@ _TELLS = re.compile(
 _WHEN = re.compile(r"\b(?:when(?:ever)?|if|once|as soon as|on|for|in case)\b", re.IGNORECASE)
 _ABOVE = r"above|over|exceeds?|exceeding|more than|greater than|higher than|beyond|past|reaches|hits|at least|goes? (?:over|above)|>=?"
 _BELOW = r"below|under|less than|lower than|fewer than|beneath|drops? (?:below|under|to)|falls? (?:below|under|to)|at most|<=?"
-_UNIT = r"(?P<unit>%|percent|gib|gb|mib|mb)?"
+_UNIT = r"(?P<unit>%|percent|gib|gb|mib|mb)?(?!\s*-?(?:minutes?|mins?|m\b|hours?|hrs?|h\b|seconds?|secs?|s\b|days?|ms\b|\d))"
 _LIMIT = re.compile(rf"\b(?:(?P<above>{_ABOVE})|(?P<below>{_BELOW}))\s*(?P<number>\d+(?:\.\d+)?)\s*{_UNIT}", re.IGNORECASE)
 _DOWN = re.compile(
     r"\b(?:(?:is|goes|went|being|gets) (?:down|dead|offline|unavailable|unreachable|unresponsive)|stops? (?:answering|responding)|dies|"
@@ -40,6 +40,7 @@ _FOR = re.compile(
     r"(?P<u>minutes?|mins?|m|hours?|h)\b",
     re.IGNORECASE,
 )
+_OTHERS = r"\b(?:latenc\w+|requests?|errors?|connections?|response|transactions?|sessions?|quer\w+|packets?|space|temperature|replicas?)\b"
 _WINDOWS = {1: "PT1M", 5: "PT5M", 15: "PT15M", 30: "PT30M", 60: "PT1H", 360: "PT6H", 720: "PT12H", 1440: "P1D"}
 _SEVERITIES = (
     (0, r"\bcritical|\bsev(?:erity)?\s*0"),
@@ -197,14 +198,18 @@ def _rule(wish: Wish) -> _Rule:
     limit = _LIMIT.search(wish.text)
     if limit is None:
         return _Rule("VmAvailabilityMetric", "LessThan", 1, "Average", "down")
-    metric = catalogue.named(wish.text) or ("Percentage CPU" if (limit["unit"] or "%") in ("%", "percent") else "")
-    if not metric:
-        raise Unsettled(Question("On which metric: cpu, memory, network, disk?", {}))
+    if wish.has(rf"(?:\bnot|n't|\bnever|\bno longer)\s+(?:\w+\s+){{0,2}}?(?:{_ABOVE}|{_BELOW})"):
+        raise Unsettled(Question("Say it without `not`: above or below which value?", {}))
+    metric = catalogue.named(wish.text) or ("Percentage CPU" if (limit["unit"] or "") in ("%", "percent") else "")
+    if not metric or (metric == "Percentage CPU" and wish.has(_OTHERS)) or metric not in {k.name for k in catalogue.KNOWN}:
+        raise Unsettled(Question("On which metric of Azure: cpu, memory, network in or out, disk reads or writes, disk queue?", {}))
     number, unit = float(limit["number"]), (limit["unit"] or "").lower()
     above = limit["above"] is not None
     aggregation = catalogue.aggregation(wish.text) or catalogue.sense_of(metric)
     if metric.startswith("Available Memory"):
         free = wish.has(r"\b(?:free|available|left)\b")
+        if not free and not above and not wish.has(r"\bus(?:e[sd]?|age|ing)\b") and unit not in _BYTES:
+            raise Unsettled(Question("Below that much free memory, or that much used?", {}))
         if unit in _BYTES and above and not free:
             raise Unsettled(Question("Azure measures free memory. Below how much free memory, or above how many percent used?", {}))
         if unit in _BYTES:
