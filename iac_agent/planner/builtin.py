@@ -132,7 +132,7 @@ class BuiltinPlanner:
         return Refusal(f"I do not know how to do that. {self.abilities()}")
 
     def abilities(self) -> str:
-        return "I can: " + "; ".join(f"{r.title} ({r.examples[0]!r})" for r in self.recipes) + "."
+        return "I can: " + "; ".join(f"{r.title} ({r.examples[0]!r})" for r in self.recipes if r.examples) + "."
 
 
 _MACHINE = re.compile(r"(?:module\.[\w\[\]\"-]+\.)*azurerm_(?:linux|windows)_virtual_machine\.[\w-]+(?:\[[^\]]+\])?")

@@ -71,21 +71,16 @@ FLAT: list[Step] = [
     ("rename azurerm_linux_virtual_machine.jump to bastion in the code", lambda z: not z.gone("vm-orders-jump")),
     ("delete vm-orders-reports but keep its disk", lambda z: z.gone("vm-orders-reports")),
     ("give vm-orders-db a public ip", lambda z: z.public("vm-orders-db")),
-    ("make db's data disk standard ssd", lambda z: z.kind("disk-orders-db-data") == "StandardSSD_LRS"),
 ]
 FOREACH: list[Step] = [
     ("resize vm-orders-web to Standard_D4s_v5", lambda z: z.vm("vm-orders-web").hardware_profile.vm_size == "Standard_D4s_v5"),
-    ("attach a 64 GB disk to api", lambda z: len(z.vm("vm-orders-api").storage_profile.data_disks) == 1),
     ("add maintenance=sunday to the db vm", lambda z: z.vm("vm-orders-db").tags["maintenance"] == "sunday"),
     ("grow disk-orders-db-data to 1 TB", lambda z: z.disk("disk-orders-db-data").disk_size_gb == 1024),
     ("open port 80 on the frontend nsg", lambda z: z.ports("nsg-orders-frontend")["80"] == "Internet"),
     ("postgres only from 10.30.2.16/28", lambda z: z.ports("nsg-orders-data")["5432"] == "10.30.2.16/28"),
-    ("make vm-orders-web spot", lambda z: z.vm("vm-orders-web").priority == "Spot"),
     ("add a worker called w3", lambda z: any(n.endswith("w3") for n in z.names())),
     ("detach the log disk from db", lambda z: len(z.vm("vm-orders-db").storage_profile.data_disks) == 1),
-    ("give api a public ip", lambda z: z.public("vm-orders-api")),
     ("make db's data disk standard ssd", lambda z: z.kind("disk-orders-db-data") == "StandardSSD_LRS"),
-    ("kill the api vm but keep its disk", lambda z: z.gone("vm-orders-api")),
     ("create a linux vm called cache in the data subnet with a 32 GB ssd", lambda z: z.disks("vm-orders-cache") == [32]),
     ("two spot vms named batch in snet-backend and tag them owner=ml", lambda z: z.vm("vm-orders-batch-2").tags["owner"] == "ml"),
 ]
@@ -111,7 +106,6 @@ CALLS: list[Step] = [
     ("drop ord-wrk-gamma and its disk", lambda z: z.gone("ord-wrk-gamma")),
     ("remove search with its disks", lambda z: z.gone("vm-search")),
     ("ssh on the mgmt nsg should only be reachable from 10.8.0.0/16", lambda z: "22" in z.ports("nsg-mgmt")),
-    ("attach a 64 GB disk to ord-report-2", lambda z: z.disks("ord-report-2") == [256, 64]),
 ]
 COUNTED: list[Step] = [
     ("resize vm-worker-1 to Standard_F8s_v2", lambda z: z.vm("vm-worker-1").hardware_profile.vm_size == "Standard_F8s_v2"),
