@@ -368,3 +368,17 @@ def test_everything_in_a_group_is_tagged(tmp_path: Path) -> None:
     assert isinstance(answer, ChangeSet), answer
     assert "azurerm_linux_virtual_machine.worker[0]" in answer.touches
     assert "azurerm_virtual_network.us" not in answer.touches
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer"),
+    [
+        ("worker-1 needs more power, give it the size Standard_D4s_v5", "Resize"),
+        ("worker-1 needs extra power: Standard_D4s_v5", "Resize"),
+        ("worker-1 should be more powerful", "Better in which way?"),
+        ("two more workers", "Scale"),
+    ],
+)
+def test_more_of_what_is_no_machine_scales_nothing(request_: str, answer: str, tmp_path: Path) -> None:
+    answered = _on_regions(request_, tmp_path)
+    assert answer in str(answered)

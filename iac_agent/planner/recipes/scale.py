@@ -53,7 +53,10 @@ _ADDED = re.compile(
 _COMMON = re.compile(
     r"(?:vms?|machines?|servers?|instances?|nodes?|box(?:es)?|hosts?|replicas?|workers?|please|too|more|now)", re.IGNORECASE
 )
-_ADD = re.compile(r"\b(?:add|another|new|one more|additional|extra|more)\b", re.IGNORECASE)
+_ADD = re.compile(
+    rf"\b(?:add|another|new|one more)\b|\b(?:additional|extra|more)\s+(?!resources\b){_NOUN}\b",
+    re.IGNORECASE,
+)
 _WORDS = re.compile(
     rf"{_CALLED.pattern}|\b(?:scale|scaled|out|in|up|down|run|set|add|another|more|less|fewer|additional|extra|to|instances?|"
     rf"replicas?|count|need|want|have|number of)\b|\b(?:{_WORD}|\d{{1,3}})\b(?!-)",
