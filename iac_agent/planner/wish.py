@@ -119,6 +119,12 @@ class Wish:
         return int(match["number"]) if match["number"].isdigit() else lexicon.NUMBERS[match["number"].lower()]
 
     @functools.cached_property
+    def zones(self) -> list[str]:
+        """Availability zones in the order they are said, `1` to `3`, as often as they are said."""
+        said = re.findall(r"\b(?:availability )?zones?\s*([123](?:(?:\s*,\s*|\s+and\s+)[123])*)\b", self.text, re.IGNORECASE)
+        return [zone for each in said for zone in re.findall(r"[123]", each)]
+
+    @functools.cached_property
     def cidrs(self) -> list[str]:
         return [c if "/" in c else f"{c}/32" for c in CIDR.findall(self.text)]
 

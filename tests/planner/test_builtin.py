@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
 
 import pytest
 
+from iac_agent import gym
 from iac_agent.hcl.changeset import apply_edits
 from iac_agent.hcl.edits import AddTopLevel, SetAttribute
 from iac_agent.hcl.module import RootModule
@@ -382,3 +385,42 @@ def test_everything_in_a_group_is_tagged(tmp_path: Path) -> None:
 def test_more_of_what_is_no_machine_scales_nothing(request_: str, answer: str, tmp_path: Path) -> None:
     answered = _on_regions(request_, tmp_path)
     assert answer in str(answered)
+
+
+def _on_the_fleet(request: str, tmp_path: Path) -> Answer:
+    """The fleet the benchmark works on."""
+    shutil.copytree(Path(gym.__file__).parent / "bench/roots/fleet", tmp_path / "fleet")
+    return BuiltinPlanner().plan(request, Context(RootModule(tmp_path / "fleet"), State(), 5))
+
+
+def _written(answered: Answer, root: Path) -> str:
+    assert isinstance(answered, ChangeSet), answered
+    return "".join(f.after.decode() for f in apply_edits(RootModule(root), list(answered.edits)).files.values())
+
+
+@pytest.mark.parametrize(
+    ("request_", "wanted"),
+    [
+        ("scale the web tier out by two machines: vm-web-3 in zone 3 and vm-web-4 in zone 1", {"web-3": "3", "web-4": "1"}),
+        ("add two web servers, vm-web-5 in zone 1 and vm-web-6 in zone 3", {"web-5": "1", "web-6": "3"}),
+        ("scale web to 4, the new ones in zone 3", {"web-3": "3", "web-4": "3"}),
+        ("add two web servers", {"web-3": "2", "web-4": "2"}),
+    ],
+)
+def test_new_members_are_named_and_placed_as_asked(request_: str, wanted: dict[str, str], tmp_path: Path) -> None:
+    text = _written(_on_the_fleet(request_, tmp_path), tmp_path / "fleet")
+    assert {k: z for k, z in re.findall(r'"(web-\d)" = \{ zone = "(\d)" \}', text) if k not in ("web-1", "web-2")} == wanted
+
+
+@pytest.mark.parametrize(
+    "request_", ["scale web to 5 in zones 1 and 2", "create linux vms called a-1 and a-2 in subnet apps, one in zone 1, one in zone 3"]
+)
+def test_zones_that_come_out_uneven_are_not_guessed(request_: str, tmp_path: Path) -> None:
+    assert isinstance(_on_the_fleet(request_, tmp_path), Refusal)
+
+
+def test_a_disk_has_the_name_and_the_unit_it_was_given(tmp_path: Path) -> None:
+    answered = _on_the_fleet("create the empty 64 GB disk disk-scratch in rg-orion and attach it to vm-api at LUN 1", tmp_path)
+    text = _written(answered, tmp_path / "fleet")
+    assert re.search(r'name += "disk-scratch"', text)
+    assert re.search(r"lun += 1\n", text)

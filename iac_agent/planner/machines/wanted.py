@@ -200,8 +200,10 @@ def _public(wish: Wish) -> bool | None:
 
 
 def _zone(wish: Wish) -> str:
-    match = re.search(r"\b(?:availability )?zone\s*([123])\b", wish.text, re.IGNORECASE)
-    return match[1] if match else ""
+    zones = list(dict.fromkeys(wish.zones))
+    if len(zones) > 1:
+        raise Unsettled(Refusal("New machines of one request are put into one zone. Ask for those of each zone by themselves."))
+    return zones[0] if zones else ""
 
 
 def like_of(wish: Wish, world: World) -> Resource | None:

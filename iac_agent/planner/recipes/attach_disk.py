@@ -72,12 +72,25 @@ class AttachDisk:
         name = called["name"] if called else (purpose["name"] or purpose["use"]) if purpose else ""
         before = {m: len(world.inventory.disks_of(m)) for m in world.inventory.of_types(*MACHINES)}
         number = _how_many(wish.text)
+        self._require_unit(wish, machines, world)
         for _ in range(number):
             left = [m for m in machines if not self._as_data(m, size, kind, name.lower(), world)]
             for block in dict.fromkeys(m.block_address for m in left):
                 self._as_resources([m for m in left if m.block_address == block], size, kind, name, world)
         self._require_attached(machines, before, number, world)
         world.say(f"Attach a new disk of {size} GB to {listed(machines)}.")
+
+    @staticmethod
+    def _require_unit(wish: Wish, machines: list[Resource], world: World) -> None:
+        """Leave only the unit number that was asked for; raise Unsettled when it is taken."""
+        asked = re.search(r"\blun\s*#?(\d{1,2})\b", wish.text, re.IGNORECASE)
+        if asked is None:
+            return
+        lun = int(asked[1])
+        for machine in machines:
+            if lun > 63 or lun in _used_luns([machine], world):
+                raise Unsettled(Refusal(f"LUN {lun} of {listed([machine])} is taken, or is above 63. Name another, or none."))
+            world.luns.setdefault(machine.address, set()).update(set(range(64)) - {lun})
 
     @staticmethod
     def _require_attached(machines: list[Resource], before: dict[Resource, int], number: int, world: World) -> None:
@@ -340,11 +353,12 @@ class AttachDisk:
         group: list[Resource],
         world: World,
     ) -> None:
-        label = _free_label(f"{label}_{name or 'data'}", world)
-        suffix = label.rsplit("_", 1)[-1]
+        whole = "-" in name and not repeat
+        label = _free_label(name.removeprefix("disk-") if whole else f"{label}_{name or 'data'}", world)
+        own_name = literal(name) if whole else f'"{prefix}{label.rsplit("_", 1)[-1]}"'
         module = machine.instance.scope.module.prefix
         local = one.removeprefix(module)
-        disk = self._disk(machine, f'"{prefix}{suffix}"', f"{local}.location", f"{local}.resource_group_name", size, kind, world)
+        disk = self._disk(machine, own_name, f"{local}.location", f"{local}.resource_group_name", size, kind, world)
         if "zone" in machine.block.attributes:
             disk["zone"] = f"{local}.zone"
         tags = tags_source(machine)
@@ -438,12 +452,18 @@ def _attachment(disk: str, machine: str, lun: int, kind: str = "") -> dict[str, 
 
 def _free_lun(machines: list[Resource], world: World) -> int:
     """The lowest unit number that is free on all of them, also after what this request has attached so far."""
-    used = {a.value("lun") for m in machines for a in world.inventory.referred_by(m, ATTACHMENT)}
-    used |= {n for m in machines for n in world.luns.get(m.address, ())}
-    free = next(n for n in range(64) if n not in used)
+    used = _used_luns(machines, world)
+    free = next((n for n in range(64) if n not in used), None)
+    if free is None:
+        raise Unsettled(Refusal(f"No unit number (LUN) is left on {listed(machines)}."))
     for machine in machines:
         world.luns.setdefault(machine.address, set()).add(free)
     return free
+
+
+def _used_luns(machines: list[Resource], world: World) -> set[object]:
+    used = {a.value("lun") for m in machines for a in world.inventory.referred_by(m, ATTACHMENT)}
+    return used | {n for m in machines for n in world.luns.get(m.address, ())}
 
 
 def _free_label(label: str, world: World) -> str:

@@ -78,7 +78,7 @@ class Provision:
             r"\badd an? (?:[\w.-]+ ){0,3}?(?:vm|machine|server|box)\b"
         ):
             return False
-        if wish.has(r"\b(?:less|fewer)\b"):
+        if wish.has(r"\b(?:less|fewer)\b") or (wish.has(r"^(?:please )?scale\b") and group_of(wish, world)):
             return False
         behind = wish.has(BEHIND)
         makes = wish.has(_MAKES) or behind or wish.has(_NUMBER_OF)

@@ -29,7 +29,9 @@ _TO = re.compile(
 )
 _RUN = re.compile(rf"\b(?:run|have|want|need|keep)\s+(?:just |only )?{_NUMBER}\s+(?P<noun>{_NOUN})\b", re.IGNORECASE)
 _MORE = re.compile(
-    rf"\b{_NUMBER}\s+(?:more|additional|extra|further)\b|\b(?:another|one more|an additional|an extra)\s+(?:{_NUMBER})?", re.IGNORECASE
+    rf"\b{_NUMBER}\s+(?:more|additional|extra|further)\b|\badd\s+{_NUMBER}\b|"
+    rf"\b(?:another|one more|an additional|an extra)\s+(?:{_NUMBER})?",
+    re.IGNORECASE,
 )
 _LESS = re.compile(rf"\b{_NUMBER}\s+(?:[\w-]+\s+){{0,3}}(?:less|fewer)\b|\b(?:one|{_NUMBER})\s+(?:less|fewer)\b", re.IGNORECASE)
 _BY = re.compile(rf"\bby\s+(?:another\s+)?{_NUMBER}\b\s*(?P<percent>%|percent\b)?", re.IGNORECASE)
@@ -116,7 +118,7 @@ class Scale:
             return
         now = len(group)
         wanted = _wanted(wish, now)
-        names = _names(wish)
+        names = _new_members(wish, group) or _names(wish)
         present = {str(k) for r in group for k in r.keys}
         if names and all(n in present for n in names) and (wanted is None or wanted > now):
             raise Unsettled(Refusal(f"{', '.join(names)} is there already."))
@@ -126,6 +128,8 @@ class Scale:
             raise Unsettled(Question(f"To how many should {group[0].block_address} be scaled? There are {now}.", {}))
         if wanted == now:
             raise Unsettled(Refusal(f"{group[0].block_address} has {now} already."))
+        if wanted > now and len(names) > wanted - now:
+            raise Unsettled(Question(f"{', '.join(names)} are more than the {wanted - now} that are wanted. How many should there be?", {}))
         if wanted < 1:
             raise Unsettled(Question(f"That leaves none of {group[0].block_address}. Should they all be removed?", {}))
         self._change(group, wanted, names, world)
@@ -133,9 +137,20 @@ class Scale:
         world.touch(new)
         if wish.size and _ADD.search(wish.text):
             world.writer.set([r for r in new if r.type == group[0].type], "size", sizes.require(wish.size).name)
+        if wish.zones:
+            self._put_into_zones([r for r in new if r.type == group[0].type], wish, world)
         added = [r for r in new if r.type == group[0].type] if names or not _TO.search(wish.text) else []
         world.last = tuple(added or [r for r in world.inventory.of_types(group[0].type) if _alike(r) == _alike(group[0])])
         world.say(f"Scale {group[0].block_address} from {now} to {wanted}.")
+
+    @staticmethod
+    def _put_into_zones(added: list[Resource], wish: Wish, world: World) -> None:
+        """All into the one zone that is said, or each into its own; raise Unsettled where that does not come out even."""
+        zones = wish.zones * len(added) if len(wish.zones) == 1 else wish.zones
+        if not added or len(zones) != len(added):
+            raise Unsettled(Refusal("I cannot tell which machine goes into which zone. Name the zone of each new one, or one for all."))
+        for machine, zone in zip(added, zones, strict=True):
+            world.writer.set([machine], "zone", zone)
 
     @staticmethod
     def _require_left(group: list[Resource], wanted: int | None, world: World) -> None:
@@ -289,6 +304,17 @@ def _names(wish: Wish) -> list[str]:
         return [match["name"]]
     tail = re.search(r":\s*(?P<list>[\w-]+(?:(?:\s*,\s*|\s+and\s+)[\w-]+)+)\s*$", wish.text)
     return re.split(r"\s*,\s*|\s+and\s+", tail["list"]) if tail else []
+
+
+def _new_members(wish: Wish, group: list[Resource]) -> list[str]:
+    """The keys of members that are named as those present are and are not there: `web-3`, `vm-web-4`."""
+    keys = [str(r.keys[0]) for r in group if r.keys and isinstance(r.keys[0], str)]
+    numbered = re.fullmatch(r"(.*\D)\d+", keys[0]) if keys else None
+    if numbered is None:
+        return []
+    prefix = group[0].azure_name.removesuffix(keys[0])
+    said = re.findall(rf"(?<![\w.-])(?:{re.escape(prefix)})?({re.escape(numbered[1])}\d+)(?![\w.-])", wish.text)
+    return [key for key in dict.fromkeys(said) if key not in keys]
 
 
 def _fresh(present: list[str], number: int, names: list[str]) -> list[str]:
