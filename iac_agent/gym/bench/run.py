@@ -25,10 +25,11 @@ STUDY = {
 
 @dataclass(frozen=True)
 class Result:
-    """One prompt's outcome. `complaints` say what is wrong, `unwanted` which resources changed unasked."""
+    """One prompt's outcome. `answer` is what the participant said, `complaints` what is wrong, `unwanted` what changed unasked."""
 
     prompt: Prompt
     passed: bool
+    answer: str
     complaints: tuple[str, ...]
     unwanted: tuple[str, ...]
     steps: int
@@ -83,7 +84,14 @@ def one(bench: Environment, prompt: Prompt, participant: Participant) -> Result:
     score = bench.score(outcome.text, outcome.code)
     found = score.judgement
     return Result(
-        prompt, found.passed, tuple(found.complaints), tuple(found.unwanted), outcome.steps, outcome.tokens, round(score.seconds, 2)
+        prompt=prompt,
+        passed=found.passed,
+        answer=outcome.text,
+        complaints=tuple(found.complaints),
+        unwanted=tuple(found.unwanted),
+        steps=outcome.steps,
+        tokens=outcome.tokens,
+        seconds=round(score.seconds, 2),
     )
 
 
