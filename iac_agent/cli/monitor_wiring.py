@@ -27,6 +27,7 @@ from iac_agent.monitor.answer import Answer
 from iac_agent.monitor.ask import Monitor
 from iac_agent.monitor.health import HealthCheck
 from iac_agent.monitor.metrics import Metrics
+from iac_agent.monitor.openings import Openings
 from iac_agent.monitor.targets import Target, Targets
 from iac_agent.planner.inventory import Inventory
 from iac_agent.terraform.models import State
@@ -51,7 +52,8 @@ def over(runner: Terraform, clients: AzureClients, timezone: str = "", answer: s
     targets = Targets(inventory, lambda: _machines(clients))
     metrics, activity, alerts = Metrics(clients), Activity(clients), Alerts(clients, targets)
     now = asked.result().astimezone(zone)
-    return Monitor(targets, metrics, alerts, activity, HealthCheck(clients, targets, metrics, alerts, activity), now, answer)
+    health = HealthCheck(clients, targets, metrics, alerts, activity)
+    return Monitor(targets, metrics, alerts, activity, health, Openings(clients, targets), now, answer)
 
 
 def _state(runner: Terraform) -> State:

@@ -14,7 +14,7 @@ from iac_agent.azure import catalogue
 from iac_agent.azure.catalogue import VM
 from iac_agent.azure.clients import AzureClients
 from iac_agent.errors import IacAgentError, NeedsAnswer, NoTelemetry
-from iac_agent.monitor import boot_log, composition, questions, ranges
+from iac_agent.monitor import boot_log, composition, openings, questions, ranges
 from iac_agent.monitor.activity import Act, Activity, meant
 from iac_agent.monitor.alerts import Alerts
 from iac_agent.monitor.answer import Answer, Table
@@ -38,7 +38,7 @@ _ALLOCATED = re.compile(
 _ABILITIES = (
     "I answer questions about metrics (`how busy was db over the last 6 hours`), health (`is everything all right`), failed boots "
     "(`why does batch not boot`), activity (`who stopped api`), alerts (`why was I paged`), rankings (`which machine uses most cpu`), "
-    "and about what is configured (`what size is db`)."
+    "about ports (`is ssh open on nsg-web`), and about what is configured (`what size is db`)."
 )
 
 
@@ -51,11 +51,14 @@ class Monitor:
     alerts: Alerts
     activity: Activity
     health: HealthCheck
+    openings: openings.Openings
     now: datetime
     answer: str = ""
 
     def ask(self, question: str) -> Answer:
         """Answer a question by the built-in understanding. Raises NeedsAnswer for one that is not understood, and what sources raise."""
+        if (port := openings.wanted(question)) is not None:
+            return self.openings.answered(question, port)
         reading = questions.read(question)
         match reading.kind:
             case Kind.BOOT:
