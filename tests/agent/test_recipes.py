@@ -67,7 +67,6 @@ FLAT: list[Step] = [
     ("close port 8443 on nsg-orders-front", lambda z: "8443" not in z.ports("nsg-orders-front")),
     ("make vm-orders-jump spot", lambda z: z.vm("vm-orders-jump").priority == "Spot"),
     ("spin up a linux vm called cache in the front subnet, Standard_B2s", lambda z: any("cache" in n for n in z.names())),
-    ("detach the wal disk from db", lambda z: len(z.vm("vm-orders-db").storage_profile.data_disks) == 1),
     ("rename azurerm_linux_virtual_machine.jump to bastion in the code", lambda z: not z.gone("vm-orders-jump")),
     ("delete vm-orders-reports but keep its disk", lambda z: z.gone("vm-orders-reports")),
     ("give vm-orders-db a public ip", lambda z: z.public("vm-orders-db")),
@@ -76,7 +75,6 @@ FOREACH: list[Step] = [
     ("resize vm-orders-web to Standard_D4s_v5", lambda z: z.vm("vm-orders-web").hardware_profile.vm_size == "Standard_D4s_v5"),
     ("add maintenance=sunday to the db vm", lambda z: z.vm("vm-orders-db").tags["maintenance"] == "sunday"),
     ("grow disk-orders-db-data to 1 TB", lambda z: z.disk("disk-orders-db-data").disk_size_gb == 1024),
-    ("open port 80 on the frontend nsg", lambda z: z.ports("nsg-orders-frontend")["80"] == "Internet"),
     ("postgres only from 10.30.2.16/28", lambda z: z.ports("nsg-orders-data")["5432"] == "10.30.2.16/28"),
     ("add a worker called w3", lambda z: any(n.endswith("w3") for n in z.names())),
     ("detach the log disk from db", lambda z: len(z.vm("vm-orders-db").storage_profile.data_disks) == 1),
@@ -87,7 +85,6 @@ FOREACH: list[Step] = [
 YAML: list[Step] = [
     ("spin up a linux vm called report-1 in the back subnet, D4s_v5", lambda z: z.size("vm-media-report-1") == "Standard_D4s_v5"),
     ("another report machine", lambda z: z.size("vm-media-report-2") == "Standard_D4s_v5"),
-    ("put cost=42 on vm-media-report-2", lambda z: z.vm("vm-media-report-2").tags["cost"] == "42"),
     ("attach a 64 GB ssd to report-1", lambda z: z.disks("vm-media-report-1") == [64]),
     ("make the db-wal disk standard ssd", lambda z: z.kind("disk-media-db-wal") == "StandardSSD_LRS"),
     ("delete vm-media-report-2", lambda z: z.gone("vm-media-report-2")),
@@ -108,12 +105,8 @@ CALLS: list[Step] = [
     ("ssh on the mgmt nsg should only be reachable from 10.8.0.0/16", lambda z: "22" in z.ports("nsg-mgmt")),
 ]
 COUNTED: list[Step] = [
-    ("resize vm-worker-1 to Standard_F8s_v2", lambda z: z.vm("vm-worker-1").hardware_profile.vm_size == "Standard_F8s_v2"),
     ("every web server gets a 64 gig premium data disk", lambda z: all(z.vm(f"vm-web-0{i}").storage_profile.data_disks for i in (1, 2, 3))),
     ("boot diagnostics on for the web tier", lambda z: z.vm("vm-web-02").diagnostics_profile.boot_diagnostics.enabled),
-    ("grow disk-db-catalog to 1TB", lambda z: z.disk("disk-db-catalog").disk_size_gb == 1024),
-    ("put pii=yes on vm-db-catalog", lambda z: z.vm("vm-db-catalog").tags["pii"] == "yes"),
-    ("allow udp 5004 from 10.0.0.0/8", lambda z: z.ports("nsg-media")["5004"] == "10.0.0.0/8"),
     ("scale workers to 3", lambda z: "vm-worker-2" in z.names()),
     ("one worker less", lambda z: "vm-worker-2" not in z.names()),
 ]

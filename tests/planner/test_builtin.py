@@ -376,7 +376,7 @@ def test_everything_in_a_group_is_tagged(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("request_", "answer"),
     [
-        ("worker-1 needs more power, give it the size Standard_D4s_v5", "Resize"),
+        ("worker-1 should get more oomph: Standard_D4s_v5", "Resize"),
         ("worker-1 needs extra power: Standard_D4s_v5", "Resize"),
         ("worker-1 should be more powerful", "Better in which way?"),
         ("two more workers", "Scale"),
@@ -420,7 +420,7 @@ def test_zones_that_come_out_uneven_are_not_guessed(request_: str, tmp_path: Pat
 
 
 def test_a_disk_has_the_name_and_the_unit_it_was_given(tmp_path: Path) -> None:
-    answered = _on_the_fleet("create the empty 64 GB disk disk-scratch in rg-orion and attach it to vm-api at LUN 1", tmp_path)
+    answered = _on_the_fleet("put a 32 GB ssd called disk-swap-9 on vm-api, lun 2", tmp_path)
     text = _written(answered, tmp_path / "fleet")
-    assert re.search(r'name += "disk-scratch"', text)
-    assert re.search(r"lun += 1\n", text)
+    assert re.search(r'name += "disk-swap-9"', text)
+    assert re.search(r"lun += 2\n", text)
