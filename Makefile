@@ -24,6 +24,9 @@ demo: $(READY) ## Start the gym, apply examples/web-tier, then: iacagent apply "
 demo-drift: $(READY) ## Change Azure behind Terraform's back in a browser, with az and an SDK; find it and reconcile it
 	@$(BIN)/python examples/demo_drift.py
 
+demo-monitor: $(READY) ## Ask what runs: CPU, health, a failed boot, who stopped it, and an alert that fires
+	@$(BIN)/python examples/demo_monitor.py
+
 tools: ## Install what the tests and demos use where it is there: az in .tools/az, Chromium, PostgreSQL
 	@bash .ci/tools
 
