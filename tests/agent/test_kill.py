@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import Sandbox
 
 VM = "azurerm_linux_virtual_machine.web"
-POINTS = 8
+POINTS = 6
 SPOT = b'  priority            = "Spot"\n  eviction_policy     = "Deallocate"\n'
 
 
