@@ -19,6 +19,8 @@ from azure.identity import ClientSecretCredential
 
 from iac_agent.azure.provider_version import major_of
 from iac_agent.gym import identity
+from iac_agent.gym.bench.environment import Environment
+from iac_agent.gym.bench.tasks import Prompt
 from iac_agent.gym.daemon import Gym
 from iac_agent.terraform.binary import find
 
@@ -192,3 +194,17 @@ def web_tier(sandbox: Sandbox) -> Sandbox:
     sandbox.copy(ROOT / "examples" / "web-tier")
     sandbox.up()
     return sandbox
+
+
+@pytest.fixture(scope="session")
+def own_gym() -> Iterator[Environment]:
+    """A gym of its own that a test sets the scene in: each reset puts it back in a fraction of a second."""
+    with Environment() as bench:
+        yield bench
+
+
+@pytest.fixture
+def fleet(own_gym: Environment) -> Environment:
+    """The benchmark's fleet, applied, nothing wrong with it."""
+    own_gym.reset(Prompt("test", "test", "fleet", 0, "", "ask", {}))
+    return own_gym

@@ -42,7 +42,7 @@ from iac_agent.planner.remembered import lift
 from iac_agent.store.audit import Audit, Record
 from iac_agent.store.home import Home
 from iac_agent.store.memory import Memory, Metaprogram
-from iac_agent.terraform.models import Plan, State
+from iac_agent.terraform.models import Plan
 from iac_agent.terraform.runner import Terraform
 
 
@@ -146,7 +146,7 @@ class Agent:
         gate.require(root, session.rules)
         context = Context(
             root,
-            self._state(),
+            self.session.terraform.state_or_empty(),
             session.major,
             session.answer,
             session.given,
@@ -233,16 +233,10 @@ class Agent:
     def _understand(self, request: str, context: Context) -> ChangeSet:
         answer = self.session.planner.plan(request, context)
         if isinstance(answer, Question):
-            raise NeedsAnswer(answer.text, [f"{a}: {what}" if what else a for a, what in answer.candidates.items()])
+            raise NeedsAnswer(answer.text, answer.listed)
         if isinstance(answer, Refusal):
             raise OutOfReach(answer.reason)
         return answer
-
-    def _state(self) -> State:
-        try:
-            return self.session.terraform.state()
-        except NotInitialised:
-            return State()
 
     def planned(self, terraform: Terraform, file: Path, targets: Iterable[str] = ()) -> Plan:
         """Plan into `file`, initialising first when Terraform asks for it."""

@@ -17,9 +17,10 @@ from iac_agent.agent import journal, lock
 from iac_agent.agent.report import Approver, Proof, Reporter
 from iac_agent.azure.clients import AzureClients, translated
 from iac_agent.azure.ids import ResourceId
+from iac_agent.azure.lenses.table import Body
 from iac_agent.errors import ApprovalMissing, AzureError, IacAgentError, NeedsAnswer, OperationFailed, OutOfReach, Refused
 from iac_agent.guard import redact
-from iac_agent.monitor.health import power_state
+from iac_agent.monitor.health import agent_status, power_state
 from iac_agent.monitor.questions import OPERATION
 from iac_agent.planner import refusals
 from iac_agent.planner.inventory import MACHINES, Inventory, Resource
@@ -149,7 +150,7 @@ class Operator:
         if chosen is None:
             raise OutOfReach("there is no machine in this root module")
         if isinstance(chosen, Question):
-            raise NeedsAnswer(chosen.text, [f"{a}: {what}" if what else a for a, what in chosen.candidates.items()])
+            raise NeedsAnswer(chosen.text, chosen.listed)
         lost = [r.address for r in chosen.resources if r.state is None]
         if lost:
             raise OutOfReach(f"{', '.join(lost)} is not in the state: there is nothing to operate on yet")
@@ -236,16 +237,11 @@ class Operator:
 
     def _answers(self, machine: Resource) -> Proof:
         """Whether the agent of a machine that was started is ready within a while; it may take longer, and the boot may have failed."""
-        deadline = time.monotonic() + _BOOTS
-        while True:
-            view = self.clients.get(f"{_id(machine)}/instanceView", _API) or {}
-            statuses: list[dict[str, Any]] = (view.get("vmAgent") or {}).get("statuses") or []
-            status = str(statuses[0].get("displayStatus")) if statuses else "no status"
-            if status == "Ready":
-                return Proof(f"{machine.address} answers", "VM agent Ready", True)
-            if time.monotonic() > deadline:
-                return Proof(f"{machine.address} answers", f"VM agent {status}: it may still boot; iacagent monitor boot-log tells", None)
-            time.sleep(_EVERY)
+        view = self._awaited(machine, lambda v: agent_status(v) == "Ready", _BOOTS)
+        status = agent_status(view) or "no status"
+        if status == "Ready":
+            return Proof(f"{machine.address} answers", "VM agent Ready", True)
+        return Proof(f"{machine.address} answers", f"VM agent {status}: it may still boot; iacagent monitor boot-log tells", None)
 
     def _begin(self, operation: Operation, machine: Resource) -> Any:
         rid = ResourceId.parse(_id(machine))
@@ -266,12 +262,16 @@ class Operator:
 
     def _verified(self, operation: Operation, machine: Resource) -> Proof:
         """The power state, read from Azure until it is what it should be, for two minutes at most."""
-        deadline = time.monotonic() + _SETTLES
-        what = f"{machine.address} is {operation.reaches}"
+        found = power_state(self._awaited(machine, lambda v: power_state(v) == operation.reaches, _SETTLES))
+        return Proof(f"{machine.address} is {operation.reaches}", f"VM {found}", found == operation.reaches)
+
+    def _awaited(self, machine: Resource, reached: Callable[[Body], bool], seconds: float) -> Body:
+        """The instance view, read again until it is as it should be, or the seconds are over."""
+        deadline = time.monotonic() + seconds
         while True:
-            found = power_state(self.clients.get(f"{_id(machine)}/instanceView", _API) or {})
-            if found == operation.reaches or time.monotonic() > deadline:
-                return Proof(what, f"VM {found}", found == operation.reaches)
+            view = self.clients.get(f"{_id(machine)}/instanceView", _API) or {}
+            if reached(view) or time.monotonic() > deadline:
+                return view
             time.sleep(_EVERY)
 
     def _record(self, run: str, kind: str, body: dict[str, Any]) -> None:

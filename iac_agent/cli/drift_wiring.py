@@ -277,14 +277,14 @@ def moment(text: str) -> datetime | None:
     if span:
         return datetime.now(UTC) - timedelta(**{_UNITS[span[2]]: int(span[1])})
     try:
-        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        found = datetime.fromisoformat(text)
     except ValueError as problem:
         raise UsageError(f"{text!r} is not a time", hint="For example 24h, 7d, or 2026-11-24.") from problem
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _when(finding: Finding) -> datetime:
-    return datetime.fromisoformat(finding.cause.when.replace("Z", "+00:00"))
+    return datetime.fromisoformat(finding.cause.when)
 
 
 def _ago(text: str) -> str:

@@ -17,7 +17,7 @@ import click
 from iac_agent.azure.clients import AzureClients, translated
 from iac_agent.cli import config, wiring
 from iac_agent.cli.main import SCHEMA_VERSION, Globals
-from iac_agent.errors import NotInitialised, UsageError
+from iac_agent.errors import UsageError
 from iac_agent.guard import redact
 from iac_agent.hcl.module import RootModule
 from iac_agent.monitor import ranges
@@ -30,7 +30,6 @@ from iac_agent.monitor.metrics import Metrics
 from iac_agent.monitor.openings import Openings
 from iac_agent.monitor.targets import Target, Targets
 from iac_agent.planner.inventory import Inventory
-from iac_agent.terraform.models import State
 from iac_agent.terraform.runner import Terraform
 
 _DRAWN, _SOURCES, _ROWS, _UNFOLDED, _PLOT = 6, 6, 40, 180, 100
@@ -48,19 +47,12 @@ def over(runner: Terraform, clients: AzureClients, timezone: str = "", answer: s
     zone = ranges.zone(timezone)
     with ThreadPoolExecutor(1) as beside:
         asked = beside.submit(clients.synchronised)
-        inventory = Inventory.build(RootModule(runner.directory), _state(runner), wiring.given(runner))
+        inventory = Inventory.build(RootModule(runner.directory), runner.state_or_empty(), wiring.given(runner))
     targets = Targets(inventory, lambda: _machines(clients))
     metrics, activity, alerts = Metrics(clients), Activity(clients), Alerts(clients, targets)
     now = asked.result().astimezone(zone)
     health = HealthCheck(clients, targets, metrics, alerts, activity)
     return Monitor(targets, metrics, alerts, activity, health, Openings(clients, targets), now, answer)
-
-
-def _state(runner: Terraform) -> State:
-    try:
-        return runner.state()
-    except NotInitialised:
-        return State()
 
 
 def _machines(clients: AzureClients) -> Iterator[Target]:

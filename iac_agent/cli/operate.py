@@ -35,20 +35,14 @@ def carry_out(options: Globals, request: str, **flags: Any) -> int:
     def work() -> int:
         from iac_agent.agent.operations import Operator
         from iac_agent.azure.clients import AzureClients
-        from iac_agent.errors import NotInitialised
         from iac_agent.hcl.module import RootModule
         from iac_agent.planner.inventory import Inventory
-        from iac_agent.terraform.models import State
 
         session = agent_for(options, True, **flags).session
-        try:
-            state = session.terraform.state()
-        except NotInitialised:
-            state = State()
         operator = Operator(
             session.home,
             session.terraform,
-            Inventory.build(RootModule(session.directory), state, session.given),
+            Inventory.build(RootModule(session.directory), session.terraform.state_or_empty(), session.given),
             AzureClients(session.terraform.environment),
             session.audit,
             session.reporter,

@@ -9,7 +9,7 @@ from typing import Any
 
 from iac_agent.drift.finding import Difference, Finding, Kind, Severity
 
-_ANYWHERE = {"*", "0.0.0.0/0", "internet", "any", "::/0"}
+ANYWHERE = {"*", "0.0.0.0/0", "internet", "any", "::/0"}
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def _opened(difference: Difference) -> bool:
 
 
 def _anywhere(value: Any) -> bool:
-    return str(value).lower() in _ANYWHERE
+    return str(value).lower() in ANYWHERE
 
 
 def _turned(to: Any) -> Callable[[Difference], bool]:

@@ -102,5 +102,5 @@ def _holds(entry: Body, name: str, operator: str, wanted: str) -> bool:
 
 
 def _instant(text: str) -> datetime:
-    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -129,7 +129,7 @@ def _moved(cloud: Cloud, body: Body) -> Body:
     before, offset = cloud.now(), float(cloud.store.setting("clock_offset", 0))
     if "set" in body:
         try:
-            wanted = datetime.fromisoformat(str(body["set"]).replace("Z", "+00:00"))
+            wanted = datetime.fromisoformat(str(body["set"]))
         except ValueError as problem:
             raise faults.bad_request("InvalidTime", f"{body['set']!r} is not a time in ISO 8601.") from problem
         body = {**body, "advance": ((wanted if wanted.tzinfo else wanted.replace(tzinfo=UTC)) - before).total_seconds()}

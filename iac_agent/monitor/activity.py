@@ -212,4 +212,4 @@ def _within(event: dict[str, Any], targets: Sequence[Target]) -> bool:
 
 
 def _moment(value: Any) -> datetime:
-    return value if isinstance(value, datetime) else datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+    return value if isinstance(value, datetime) else datetime.fromisoformat(str(value))

@@ -182,10 +182,9 @@ class HealthCheck:
         provisioning = statuses.get("ProvisioningState") or {}
         if str(provisioning.get("code", "")).startswith("ProvisioningState/failed"):
             condition.add("provisioning", str(provisioning.get("message") or provisioning.get("displayStatus")), False, now)
-        agent = next(iter((view.get("vmAgent") or {}).get("statuses") or []), None)
         if power == "running":
-            ready = agent is not None and agent.get("displayStatus") == "Ready"
-            condition.add("VM agent", str(agent.get("displayStatus")) if agent else "does not report", ready, now)
+            agent = agent_status(view)
+            condition.add("VM agent", agent or "does not report", agent == "Ready", now)
         return power
 
     @staticmethod
@@ -236,6 +235,12 @@ def power_state(view: dict[str, Any]) -> str:
     """`running`, `deallocated` and so on, of an instance view; `unknown` where it says none."""
     codes = [str(s.get("code", "")) for s in view.get("statuses") or []]
     return next((c.split("/")[1] for c in codes if c.startswith("PowerState/")), "unknown")
+
+
+def agent_status(view: dict[str, Any]) -> str:
+    """`Ready`, `Not Ready` and so on, of an instance view; empty where the agent of the machine does not report."""
+    statuses = (view.get("vmAgent") or {}).get("statuses") or []
+    return str(statuses[0].get("displayStatus")) if statuses else ""
 
 
 def _verdict(

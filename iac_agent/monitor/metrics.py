@@ -6,9 +6,10 @@ Source: Microsoft.Insights metrics 2024-02-01; batch: https://learn.microsoft.co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -111,13 +112,7 @@ class Metrics:
         if asked.range.end.timestamp() < (self.clients.now() - _RETENTION).timestamp():
             raise NoTelemetry(f"{asked.range.shown()} is older than the 93 days for which Azure keeps metrics")
         _require_answerable(asked.range)
-        wanted = Asked(
-            asked.metric,
-            asked.range,
-            asked.aggregation or catalogue.sense_of(asked.metric),
-            _grain(asked.grain) if asked.grain else grain_for(asked.range),
-            asked.split,
-        )
+        wanted = replace(_sensed(asked), grain=_grain(asked.grain) if asked.grain else grain_for(asked.range))
         if len(targets) == 1:
             return self._one(targets[0], wanted)
         return self._many(targets, wanted)
@@ -125,12 +120,11 @@ class Metrics:
     def figures(self, targets: Sequence[Target], asked: Asked) -> list[Series]:
         """As `series`, but only the figure for the whole range, without points."""
         _require_answerable(asked.range)
-        aggregation = asked.aggregation or catalogue.sense_of(asked.metric)
-        return self._batched(targets, Asked(asked.metric, asked.range, aggregation, "FULL"))
+        return self._batched(targets, replace(_sensed(asked), grain="FULL", split=""))
 
     def points(self, targets: Sequence[Target], asked: Asked) -> list[Series]:
         """As `series`, but without the figures for the whole range: half the calls."""
-        return self._batched(targets, Asked(asked.metric, asked.range, asked.aggregation or catalogue.sense_of(asked.metric), asked.grain))
+        return self._batched(targets, replace(_sensed(asked), split=""))
 
     def names(self, target: Target) -> list[str]:
         """The metrics a resource has."""
@@ -164,7 +158,7 @@ class Metrics:
     # --- many ------------------------------------------------------------------------------------------------------
 
     def _many(self, targets: Sequence[Target], asked: Asked) -> list[Series]:
-        whole = {s.target: s for s in self._batched(targets, Asked(asked.metric, asked.range, asked.aggregation, "FULL"))}
+        whole = {s.target: s for s in self._batched(targets, replace(asked, grain="FULL", split=""))}
         return [_with_figure(s, whole.get(s.target)) for s in self._batched(targets, asked)]
 
     def _batched(self, targets: Sequence[Target], asked: Asked) -> list[Series]:
@@ -209,30 +203,24 @@ class Metrics:
 
     # --- shared ----------------------------------------------------------------------------------------------------
 
-    def _explained(self, target: Target, asked: Asked) -> Any:
-        return _Explained(self, target, asked)
-
-
-class _Explained:
-    """Turns Azure's refusal of a metric into UnknownMetric with the nearest that exist; every other error is translated."""
-
-    def __init__(self, metrics: Metrics, target: Target, asked: Asked) -> None:
-        self.metrics, self.target, self.asked = metrics, target, asked
-        self._inner = translated(f"metrics of {target.name}")
-
-    def __enter__(self) -> None:
-        self._inner.__enter__()
-
-    def __exit__(self, kind: Any, problem: Any, trace: Any) -> None:
+    @contextmanager
+    def _explained(self, target: Target, asked: Asked) -> Iterator[None]:
+        """Turn Azure's refusal of a metric into UnknownMetric with the nearest that exist; every other error is translated."""
         try:
-            self._inner.__exit__(kind, problem, trace)
+            with translated(f"metrics of {target.name}"):
+                yield
         except AzureRejected as rejected:
             if "metric configuration" not in rejected.message:
                 raise
-            near = catalogue.nearest(self.asked.metric, self.metrics.names(self.target))
+            near = catalogue.nearest(asked.metric, self.names(target))
             raise UnknownMetric(
-                f"{self.target.type} has no metric {self.asked.metric!r}", near, hint=f"It has, among others: {', '.join(near)}."
+                f"{target.type} has no metric {asked.metric!r}", near, hint=f"It has, among others: {', '.join(near)}."
             ) from rejected
+
+
+def _sensed(asked: Asked) -> Asked:
+    """With the aggregation that suits the metric where none is asked for."""
+    return asked if asked.aggregation else replace(asked, aggregation=catalogue.sense_of(asked.metric))
 
 
 def _series(target: Target, asked: Asked, unit: str, grain: str, points: Iterable[tuple[Any, Any]], dimension: str) -> Series:
@@ -243,8 +231,7 @@ def _series(target: Target, asked: Asked, unit: str, grain: str, points: Iterabl
 
 
 def _with_figure(series: Series, whole: Series | None) -> Series:
-    held = vars(series) | {"figure": whole.figure if whole else None}
-    return Series(**held)
+    return replace(series, figure=whole.figure if whole else None)
 
 
 def _value(point: Any, asked: Asked) -> float | None:
@@ -264,9 +251,8 @@ def _require_answerable(span: Range) -> None:
 
 def _grain(text: str) -> str:
     """A grain by its ISO name or as `5m`. Raises UsageError."""
-    upper = text.upper()
-    short = {"1M": "PT1M", "5M": "PT5M", "15M": "PT15M", "30M": "PT30M", "1H": "PT1H", "6H": "PT6H", "12H": "PT12H", "1D": "P1D"}
-    found = short.get(upper, upper)
+    short = {name.lstrip("PT"): name for name in _GRAINS}
+    found = short.get(text.upper(), text.upper())
     if found not in _GRAINS:
         raise UsageError(f"{text!r} is no grain of Azure Monitor", hint=f"It has {', '.join(short).lower()}.")
     return found

@@ -15,14 +15,15 @@ from dataclasses import dataclass
 
 from iac_agent.azure.clients import AzureClients
 from iac_agent.azure.lenses.table import Body
+from iac_agent.drift.severity import ANYWHERE
 from iac_agent.errors import NoTelemetry
 from iac_agent.monitor.answer import Answer, Table
 from iac_agent.monitor.targets import Targets
 from iac_agent.planner import lexicon
+from iac_agent.planner.inventory import NSG
+from iac_agent.planner.wish import CIDR
 
 _API = "2024-05-01"
-_GROUP = "azurerm_network_security_group"
-_ANYWHERE = {"*", "0.0.0.0/0", "::/0", "internet", "any"}
 _WHOLE = {"*", "virtualnetwork"}
 _INSIDE = "for what is in the virtual network, its peers or behind its gateway"
 _ASKED = re.compile(
@@ -32,7 +33,6 @@ _ASKED = re.compile(
 )
 _PORT = re.compile(r"\b(?:ports?|tcp|udp)\s*[:/]?\s*(\d{1,5})\b|\b(\d{1,5})/(?:tcp|udp)\b", re.IGNORECASE)
 _SERVICE = re.compile(rf"\b({'|'.join(map(re.escape, lexicon.SERVICES))})\b", re.IGNORECASE)
-_CIDR = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?\b")
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -53,7 +53,7 @@ def wanted(question: str) -> Wanted | None:
     """None for a question that is not about whether a port is open."""
     if _ASKED.search(question) is None:
         return None
-    said, service, source = _PORT.search(question), _SERVICE.search(question), _CIDR.search(question)
+    said, service, source = _PORT.search(question), _SERVICE.search(question), CIDR.search(question)
     number = (said[1] or said[2]) if said else lexicon.SERVICES[service[1].lower()] if service else ""
     if not number.isdigit() or not 0 < int(number) < 65536:
         return None
@@ -71,7 +71,7 @@ class Openings:
 
     def answered(self, question: str, asked: Wanted) -> Answer:
         """Yes or no for each group that is meant, and the rule that decides. Raises AzureError, NoTelemetry."""
-        groups = {r.azure_name: str(r.state.values.get("id", "")) for r in self._targets.inventory.of_types(_GROUP) if r.state}
+        groups = {r.azure_name: str(r.state.values.get("id", "")) for r in self._targets.inventory.of_types(NSG) if r.state}
         named = {n for n in groups if re.search(rf"(?<![\w-]){re.escape(n)}(?![\w-])", question, re.IGNORECASE)}
         if not groups:
             raise NoTelemetry("there is no network security group in the state")
@@ -135,21 +135,23 @@ def _fits(rule: Body, asked: Wanted) -> bool:
 
 
 def _sources(rule: Body) -> list[str]:
-    one = rule.get("sourceAddressPrefix")
-    groups = [g["id"].rsplit("/", 1)[-1] for g in rule.get("sourceApplicationSecurityGroups") or ()]
-    return [*([one] if one else ()), *(rule.get("sourceAddressPrefixes") or ()), *groups]
+    return _addresses(rule, "source")
 
 
 def _destination(rule: Body) -> str:
-    one = rule.get("destinationAddressPrefix")
-    several = [*(rule.get("destinationAddressPrefixes") or ())]
-    groups = [g["id"].rsplit("/", 1)[-1] for g in rule.get("destinationApplicationSecurityGroups") or ()]
-    return ", ".join([*([one] if one else ()), *several, *groups])
+    return ", ".join(_addresses(rule, "destination"))
+
+
+def _addresses(rule: Body, end: str) -> list[str]:
+    """What a rule is for at one end: prefixes, service tags, and application security groups by name."""
+    one = rule.get(f"{end}AddressPrefix")
+    groups = [g["id"].rsplit("/", 1)[-1] for g in rule.get(f"{end}ApplicationSecurityGroups") or ()]
+    return [*([one] if one else ()), *(rule.get(f"{end}AddressPrefixes") or ()), *groups]
 
 
 def _covers(source: str, asked: _Network | None) -> bool:
     """Whether a rule's source holds all that is asked of; a service tag other than Internet does not."""
-    if source.lower() in _ANYWHERE:
+    if source.lower() in ANYWHERE:
         return source.lower() != "internet" or not _is_inside(asked)
     try:
         held = ipaddress.ip_network(source, strict=False)

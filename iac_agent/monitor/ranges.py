@@ -229,7 +229,7 @@ def _iso_pair(first: str, second: str, now: datetime) -> tuple[datetime, datetim
 def _iso(text: str, now: datetime) -> datetime:
     """A time in ISO 8601; without a zone in that of `now`."""
     try:
-        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        moment = datetime.fromisoformat(text)
     except ValueError as problem:
         raise UsageError(f"{text!r} is no time", hint="For example 2026-11-28T06:00Z.") from problem
     return moment if moment.tzinfo else moment.replace(tzinfo=now.tzinfo)

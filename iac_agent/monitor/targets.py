@@ -36,7 +36,7 @@ _SAID = frozenset(
     bill boot booting both boxes broken busy by can charge check clear come coming cost could course day days dead degraded doing
     down each every everybody everyone everything except fail failing figure fine fleet for good group happening happy have health
     healthy help here hour hours how i if in infrastructure it its just keep know last least less list look lot low machine machines
-    many max me metric metrics min mine minute minutes more most much my near need no node nodes not now ok okay on one orion other
+    many max me metric metrics min mine minute minutes more most much my near need no node nodes not now ok okay on one other
     our out over own page paid percent plain platform please portal power prod production project put red report role running say
     see service services set show sick so some somebody someone something start started starting status still stop stopped system
     tagged take team tell than that the their them there these they thing things this those threshold tier time to today trend
@@ -153,7 +153,7 @@ class Targets:
         if chosen is None:
             return []
         if isinstance(chosen, Question):
-            raise NeedsAnswer(chosen.text, [f"{a}: {what}" if what else a for a, what in chosen.candidates.items()])
+            raise NeedsAnswer(chosen.text, chosen.listed)
         found = [(r, _target(r)) for r in chosen.resources]
         missing = [r.address for r, target in found if target is None]
         if missing:

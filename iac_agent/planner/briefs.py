@@ -111,6 +111,7 @@ _NOT_SPOT = re.compile(
 _BALANCED = re.compile(r"\b(?:load[ -]?balanc(?:er|ed|ing)|lb)\b", re.IGNORECASE)
 _PORT = re.compile(r"\b(?:port|tcp|on|to)\s+(?:port\s+)?(\d{2,5})\b(?!\s*(?:gb|gib|%|gigs?))", re.IGNORECASE)
 _UNMAKES = re.compile(r"\b(?:delete|destroy|tear down|stop|restart)\b(?![^.;]*evict)", re.IGNORECASE)
+_NO_NEW_DISK = re.compile(r"\b(?:os|boot|system)[\s-]+disks?\b|\bdisk-[\w-]+", re.IGNORECASE)
 _DISK_WISH = re.compile(r"\b(?:disk|drive|volume)\b", re.IGNORECASE)
 _ADDS = re.compile(r"\b(?:attach\w*|add|hook up|hang|connect\w*|give|put|plug|mount|create|provide[d]?|new|blank|fresh)\b", re.IGNORECASE)
 _DISK_KIND = (
@@ -163,7 +164,7 @@ def brief(request: str, world: World) -> Brief | None:
 
 
 def _named(text: str, world: World) -> list[Resource]:
-    """The machines that are named in full, or by a part of their name that is theirs alone where none is named in full."""
+    """The machines that are named in full."""
     found: list[Resource] = []
     for mention in world.selector.names.mentions(text):
         exact = [
@@ -175,7 +176,7 @@ def _named(text: str, world: World) -> list[Resource]:
 
 def _topics(text: str) -> list[str]:
     """What a request speaks of: one of these, or it is no brief."""
-    plain = re.sub(r"\b(?:os|boot|system)[\s-]+disks?\b|\bdisk-[\w-]+", " ", _without_story(text), flags=re.IGNORECASE)
+    plain = _NO_NEW_DISK.sub(" ", _without_story(text))
     topics = {
         "diagnostics": _DIAGNOSTICS,
         "spot": _SPOT,
@@ -236,7 +237,7 @@ def _cap(text: str) -> str:
 
 
 def _disk(text: str) -> tuple[str, str] | None:
-    story = re.sub(r"\b(?:os|boot|system)[\s-]+disks?\b|\bdisk-[\w-]+", " ", text, flags=re.IGNORECASE)
+    story = _NO_NEW_DISK.sub(" ", text)
     amounts = {a.gigabytes for a in Wish(_KEPT_OUT.sub(" ", text)).amounts}
     if not _DISK_WISH.search(story) or not _ADDS.search(story) or len(amounts) != 1:
         return None
@@ -266,7 +267,7 @@ def _provision(text: str) -> Brief | None:
         return _each_its_size(text, names, wish)
     called = f" named {_listed(names)}" if names else ""
     balancer = _balancer(text)
-    return Brief(f"create {number} {_kind(text)}{called}, size {sizes[0]}, in {wish.region}{_spot(text)}{_space(wish)}{balancer}")
+    return Brief(f"create {number} {_system(text)} vms{called}, size {sizes[0]}, in {wish.region}{_spot(text)}{_space(wish)}{balancer}")
 
 
 def _each_its_size(text: str, names: list[str], wish: Wish) -> Brief | None:
@@ -357,10 +358,6 @@ def _proper(size: str) -> str:
 def _system(text: str) -> str:
     images = [m[0].lower() for m in _IMAGE.finditer(text)]
     return max(images, key=len) if images else "linux"
-
-
-def _kind(text: str) -> str:
-    return f"{_system(text)} vms"
 
 
 def _spot(text: str) -> str:

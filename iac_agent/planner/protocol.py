@@ -71,6 +71,11 @@ class Question:
     text: str
     candidates: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def listed(self) -> list[str]:
+        """The candidates for people, a line each."""
+        return [f"{address}: {what}" if what else address for address, what in self.candidates.items()]
+
 
 @dataclass(frozen=True)
 class Refusal:

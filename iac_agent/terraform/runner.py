@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
-from iac_agent.errors import Interrupted, TerraformFailed
+from iac_agent.errors import Interrupted, NotInitialised, TerraformFailed
 from iac_agent.terraform import argv
 from iac_agent.terraform.argv import Inputs
 from iac_agent.terraform.binary import Binary
@@ -93,6 +93,13 @@ class Terraform:
     def state(self) -> State:
         """The current state, without refreshing it."""
         return State.model_validate(json.loads(self._run("show", argv.show()).text or "{}"))
+
+    def state_or_empty(self) -> State:
+        """The current state; an empty one where `terraform init` never ran, so that nothing is managed yet."""
+        try:
+            return self.state()
+        except NotInitialised:
+            return State()
 
     def pull(self) -> bytes:
         """The state as the backend keeps it, without a lock and without a provider. Empty when nothing was applied yet."""

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -18,22 +18,9 @@ from azure.mgmt.compute import ComputeManagementClient
 
 from iac_agent.gym import identity
 from iac_agent.gym.bench.environment import Environment, Step
-from iac_agent.gym.bench.tasks import Prompt
 from tests.conftest import ROOT, client_options
 
 AZ = shutil.which("az") or shutil.which("az", path=str(ROOT / ".tools" / "az" / "bin"))
-
-
-@pytest.fixture(scope="module")
-def own_gym() -> Iterator[Environment]:
-    with Environment() as bench:
-        yield bench
-
-
-@pytest.fixture
-def fleet(own_gym: Environment) -> Environment:
-    own_gym.reset(Prompt("test", "test", "fleet", 0, "", "apply", {}))
-    return own_gym
 
 
 def run(bench: Environment, *arguments: str) -> Step:

@@ -23,24 +23,11 @@ from azure.monitor.querymetrics import MetricsClient
 
 from iac_agent.errors import GymError
 from iac_agent.gym.bench.environment import Environment
-from iac_agent.gym.bench.tasks import Prompt
 from tests.conftest import client_options
 
 GROUP = "/subscriptions/00000000-0000-0000-0000-000000000004/resourceGroups/rg-orion"
 VM = f"{GROUP}/providers/Microsoft.Compute/virtualMachines"
 Make = Callable[[type[Any]], Any]
-
-
-@pytest.fixture(scope="module")
-def own_gym() -> Iterator[Environment]:
-    with Environment() as bench:
-        yield bench
-
-
-@pytest.fixture
-def fleet(own_gym: Environment) -> Environment:
-    own_gym.reset(Prompt("test", "test", "fleet", 0, "", "ask", {}))
-    return own_gym
 
 
 @pytest.fixture

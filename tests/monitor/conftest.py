@@ -17,12 +17,6 @@ from iac_agent.monitor.ask import Monitor
 Scene = Callable[..., Environment]
 
 
-@pytest.fixture(scope="session")
-def own_gym() -> Iterator[Environment]:
-    with Environment() as bench:
-        yield bench
-
-
 @pytest.fixture
 def scene(own_gym: Environment) -> Scene:
     """Set steps of a benchmark's scene: `scene({"load": {...}}, {"advance": "6h"})`."""

@@ -31,7 +31,7 @@ def moment(value: Any) -> datetime | None:
     if isinstance(value, datetime):
         return value
     try:
-        found = datetime.fromisoformat(str(value).strip().replace("Z", "+00:00"))
+        found = datetime.fromisoformat(str(value).strip())
     except ValueError:
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -10,12 +10,12 @@ from __future__ import annotations
 import operator
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from iac_agent.gym.cloud import Cloud, stable_guid
 from iac_agent.gym.life import metrics
 from iac_agent.gym.life.definitions import find
-from iac_agent.gym.life.history import minute_of
+from iac_agent.gym.life.history import iso_of, minute_of
 from iac_agent.gym.store import Body, Resource
 
 METRIC_ALERT, LOG_ALERT = "Microsoft.Insights/metricAlerts", "Microsoft.Insights/activityLogAlerts"
@@ -112,7 +112,7 @@ class _Rule:
 
     def _fire(self, target: Resource, minute: int, held: list[Body]) -> list[Notice]:
         conditions = [_condition(h) for h in held]
-        alert = _alert(self.rule, target.id, _iso(minute), "Platform", conditions, _iso(held[0]["start"]))
+        alert = _alert(self.rule, target.id, iso_of(minute), "Platform", conditions, iso_of(held[0]["start"]))
         self.alerts.append(alert)
         return _notices(self.rule, alert, "Fired")
 
@@ -120,8 +120,8 @@ class _Rule:
         essentials = alert["properties"]["essentials"]
         essentials |= {
             "monitorCondition": "Resolved",
-            "monitorConditionResolvedDateTime": _iso(minute),
-            "lastModifiedDateTime": _iso(minute),
+            "monitorConditionResolvedDateTime": iso_of(minute),
+            "lastModifiedDateTime": iso_of(minute),
         }
         return _notices(self.rule, alert, "Resolved")
 
@@ -259,10 +259,6 @@ def _minutes(duration: str) -> int:
     match = re.fullmatch(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?)?", duration)
     days, hours, minutes = (int(g or 0) for g in match.groups()) if match else (0, 0, 1)
     return int(timedelta(days=days, hours=hours, minutes=minutes).total_seconds() // 60)
-
-
-def _iso(minute: int) -> str:
-    return datetime.fromtimestamp(minute * 60, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def change_state(cloud: Cloud, alert_id: str, state: str) -> Body | None:

@@ -133,7 +133,12 @@ def _last(entries: list[tuple[float, Any]], minute: int) -> Any:
 
 
 def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return datetime.fromisoformat(text)
+
+
+def iso_of(minute: int) -> str:
+    """The moment at which a minute begins, as Azure writes it."""
+    return datetime.fromtimestamp(minute * 60, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def minute_of(moment: datetime) -> int:

@@ -33,7 +33,7 @@ def _list(call: Call, _: dict[str, str]) -> Outcome:
     if span is None:
         raise faults.bad_request("BadRequest", f"The time range {call.query['timerange']} is not one of {', '.join(_SPANS)}.")
     since = call.cloud.now() - span
-    found = [a for a in found if datetime.fromisoformat(_essential(a, "startDateTime").replace("Z", "+00:00")) >= since]
+    found = [a for a in found if datetime.fromisoformat(_essential(a, "startDateTime")) >= since]
     shown = [a if call.query.get("includecontext") == "true" else _without_context(a) for a in found]
     return 200, page(shown, call, call.cloud.endpoint.removeprefix("https://"))
 

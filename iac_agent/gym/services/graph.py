@@ -120,7 +120,7 @@ def _bodies(cloud: Cloud) -> dict[str, Body]:
 
 
 def _time(row: Body) -> datetime:
-    return datetime.fromisoformat(row["properties"]["changeAttributes"]["timestamp"].replace("Z", "+00:00"))
+    return datetime.fromisoformat(row["properties"]["changeAttributes"]["timestamp"])
 
 
 def _resources(cloud: Cloud) -> Iterable[Row]:

@@ -15,7 +15,7 @@ from urllib.parse import unquote_plus
 from iac_agent.gym import faults
 from iac_agent.gym.life import metrics
 from iac_agent.gym.life.definitions import BY_TYPE, GRAINS, Metric, find
-from iac_agent.gym.life.history import minute_of
+from iac_agent.gym.life.history import iso_of, minute_of
 from iac_agent.gym.services import Call, Operation, Outcome
 from iac_agent.gym.store import Body, Resource
 
@@ -47,7 +47,7 @@ class _Query:
 
     @property
     def timespan(self) -> str:
-        return f"{_iso(self.start)}/{_iso(self.end)}"
+        return f"{iso_of(self.start)}/{iso_of(self.end)}"
 
 
 def _values(call: Call, _: dict[str, str]) -> Outcome:
@@ -93,8 +93,8 @@ def _one_of_batch(call: Call, resource_id: str, namespace: str, query: _Query) -
         raise _RefusedError(f"The resource {resource_id} was not found, or is not of the type {namespace}.")
     of = metrics.subject(call.cloud, resource)
     return {
-        "starttime": _iso(query.start),
-        "endtime": _iso(query.end),
+        "starttime": iso_of(query.start),
+        "endtime": iso_of(query.end),
         "interval": _grain_name(query.grain),
         "namespace": namespace,
         "resourceregion": resource.body.get("location", ""),
@@ -239,7 +239,7 @@ def _places(of: Any, query: _Query) -> list[tuple[str, str]]:
 def _series(of: Any, metric: Metric, query: _Query, wanted: list[str], dimension: str, value: str) -> Body:
     data = []
     for bucket in metrics.series(of, metric, query.start, query.end, query.grain, value):
-        point: Body = {"timeStamp": _iso(bucket.start)}
+        point: Body = {"timeStamp": iso_of(bucket.start)}
         for how in wanted:
             found = bucket.aggregate(how) if how in metric.aggregations else None
             if found is not None:
@@ -277,12 +277,8 @@ def _grain_name(minutes: int) -> str:
     return next((n for n, m in GRAINS.items() if m == minutes), f"PT{minutes}M")
 
 
-def _iso(minute: int) -> str:
-    return datetime.fromtimestamp(minute * 60, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _moment(text: str) -> datetime:
-    found = datetime.fromisoformat(text.replace(" ", "+").replace("Z", "+00:00"))
+    found = datetime.fromisoformat(text.replace(" ", "+"))
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 

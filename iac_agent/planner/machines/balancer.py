@@ -10,10 +10,10 @@ from iac_agent.planner.inventory import NIC, Resource
 from iac_agent.planner.lexicon import SERVICES
 from iac_agent.planner.machines.surroundings import Surroundings
 from iac_agent.planner.machines.wanted import Wanted
-from iac_agent.planner.protocol import Question, Refusal, Unsettled
+from iac_agent.planner.protocol import Question, Unsettled
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World
-from iac_agent.planner.writing.style import add_resource, block_source, label_for, reference
+from iac_agent.planner.writing.style import add_resource, block_source, id_of, label_for
 
 _POOL = "azurerm_lb_backend_address_pool"
 
@@ -30,10 +30,7 @@ def present_pool(wish: Wish, world: World) -> str | None:
     fitting = [p for p in pools if p in named or any(b in named for b in world.inventory.refers_to(p, inv.BALANCER))] or pools
     if len(fitting) > 1:
         raise Unsettled(Question("Which backend pool?", {p.address: p.describe() for p in fitting}))
-    source = reference(world, fitting[0])
-    if source is None:
-        raise Unsettled(Refusal(f"{fitting[0].address} is in a module that has no output for its id."))
-    return source
+    return id_of(world, fitting[0])
 
 
 def members(world: World) -> list[Resource]:
@@ -93,12 +90,9 @@ def join(nics: list[Resource], pool: str, wanted: Wanted, file: str, world: Worl
 
 def _repeated(nics: list[Resource], world: World) -> tuple[str, str]:
     """How the association repeats, and the id of one interface, as source."""
-    ids = [reference(world, n) for n in nics]
-    known = [i for i in ids if i is not None]
-    if len(known) < len(ids):
-        raise Unsettled(Refusal(f"{nics[ids.index(None)].address} is in a module that has no output for its id. Add one first."))
+    ids = [id_of(world, n) for n in nics]
     if len(nics) == 1:
-        return "", known[0]
+        return "", ids[0]
     keys = [n.instance.index for n in nics]
     block = nics[0].block_address
     whole = len(world.inventory.of_block(block)) == len(nics) and not nics[0].instance.scope.module.path
@@ -106,6 +100,6 @@ def _repeated(nics: list[Resource], world: World) -> tuple[str, str]:
         return f"  count = {len(nics)}\n\n", f"{block}[count.index].id"
     if all(isinstance(k, str) for k in keys) and all(n.type == NIC and not n.instance.scope.module.path for n in nics):
         return f"  for_each = toset({literal(keys)})\n\n", f"{block}[each.key].id"
-    rows = {str(n.keys[0] if n.keys else n.label): i for n, i in zip(nics, known, strict=True)}
+    rows = {str(n.keys[0] if n.keys else n.label): i for n, i in zip(nics, ids, strict=True)}
     listed = ", ".join(f"{literal(k)} = {i}" for k, i in rows.items())
     return f"  for_each = {{ {listed} }}\n\n", "each.value"

@@ -14,7 +14,7 @@ from iac_agent.planner.machines.wanted import Wanted
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World
-from iac_agent.planner.writing.style import add_resource, file_of, label_for, own_source, reference, tags_source
+from iac_agent.planner.writing.style import add_resource, file_of, id_of, label_for, own_source, reference, tags_source
 
 _KEY = re.compile(r"(ssh-(?:rsa|ed25519) [A-Za-z0-9+/=]+(?: [^\s\"']+)?)")
 
@@ -85,10 +85,7 @@ def _home(wish: Wish, sibling: Resource | None, wanted: Wanted, world: World, ne
 def _subnet_source(subnet: Resource | None, wish: Wish, world: World) -> str:
     if subnet is None:
         return f"{SUBNET}.{_network(wish, world)}.id"
-    source = reference(world, subnet)
-    if source is None:
-        raise Unsettled(Refusal(f"{subnet.address} is in a module that has no output for its id. Add one first."))
-    return source
+    return id_of(world, subnet)
 
 
 def _network(wish: Wish, world: World) -> str:

@@ -16,7 +16,7 @@ from iac_agent.planner.names import EXACT
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
-from iac_agent.planner.writing.style import add_resource, block_source, file_of, label_for, name_source, own_source, reference, tags_source
+from iac_agent.planner.writing.style import add_resource, block_source, file_of, id_of, label_for, name_source, own_source, tags_source
 
 _ALERT, _GROUP = "azurerm_monitor_metric_alert", "azurerm_monitor_action_group"
 _TELLS = re.compile(
@@ -87,16 +87,14 @@ class Alert:
         rule, window = _rule(wish), _window(wish)
         said = catalogue.without(wish.without(_TELLS, _LIMIT, _DOWN, _FOR, _MAIL, _HOOK, r"\b(?:percent|used|usage|free|available)\b|%"))
         targets = list(world.choose(wish, MACHINES, said, plural=False))
-        scopes = [reference(world, t) for t in targets]
-        if None in scopes:
-            raise Unsettled(Refusal(f"{targets[scopes.index(None)].address} is in a module that has no output for its id. Add one first."))
+        scopes = [id_of(world, t) for t in targets]
         group = self._group(wish, targets[0], world)
         first = targets[0]
         name = _free_name(f"{first.azure_name if len(targets) == 1 else _stem(targets)}-{rule.called}", rule, world)
         arguments = {
             "name": name_source(world, None, name, "alert-"),
             "resource_group_name": _place(first, "resource_group_name"),
-            "scopes": f"[{', '.join(str(s) for s in scopes)}]",
+            "scopes": f"[{', '.join(scopes)}]",
             "description": literal(f"{rule.aggregation} {rule.metric} {_WORDS[rule.operator]} {_plain(rule.threshold)}."),
             **_severity(wish),
             "frequency": '"PT1M"',
@@ -154,10 +152,7 @@ class Alert:
             )
         if len(fitting) > 1:
             raise Unsettled(Question("Which action group should it tell?", {g.address: g.describe() for g in fitting}))
-        source = reference(world, fitting[0])
-        if source is None:
-            raise Unsettled(Refusal(f"{fitting[0].address} is in a module that has no output for its id. Add one first."))
-        return source
+        return id_of(world, fitting[0])
 
     @staticmethod
     def _new_group(mail: str, hook: str, machine: Resource, world: World) -> str:

@@ -14,7 +14,7 @@ from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.selection import Selection
 from iac_agent.planner.wish import Wish
 from iac_agent.planner.world import World, listed
-from iac_agent.planner.writing.style import add_resource, block_source, file_of, label_for, reference
+from iac_agent.planner.writing.style import add_resource, block_source, file_of, id_of, label_for
 
 _SETTING = "azurerm_monitor_diagnostic_setting"
 _WORKSPACE, _ACCOUNT = "azurerm_log_analytics_workspace", "azurerm_storage_account"
@@ -72,11 +72,7 @@ class DiagnosticSetting:
 
     @staticmethod
     def _write(wish: Wish, target: Resource, sink: Resource, argument: str, world: World) -> None:
-        source, home = reference(world, target), reference(world, sink)
-        if source is None or home is None:
-            raise Unsettled(
-                Refusal(f"{(target if source is None else sink).address} is in a module that has no output for its id. Add one first.")
-            )
+        source, home = id_of(world, target), id_of(world, sink)
         logs, metrics = (
             _KINDS[target.type] and wish.has(r"\b(?:logs?|telemetry|settings?)\b"),
             wish.has(r"\b(?:metrics?|telemetry|settings?)\b"),

@@ -10,6 +10,7 @@ from iac_agent.hcl import edits as e
 from iac_agent.hcl.document import literal
 from iac_agent.hcl.value import Value
 from iac_agent.planner.inventory import Resource
+from iac_agent.planner.protocol import Refusal, Unsettled
 from iac_agent.planner.world import World
 
 _OWN = re.compile(r"\beach\.|\bcount\.")
@@ -28,6 +29,14 @@ def reference(world: World, resource: Resource, attribute: str = "id") -> str | 
             if tail is not None:
                 return f"{call}.{name}{tail}"
     return None
+
+
+def id_of(world: World, resource: Resource) -> str:
+    """Source for the id of a resource in the root module. Raises Unsettled where its module has no output for it."""
+    source = reference(world, resource)
+    if source is None:
+        raise Unsettled(Refusal(f"{resource.address} is in a module that has no output for its id. Add one first."))
+    return source
 
 
 def _tail(value: Value, resource: Resource, attribute: str) -> str | None:
