@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from iac_agent.azure.exposure import ANYWHERE
 from iac_agent.drift.finding import Difference, Finding, Kind, Severity
-
-ANYWHERE = {"*", "0.0.0.0/0", "internet", "any", "::/0"}
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from iac_agent.azure.clients import AzureClients
+from iac_agent.azure.exposure import ANYWHERE
 from iac_agent.azure.lenses.table import Body
-from iac_agent.drift.severity import ANYWHERE
 from iac_agent.errors import NoTelemetry
 from iac_agent.monitor.answer import Answer, Table
 from iac_agent.monitor.targets import Targets

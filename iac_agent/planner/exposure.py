@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 
+from iac_agent.azure.exposure import admin_ports, is_wide
 from iac_agent.errors import HclError
-from iac_agent.planner import lexicon
 from iac_agent.planner.inventory import NSG
 from iac_agent.planner.protocol import Context
 from iac_agent.planner.rules import Rule, rules_of
 from iac_agent.planner.world import World
 
-_WORDS = frozenset({"*", "internet", "any"})
-_WIDE = 8  # a network of less than this many bits is a good part of the Internet
 _SUSPECT = re.compile(r"\*|internet|any\b|::/|/[0-7]\b", re.IGNORECASE)
 
 
@@ -36,7 +33,7 @@ def opened(world: World, context: Context) -> str:
     return ""
 
 
-def _exposed(world: World) -> list[tuple[str, str, str, str]]:
+def _exposed(world: World) -> list[tuple[str, str, int, str]]:
     """Group, rule, port and source of every rule that lets a wide source reach a port of an administrator."""
     return [
         (group.address, rule.text("name"), port, source)
@@ -53,25 +50,3 @@ def _sources(rule: Rule) -> list[str]:
     listed = rule.get("source_address_prefixes")
     several = [str(v.data) for v in listed.data] if listed is not None and isinstance(listed.data, list) else []
     return [s for s in (rule.text("source_address_prefix"), *several) if s]
-
-
-def is_wide(source: str) -> bool:
-    """Whether a source is the Internet, or a good part of it."""
-    if source.lower() in _WORDS:
-        return True
-    try:
-        return ipaddress.ip_network(source, strict=False).prefixlen < _WIDE
-    except ValueError:
-        return False
-
-
-def admin_ports(ports: list[str]) -> set[str]:
-    """The ports among these, or inside these ranges, that must not face the Internet."""
-    found: set[str] = set()
-    for port in ports:
-        first, _, last = port.partition("-")
-        if port == "*":
-            return set(lexicon.ADMIN_PORTS)
-        if first.isdigit() and (last or first).isdigit():
-            found |= {p for p in lexicon.ADMIN_PORTS if int(first) <= int(p) <= int(last or first)}
-    return found

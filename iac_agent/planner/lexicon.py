@@ -340,31 +340,6 @@ SERVICES: dict[str, str] = {
     "node-exporter": "9100",
 }
 UDP_SERVICES = ("syslog", "dns", "statsd", "snmp", "ntp")
-ADMIN_PORTS = frozenset(
-    {
-        "21",
-        "22",
-        "23",
-        "25",
-        "135",
-        "139",
-        "389",
-        "445",
-        "1433",
-        "1521",
-        "2049",
-        "3306",
-        "3389",
-        "5432",
-        "5984",
-        "5985",
-        "5986",
-        "6379",
-        "9200",
-        "11211",
-        "27017",
-    }
-)
 
 REGIONS = (
     "westeurope",

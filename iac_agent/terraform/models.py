@@ -70,6 +70,9 @@ class Plan(_Open):
     resource_changes: list[ResourceChange] = Field(default_factory=list)
     resource_drift: list[ResourceChange] = Field(default_factory=list)
     output_changes: dict[str, Change] = Field(default_factory=dict)
+    planned_values: dict[str, Any] = Field(default_factory=dict)
+    prior_state: dict[str, Any] = Field(default_factory=dict)
+    configuration: dict[str, Any] = Field(default_factory=dict)
     errored: bool = False
 
     @property

@@ -8,12 +8,12 @@ from __future__ import annotations
 import itertools
 import re
 
+from iac_agent.azure.exposure import admin_ports
 from iac_agent.hcl import edits as e
 from iac_agent.hcl.address import show_path
 from iac_agent.hcl.document import Block, literal
 from iac_agent.planner import inventory as inv
 from iac_agent.planner import lexicon
-from iac_agent.planner.exposure import admin_ports
 from iac_agent.planner.inventory import NSG, RULE, Resource
 from iac_agent.planner.protocol import Question, Refusal, Unsettled
 from iac_agent.planner.rules import (

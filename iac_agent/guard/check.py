@@ -1,0 +1,162 @@
+"""Running policies on a plan: what is broken or cannot be told, where it is written, and whether it was so before the change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+
+from iac_agent.guard.planned import AFTER_APPLY, Resource, World
+from iac_agent.guard.policy import Outcome, Policy, Severity
+from iac_agent.guard.predicates import Blame
+from iac_agent.guard.redact import MASK
+from iac_agent.guard.truth import Truth
+from iac_agent.hcl.address import without_keys
+from iac_agent.hcl.module import RootModule
+from iac_agent.hcl.secrets import in_text, is_sensitive_name
+
+OFF = "off"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One rule that is broken, or of which it cannot be told, on one resource.
+
+    `standing` says that it was so before the change; `excepted` is the reason of the exception that covers it, `detail` a proof.
+    """
+
+    rule: str
+    title: str
+    outcome: Outcome
+    severity: Severity
+    address: str
+    where: str
+    attribute: str
+    value: str
+    why: str
+    fix: str
+    source: str = ""
+    standing: bool = False
+    excepted: str = ""
+    detail: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        return {**vars(self), "outcome": str(self.outcome), "severity": str(self.severity)}
+
+
+@dataclass(frozen=True)
+class Exempt:
+    """An exception: one rule, the addresses it names and no others, why, who answers for it, and until when (the day itself included)."""
+
+    rule: str
+    addresses: tuple[str, ...]
+    reason: str
+    owner: str
+    expires: date
+
+
+@dataclass(frozen=True)
+class Checks:
+    """Which policies are in force. `outcomes` maps a rule or a pack to what a broken rule comes to, or to "off"."""
+
+    policies: tuple[Policy, ...]
+    outcomes: Mapping[str, str] = field(default_factory=dict)
+    exempt: tuple[Exempt, ...] = ()
+    today: Callable[[], date] = date.today
+
+    def run(self, world: World, prior: Callable[[], World], root: RootModule | None) -> list[Finding]:
+        """The findings, the worst first. `prior` is asked only when something is found."""
+        found: list[Finding] = []
+        for policy in self.policies:
+            if self._said(policy) == OFF:
+                continue
+            for resource in world.of_type(*policy.types):
+                truth = policy.holds.of(resource)
+                if truth != Truth.YES:
+                    found.append(self._excepted(self._finding(policy, resource, truth, prior, root)))
+        return sorted(found, key=lambda f: (f.standing, -f.outcome.rank, f.severity.rank, f.rule, f.address))
+
+    def _said(self, policy: Policy) -> str:
+        return self.outcomes.get(policy.id) or self.outcomes.get(policy.pack) or ""
+
+    def _finding(self, policy: Policy, resource: Resource, truth: Truth, prior: Callable[[], World], root: RootModule | None) -> Finding:
+        outcome = policy.fails if truth == Truth.NO else policy.unclear
+        if self._said(policy) and truth == Truth.NO:
+            outcome = Outcome(self._said(policy))
+        standing = _stood(policy, resource, truth, prior)
+        at, value = next(iter(policy.holds.blame(resource)), ("", None))
+        return Finding(
+            policy.id,
+            policy.title,
+            min(outcome, Outcome.WARN, key=lambda o: o.rank) if standing else outcome,
+            policy.severity,
+            resource.address,
+            where(root, resource.address, at),
+            at,
+            _shown(resource, at, value),
+            policy.why,
+            policy.fix,
+            policy.source,
+            standing,
+        )
+
+    def _excepted(self, finding: Finding) -> Finding:
+        return excepted(finding, self.exempt, self.today())
+
+
+def excepted(finding: Finding, exempt: Iterable[Exempt], today: date) -> Finding:
+    """The finding as it is under the exceptions: let through by one that names it and has not expired."""
+    for one in exempt:
+        if one.rule == finding.rule and finding.address in one.addresses:
+            if today <= one.expires:
+                told = f"{one.reason} ({one.owner}, until {one.expires})"
+                return replace(finding, outcome=min(finding.outcome, Outcome.WARN, key=lambda o: o.rank), excepted=told)
+            return replace(finding, why=f"{finding.why} The exception of {one.owner} expired on {one.expires}.")
+    return finding
+
+
+def _stood(policy: Policy, resource: Resource, truth: Truth, prior: Callable[[], World]) -> bool:
+    """Whether the rule was no better kept before the change."""
+    before = prior().resources.get(resource.address)
+    return before is not None and policy.holds.of(before) <= truth
+
+
+def where(root: RootModule | None, address: str, attribute: str) -> str:
+    """file:line of an attribute, or of its block; empty where the configuration is not at hand."""
+    if root is None:
+        return ""
+    plain = without_keys(address)
+    for module in root.modules:
+        if not plain.startswith(module.prefix):
+            continue
+        for block in module.index.get(plain[len(module.prefix) :], ()):
+            name = attribute.split(".")[0].split("[")[0]
+            written = block.attributes.get(name)
+            if written is not None:
+                return f"{block.document.path}:{written.node.start_point[0] + 1}"
+            inner = next((b for b in block.blocks if b.type == name or b.labels[:1] == (name,)), block)
+            return inner.where
+    return ""
+
+
+def _shown(resource: Resource, at: str, value: Blame | Any) -> str:
+    """A value for people: never one that is sensitive by schema, name or looks."""
+    if value is AFTER_APPLY:
+        return repr(AFTER_APPLY)
+    if _is_sensitive(resource.sensitive, at) or is_sensitive_name(at) or any(in_text(str(value))):
+        return MASK
+    text = "absent" if value is None else {True: "true", False: "false"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+    return text if len(text) <= 120 else f"{text[:117]}..."
+
+
+def _is_sensitive(marks: Any, at: str) -> bool:
+    held = marks
+    for step in at.replace("]", "").replace("[", ".").split("."):
+        if held is True:
+            return True
+        if isinstance(held, list):
+            held = held[int(step)] if step.isdigit() and int(step) < len(held) else None
+        else:
+            held = held.get(step) if isinstance(held, Mapping) else None
+    return held is True

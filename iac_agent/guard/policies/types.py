@@ -1,0 +1,28 @@
+"""The azurerm types that policies are about, by short names."""
+
+from __future__ import annotations
+
+LINUX, WINDOWS = "azurerm_linux_virtual_machine", "azurerm_windows_virtual_machine"
+MACHINES = (LINUX, WINDOWS)
+SCALE_SET = "azurerm_linux_virtual_machine_scale_set"
+DISK, SNAPSHOT = "azurerm_managed_disk", "azurerm_snapshot"
+ATTACHMENT, EXTENSION = "azurerm_virtual_machine_data_disk_attachment", "azurerm_virtual_machine_extension"
+NSG, RULE = "azurerm_network_security_group", "azurerm_network_security_rule"
+NETWORK, SUBNET, PEERING = "azurerm_virtual_network", "azurerm_subnet", "azurerm_virtual_network_peering"
+NIC, ADDRESS, PREFIX = "azurerm_network_interface", "azurerm_public_ip", "azurerm_public_ip_prefix"
+NIC_NSG = "azurerm_network_interface_security_group_association"
+SUBNET_NSG = "azurerm_subnet_network_security_group_association"
+NIC_POOL = "azurerm_network_interface_backend_address_pool_association"
+NIC_NAT = "azurerm_network_interface_nat_rule_association"
+BALANCER, POOL = "azurerm_lb", "azurerm_lb_backend_address_pool"
+LB_RULE, NAT_RULE, PROBE = "azurerm_lb_rule", "azurerm_lb_nat_rule", "azurerm_lb_probe"
+NAT_GATEWAY, NAT_ADDRESS = "azurerm_nat_gateway", "azurerm_nat_gateway_public_ip_association"
+SUBNET_NAT = "azurerm_subnet_nat_gateway_association"
+ROUTE, ROUTES, SUBNET_ROUTES = "azurerm_route", "azurerm_route_table", "azurerm_subnet_route_table_association"
+STORAGE, CONTAINER, VAULT = "azurerm_storage_account", "azurerm_storage_container", "azurerm_key_vault"
+WORKSPACE, DIAGNOSTIC = "azurerm_log_analytics_workspace", "azurerm_monitor_diagnostic_setting"
+ACTION_GROUP, METRIC_ALERT = "azurerm_monitor_action_group", "azurerm_monitor_metric_alert"
+ACTIVITY_ALERT, AUTOSCALE = "azurerm_monitor_activity_log_alert", "azurerm_monitor_autoscale_setting"
+ROLE, LOCK, GROUP = "azurerm_role_assignment", "azurerm_management_lock", "azurerm_resource_group"
+AVAILABILITY_SET, PLACEMENT = "azurerm_availability_set", "azurerm_proximity_placement_group"
+LEARN = "https://learn.microsoft.com/azure/"

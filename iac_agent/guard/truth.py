@@ -1,0 +1,46 @@
+"""Three-valued logic: a rule is kept, broken, or it cannot be told yet, because a value is known only after apply.
+
+Source: S. C. Kleene, Introduction to Metamathematics (1952), section 64: the strong three-valued connectives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import IntEnum
+
+
+class Truth(IntEnum):
+    """Ordered, so that `and` is the least and `or` the greatest. It has no truth value of its own: `if truth` would hide UNKNOWN."""
+
+    NO = 0
+    UNKNOWN = 1
+    YES = 2
+
+    def __and__(self, other: int) -> Truth:
+        return self if self <= other else Truth(other)
+
+    def __or__(self, other: int) -> Truth:
+        return self if self >= other else Truth(other)
+
+    def __invert__(self) -> Truth:
+        return _NOT[self]
+
+    def __bool__(self) -> bool:
+        raise TypeError("a three-valued truth is no bool: compare it with Truth.YES, NO or UNKNOWN")
+
+
+_NOT = {Truth.NO: Truth.YES, Truth.UNKNOWN: Truth.UNKNOWN, Truth.YES: Truth.NO}
+
+
+def known(value: bool) -> Truth:
+    return Truth.YES if value else Truth.NO
+
+
+def every(truths: Iterable[Truth]) -> Truth:
+    """YES for none."""
+    return min(truths, default=Truth.YES)
+
+
+def some(truths: Iterable[Truth]) -> Truth:
+    """NO for none."""
+    return max(truths, default=Truth.NO)
