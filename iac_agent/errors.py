@@ -33,7 +33,8 @@ IacAgentError
 │   ├── NeedsAnswer             the request is ambiguous                                 exit 4
 │   └── OutOfReach              the planner cannot do this                               exit 3
 ├── Refused                     a guardrail or a missing approval                        exit 3
-│   ├── GateRefused             what would run at plan time is not allowed
+│   ├── GateRefused             what would run at plan time, or be edited, is not allowed
+│   ├── PolicyRefused           the plan breaks a policy or a budget
 │   ├── ApprovalMissing         a change nobody approved
 │   ├── Surplus                 the plan changes more than the request asked for
 │   └── PlanChanged             the plan is not the one that was approved
@@ -303,6 +304,14 @@ class Refused(IacAgentError):
 
 class GateRefused(Refused):
     """Something in the configuration would run code at plan time."""
+
+
+class PolicyRefused(Refused):
+    """The plan breaks policies, or a budget; `rules` are their ids."""
+
+    def __init__(self, message: str, rules: list[str], *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.rules = rules
 
 
 class ApprovalMissing(Refused):

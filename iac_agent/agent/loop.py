@@ -26,12 +26,16 @@ from iac_agent.errors import (
     NotVerified,
     OutOfReach,
     PlanChanged,
+    PolicyRefused,
     Refused,
     Surplus,
     TerraformFailed,
     UsageError,
 )
-from iac_agent.guard import gate, redact
+from iac_agent.guard import approval, redact
+from iac_agent.guard.approval import UNSIGNED, ApprovalRules, Approvals, Autonomy
+from iac_agent.guard.guard import Guard, require_allowed
+from iac_agent.guard.policy import Ruling
 from iac_agent.guard.verdict import Approved, Verdict, judge
 from iac_agent.hcl.address import Address, without_keys
 from iac_agent.hcl.changeset import Outcome, apply_edits
@@ -53,6 +57,7 @@ class Consent:
     ordinary: bool = False
     replace: frozenset[str] = frozenset()
     destroy: frozenset[str] = frozenset()
+    unknown: frozenset[str] = frozenset()
     unrelated: bool = False
 
 
@@ -65,7 +70,8 @@ class Session:
     planner: Planner
     audit: Audit
     arm: Callable[[], Arm]
-    rules: gate.GateRules
+    guard: Guard
+    approval: ApprovalRules
     reporter: Reporter
     approver: Approver
     major: int
@@ -143,7 +149,7 @@ class Agent:
         """Let the planner try until a plan passes: errors and refusals go back to it as observations, as often as it can use them."""
         session = self.session
         root = RootModule(session.directory)
-        gate.require(root, session.rules)
+        session.guard.require(root)
         context = Context(
             root,
             self.session.terraform.state_or_empty(),
@@ -156,10 +162,14 @@ class Agent:
         rounds = min(session.max_steps, session.planner.rounds)
         for step in range(1, rounds + 1):
             changes = self._understand(request, context)
+            prepared = None
             try:
                 prepared = self._attempt(run, changes, context)
-            except (HclError, TerraformFailed, GateRefused, OutOfReach, Surplus) as problem:
+                require_allowed(prepared.verdict)
+            except (HclError, TerraformFailed, GateRefused, PolicyRefused, OutOfReach, Surplus) as problem:
                 if step == rounds:
+                    if prepared is not None:
+                        self._shown(prepared)
                     raise
                 session.reporter.note(f"Step {step}: {problem.message.splitlines()[0][:200]}")
                 context = replace(
@@ -177,15 +187,17 @@ class Agent:
         if not outcome.files:
             raise OutOfReach("the edits change nothing: it is so already")
         edited = {path: change.after for path, change in outcome.files.items()}
-        gate.require(root.with_edits(edited), session.rules)
+        session.guard.require_edits(root, edited)
         terraform = self.shadowed(run, root, edited)
         plan = self.planned(terraform, run.plan_file)
         verdict = self._verdict(run, plan, changes, root)
         require_only(changes, verdict)
+        after = root.with_edits(edited)
         if not plan.changes and not plan.moves and not plan.output_changes:
             raise OutOfReach("the edits would change nothing in Azure: Terraform plans no change from them")
         if (verdict.unrelated or verdict.entangled) and not session.consent.unrelated:
             plan, verdict = self._narrowed(run, terraform, verdict)
+        verdict = session.guard.assess(verdict, plan, after, session.given)
         return Prepared(run, changes, context, outcome, verdict)
 
     def _lifted(self, prepared: Prepared, request: str) -> dict[str, Any]:
@@ -205,7 +217,8 @@ class Agent:
         """What Terraform would do, for a planner that looks before it proposes."""
         prepared = self._attempt(run, replace(changes, touches=()), context)
         items = [f"{i.action} {i.address} {', '.join(i.forced_by or i.changed)}".strip() for i in prepared.verdict.intended]
-        return "\n".join(items) or "no changes"
+        refused = [f"refused by {f.rule}, {f.title}: {f.address}" for f in prepared.verdict.findings if f.outcome == Ruling.REFUSE]
+        return "\n".join([*items, *refused]) or "no changes"
 
     def shadowed(self, run: Run, root: RootModule, edited: dict[Path, bytes]) -> Terraform:
         """Terraform in a shadow of the root module with the edited files; a `-var-file` that is among them is read from there too."""
@@ -286,34 +299,51 @@ class Agent:
 
     # --- approve ---------------------------------------------------------------------------------------------------
 
-    def approve(self, run: Run, verdict: Verdict) -> None:
-        """Get consent for every change. Raises ApprovalMissing with the addresses nobody named."""
-        consent, approver = self.session.consent, self.session.approver
-        approved = Approved(set(consent.replace), set(consent.destroy), consent.ordinary)
-        to_replace, to_destroy = approved.missing(verdict)
-        forced = {i.address: i.forced_by for i in verdict.items}
-        for address in to_replace:
-            if approver.name(address, "replace", forced[address]):
-                approved.replace.add(address)
-        for address in to_destroy:
-            if approver.name(address, "destroy", ()):
-                approved.destroy.add(address)
+    def approve(self, run: Run, verdict: Verdict, approvals: Approvals = UNSIGNED) -> None:
+        """Get consent for every change. Raises ApprovalMissing with the addresses nobody named, Refused where nothing may be applied."""
+        session, consent, approver = self.session, self.session.consent, self.session.approver
+        approval.require(session.approval, approvals, self.place, session.given.workspace)
+        approved = Approved(ordinary=consent.ordinary or bool(approvals.people))
+        if session.approval.autonomy == Autonomy.NAMED:
+            approved = replace(approved, replace=set(consent.replace), destroy=set(consent.destroy), unknown=set(consent.unknown))
+        items = {i.address: i for i in verdict.items}
+        for what, addresses in approved.missing(verdict).items():
+            for address in addresses:
+                item = items.get(address)
+                signed = item is not None and approvals.covers(address, item.action)
+                if signed or approver.name(address, what, item.forced_by if item else ()):
+                    getattr(approved, what).add(address)
         missing = approved.missing(verdict)
         ordinary = [i.address for i in verdict.items if not i.dangerous]
-        if any(missing) or (ordinary and not approved.ordinary and not approver.ordinary(verdict)):
-            self._refuse(run, verdict, missing)
+        if any(missing.values()) or (ordinary and not approved.ordinary and not approver.ordinary(verdict)):
+            self._refuse(run, missing)
         addresses = [i.address for i in verdict.items]
-        self.record(run, "approval", {"addresses": addresses, "plan_digest": verdict.digest, "plan_file_sha256": verdict.file_hash})
+        by = sorted(approvals.people)
+        self.record(
+            run,
+            "approval",
+            {"addresses": addresses, "plan_digest": verdict.digest, "plan_file_sha256": verdict.file_hash, "signed_by": by},
+        )
         run.save(status="approved", approved=addresses)
-        self.session.reporter.approved(addresses, "by address" if verdict.need_replace or verdict.need_destroy else "in general")
+        named = verdict.need_replace or verdict.need_destroy or verdict.need_unknown
+        self.session.reporter.approved(addresses, f"signed by {', '.join(by)}" if by else "by address" if named else "in general")
 
-    def _refuse(self, run: Run, verdict: Verdict, missing: tuple[list[str], list[str]]) -> None:
-        flags = [f"--allow-replace '{a}'" for a in missing[0]] + [f"--allow-destroy '{a}'" for a in missing[1]]
-        need = [*missing[0], *missing[1]]
+    @property
+    def place(self) -> str:
+        """The root module as the configuration names it: relative to the repository."""
+        root = RootModule(self.session.directory)
+        return root.directory.relative_to(root.repository).as_posix()
+
+    def _refuse(self, run: Run, missing: dict[str, list[str]]) -> None:
+        flags = [f"--allow-{what} '{a}'" for what, addresses in missing.items() for a in addresses]
+        need = [a for addresses in missing.values() for a in addresses]
         text = f"approval by name is missing for {', '.join(need)}" if need else "nobody approved the changes"
         self.record(run, "refused", {"error": "ApprovalMissing", "message": text})
         run.save(status="refused")
-        raise ApprovalMissing(text, need, hint=f"Pass {' '.join(flags)}." if flags else "Pass --auto-approve, or answer at the prompt.")
+        hint = f"Pass {' '.join(flags)}." if flags else "Pass --auto-approve, or answer at the prompt."
+        if need and self.session.approval.autonomy == Autonomy.REVERSIBLE:
+            hint = "guard.autonomy is reversible: this takes a person at the terminal, or a plan that somebody signed (iacagent approve)."
+        raise ApprovalMissing(text, need, hint=hint)
 
     # --- write, apply, prove ---------------------------------------------------------------------------------------
 

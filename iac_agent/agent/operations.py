@@ -19,7 +19,8 @@ from iac_agent.azure.clients import AzureClients, translated
 from iac_agent.azure.ids import ResourceId
 from iac_agent.azure.lenses.table import Body
 from iac_agent.errors import ApprovalMissing, AzureError, IacAgentError, NeedsAnswer, OperationFailed, OutOfReach, Refused
-from iac_agent.guard import redact
+from iac_agent.guard import approval, redact
+from iac_agent.guard.approval import UNSIGNED, ApprovalRules, Autonomy
 from iac_agent.monitor.health import agent_status, power_state
 from iac_agent.monitor.questions import OPERATION
 from iac_agent.planner import refusals
@@ -86,6 +87,8 @@ class Operator:
     audit: Audit
     reporter: Reporter
     approver: Approver
+    approval: ApprovalRules
+    workspace: str = "default"
     auto_approve: bool = False
     allow_run: frozenset[str] = frozenset()
     answer: str = ""
@@ -180,8 +183,12 @@ class Operator:
         addresses = [m.address for m in operation.machines]
         self.reporter.note(f"{operation.describe()}: {_EFFECTS[operation.verb]}")
         self._record(run, "verdict", {"operation": operation.verb, "addresses": addresses, "interrupts": operation.interrupts})
+        root = self.inventory.configuration.root
+        place = root.directory.relative_to(root.repository).as_posix()
+        approval.require(self.approval, UNSIGNED, place, self.workspace)
         if operation.verb == "run-command":
-            unnamed = [a for a in addresses if a not in self.allow_run and not self.approver.name(a, "run", ())]
+            named = self.allow_run if self.approval.autonomy == Autonomy.NAMED else frozenset()
+            unnamed = [a for a in addresses if a not in named and not self.approver.name(a, "run", ())]
             if unnamed:
                 raise ApprovalMissing(
                     f"approval by name is missing for a command on {', '.join(unnamed)}",

@@ -13,7 +13,9 @@ from iac_agent.agent.journal import Run, sha256
 from iac_agent.agent.loop import Agent
 from iac_agent.agent.report import Proof
 from iac_agent.errors import AlreadyExists, Refused
+from iac_agent.guard.guard import require_allowed
 from iac_agent.guard.verdict import Item, Verdict, judge
+from iac_agent.hcl.module import RootModule
 from iac_agent.planner.protocol import Expectation
 from iac_agent.terraform.diagnostics import parse_line
 
@@ -37,6 +39,8 @@ def finish(agent: Agent, run: Run) -> list[Proof]:
             break
         verdict = judge(plan, None, digest=plan.digest(), file_hash=sha256(run.plan_file.read_bytes()))
         _require_approved(run, verdict)
+        verdict = session.guard.assess(verdict, plan, RootModule(session.directory), session.given)
+        require_allowed(verdict)
         session.reporter.judged(verdict)
         try:
             agent.apply_file(run, run.plan_file)

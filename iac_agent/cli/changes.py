@@ -48,6 +48,7 @@ def approvals(command: F) -> F:
         click.option("--auto-approve", is_flag=True, help="Approve changes in place and creations; never a replacement or a destroy."),
         click.option("--allow-replace", multiple=True, metavar="ADDR", help="Approve the replacement of this address."),
         click.option("--allow-destroy", multiple=True, metavar="ADDR", help="Approve the destruction of this address."),
+        click.option("--allow-unknown", multiple=True, metavar="ADDR", help="Approve this address although a rule cannot be told of it."),
     ]
     return _with(options, command)
 
@@ -68,8 +69,13 @@ class _Prompt:
         if not self.interactive:
             return False
         why = f" (because of {', '.join(forced_by)})" if forced_by else ""
-        what = {"replace": "be replaced", "destroy": "be destroyed", "run": "run the command"}[action]
-        click.echo(f"\n{address} will {what}{why}.", err=True)
+        what = {
+            "replace": "will be replaced",
+            "destroy": "will be destroyed",
+            "run": "will run the command",
+            "unknown": "breaks a rule, or does not: that is known only after apply",
+        }[action]
+        click.echo(f"\n{address} {what}{why}.", err=True)
         typed = click.prompt("Type its address to approve", default="", show_default=False, err=True)
         return bool(typed.strip() == address)
 
@@ -92,6 +98,7 @@ def agent_for(options: Globals, interactive: bool, **flags: Any) -> Agent:
         flags.get("auto_approve", False),
         frozenset(flags.get("allow_replace", ())),
         frozenset(flags.get("allow_destroy", ())),
+        frozenset(flags.get("allow_unknown", ())),
         flags.get("include_unrelated", False),
     )
     request = wiring.Request(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from iac_agent.cli import rules
 from iac_agent.drift.finding import Severity
 from iac_agent.drift.rules import Rule
 from iac_agent.errors import UsageError
@@ -17,13 +20,50 @@ FILE = ".iacagent.yaml"
 
 
 class Allow(BaseModel):
-    """What may run although it executes code."""
+    """What may run although it executes code, reads files or fetches things."""
 
     model_config = ConfigDict(extra="forbid")
 
     external_data: bool = Field(False, description='Allow `data "external"`, which runs a program at plan time.')
     provisioners: bool = Field(False, description="Allow provisioners, which run at apply.")
     providers: list[str] = Field(default_factory=list, description="Provider sources to trust beyond the built-in list, as owner/name.")
+    http_data: bool = Field(False, description='Allow `data "http"`, which fetches at plan time.')
+    modules: list[str] = Field(default_factory=list, description="Patterns of module sources to trust beyond the repository and Azure/*.")
+    files: list[str] = Field(
+        default_factory=lambda: ["~/.ssh/*.pub"], description="Patterns of files outside the repository that functions may read."
+    )
+
+
+class ExceptionSettings(BaseModel):
+    """One rule that is let through for some addresses, and for no others, until a day."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rule: str = Field(description="The id of the rule, as in NET-001.")
+    addresses: list[str] = Field(min_length=1, description="Resource addresses, or file:line for the static gate. No patterns.")
+    reason: str = Field(min_length=8, description="Why.")
+    owner: str = Field(min_length=2, description="Who answers for it.")
+    expires: date = Field(description="The last day it holds, as in 2027-01-31.")
+
+
+class BudgetSettings(BaseModel):
+    """What a root module may cost a month, in the currency of the price list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    monthly: float | None = Field(None, ge=0, description="At most this much a month, all in all.")
+    increase: float | None = Field(None, ge=0, description="At most this much more a month by one change.")
+
+
+class ApprovalSettings(BaseModel):
+    """Who must say yes, beside who asks."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    signers: str = Field("", description="The allowed signers file of ssh-keygen, relative to the configuration file.")
+    people: int = Field(1, ge=1, le=9, description="How many people must sign where it is protected; never who asked for the plan.")
+    protected: list[str] = Field(default_factory=list, description="Patterns of root modules (relative to the repository) or workspaces.")
+    hours: float = Field(24.0, gt=0, le=24 * 31, description="How long a signature holds.")
 
 
 class Guard(BaseModel):
@@ -32,6 +72,24 @@ class Guard(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     allow: Allow = Field(default_factory=lambda: Allow.model_validate({}), description="Exceptions from the static gate.")
+    policies: dict[str, Literal["refuse", "warn", "off"]] = Field(
+        default_factory=dict, description="What a broken rule, or a pack, comes to; naming an optional rule puts it in force."
+    )
+    exceptions: list[ExceptionSettings] = Field(default_factory=list, description="Rules that are let through, each for some addresses.")
+    tags: list[str] = Field(default_factory=list, description="Tags that every resource carries.")
+    tag_values: dict[str, list[str]] = Field(default_factory=dict, description="The values that a tag may have.")
+    regions: list[str] = Field(default_factory=list, description="The regions that may be used.")
+    sizes: list[str] = Field(default_factory=list, description="The sizes of machines that may be used.")
+    budget: BudgetSettings = Field(default_factory=lambda: BudgetSettings.model_validate({}), description="What it may cost.")
+    autonomy: Literal["read-only", "reversible", "named"] = Field(
+        "named",
+        description="named: flags approve what they name; reversible: what is final takes a person; read-only: nothing is applied.",
+    )
+    approval: ApprovalSettings = Field(
+        default_factory=lambda: ApprovalSettings.model_validate({}), description="Who must say yes, beside who asks."
+    )
+    conftest: str = Field("", description="A folder of Rego policies for conftest, relative to the configuration file; empty: not run.")
+    checkov: bool = Field(False, description="Run checkov on the plan too.")
 
 
 class Prices(BaseModel):
@@ -138,6 +196,12 @@ class Settings(BaseSettings):
     )
     drift: DriftSettings = Field(default_factory=lambda: DriftSettings.model_validate({}), description="Drift.")
     guard: Guard = Field(default_factory=lambda: Guard.model_validate({}), description="Guardrails.")
+    _path: Path | None = PrivateAttr(None)
+
+    @property
+    def path(self) -> Path | None:
+        """The file that it was read from; None where there is none."""
+        return self._path
 
     @classmethod
     def settings_customise_sources(
@@ -162,19 +226,32 @@ def find(start: Path) -> Path | None:
 
 
 def load(start: Path, given: Path | None = None) -> Settings:
-    """The settings. Raises UsageError that names the file and the key."""
+    """The settings. Raises UsageError that names the file and the key.
+
+    With IACAGENT_RULES_FROM, a git revision, the guard's part is read from there: who changes the rules is not judged by the change.
+    """
     path = given or find(start.resolve())
-    content: dict[str, Any] = {}
-    if path is not None:
-        try:
-            content = yaml.safe_load(path.read_text("utf-8")) or {}
-        except (OSError, yaml.YAMLError) as problem:
-            raise UsageError(f"{path}: {problem}") from problem
-        if not isinstance(content, dict):
-            raise UsageError(f"{path}: a mapping is expected at the top")
+    content = _content(path.read_text("utf-8"), str(path)) if path is not None else {}
+    revision = os.environ.get("IACAGENT_RULES_FROM", "")
+    if revision:
+        base = rules.at_revision(start.resolve(), FILE, revision)
+        content = {k: v for k, v in content.items() if k != "guard"}
+        content |= {k: v for k, v in (_content(base, f"{revision}:{FILE}") if base is not None else {}).items() if k == "guard"}
     try:
-        return Settings(**content)
+        settings = Settings(**content)
+        settings._path = path
+        return settings
     except ValidationError as problem:
         first = problem.errors()[0]
         key = ".".join(str(p) for p in first["loc"])
         raise UsageError(f"{path or 'IACAGENT_*'}: {key}: {first['msg']}", hint="See docs/configuration.md.") from problem
+
+
+def _content(text: str, where: str) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(text) or {}
+    except yaml.YAMLError as problem:
+        raise UsageError(f"{where}: {problem}") from problem
+    if not isinstance(content, dict):
+        raise UsageError(f"{where}: a mapping is expected at the top")
+    return content

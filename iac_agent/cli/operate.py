@@ -47,6 +47,8 @@ def carry_out(options: Globals, request: str, **flags: Any) -> int:
             session.audit,
             session.reporter,
             session.approver,
+            session.approval,
+            session.given.workspace,
             session.consent.ordinary,
             frozenset(flags.get("allow_run", ())),
             session.answer,

@@ -10,6 +10,9 @@ from rich.text import Text
 
 from iac_agent.agent.report import Proof
 from iac_agent.guard import redact
+from iac_agent.guard.check import Finding
+from iac_agent.guard.cost.estimate import Estimate
+from iac_agent.guard.policy import Ruling
 from iac_agent.guard.verdict import Item, Verdict
 from iac_agent.hcl.changeset import FileChange, Outcome
 from iac_agent.planner.protocol import ChangeSet
@@ -22,6 +25,12 @@ _SIGN = {
     "replace": ("±", "red"),
     "delete": ("-", "red"),
     "forget": (".", "red"),
+}
+_RULING = {
+    Ruling.REFUSE: ("✗", "red"),
+    Ruling.UNKNOWN: ("?", "yellow"),
+    Ruling.WARN: ("!", "yellow"),
+    Ruling.PASS: ("✓", "green"),
 }
 _WORD = {"update": "update in place", "create": "create", "replace": "replace", "delete": "destroy", "forget": "forget"}
 
@@ -101,8 +110,37 @@ class ConsoleReporter:
                 self._item(item)
         if not verdict.items:
             self.out.print("  no changes")
+        self._impacts(verdict)
         self._head("Verdict")
+        self.findings(verdict)
         self.out.print(f"  {summary(verdict)}", markup=False)
+
+    def _impacts(self, verdict: Verdict) -> None:
+        for impact in verdict.impacts:
+            on = f" ({len(impact.dependents)} depend on it)" if impact.dependents else ""
+            self.out.print(Text(f"  ! {impact.address}: {impact.what}{on}", style="red" if impact.kind == "lost" else "yellow"))
+
+    def findings(self, verdict: Verdict) -> None:
+        """What the rules found, the worst first; warnings of what was so before are only counted."""
+        for finding in verdict.findings:
+            if not finding.standing:
+                self._finding(finding)
+        standing = sum(f.standing for f in verdict.findings)
+        if standing:
+            self.out.print(f"  {standing} warning(s) of what was so before: iacagent policy check", style="dim")
+        if verdict.cost is not None:
+            self.out.print(f"  {cost(verdict.cost)}", markup=False)
+
+    def _finding(self, finding: Finding) -> None:
+        mark, color = _RULING[finding.outcome]
+        place = f" ({finding.where})" if finding.where else ""
+        self.out.print(Text(f"  {mark} {finding.rule} {finding.title}: {finding.address}{place}", style=color))
+        said = f"{finding.attribute} = {finding.value}. " if finding.attribute else ""
+        self.out.print(f"      {said}{finding.why} {finding.fix}", markup=False, style="dim")
+        for line in finding.detail.splitlines():
+            self.out.print(f"      {line}", markup=False)
+        if finding.excepted:
+            self.out.print(f"      excepted: {finding.excepted}", markup=False, style="dim")
 
     def _item(self, item: Item) -> None:
         sign, color = _SIGN.get(item.action, ("?", ""))
@@ -137,12 +175,20 @@ class ConsoleReporter:
         self.err.print(f"  {text}", markup=False)
 
 
+def cost(estimate: Estimate) -> str:
+    """One line: what it costs a month, and what is unknown."""
+    change = f"{estimate.change:+,.2f}" if estimate.change else "no change"
+    unknown = f", without {len(estimate.unknown)} of unknown price" if estimate.unknown else ""
+    return f"cost: {estimate.after:,.2f} {estimate.currency} a month ({change}){unknown}; prices of {estimate.date}"
+
+
 def summary(verdict: Verdict) -> str:
     """One line: what may happen, and what it needs."""
     counts = verdict.counts()
     words = ", ".join(f"{n} to {_WORD[a]}" for a, n in counts.items()) or "nothing to do"
     needs = [f"--allow-replace '{a}'" for a in verdict.need_replace] + [f"--allow-destroy '{a}'" for a in verdict.need_destroy]
-    text = f"{words}."
+    needs += [f"--allow-unknown '{a}'" for a in verdict.need_unknown]
+    text = f"{verdict.outcome}: {words}."
     if needs:
         text += f" Needs approval by name: {' '.join(needs)}."
     if verdict.unknown:

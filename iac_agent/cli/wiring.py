@@ -12,9 +12,9 @@ from iac_agent.agent.loop import Consent, Session
 from iac_agent.agent.report import Approver, Reporter
 from iac_agent.azure.lenses.table import Arm
 from iac_agent.azure.provider_version import major_of
+from iac_agent.cli import rules
 from iac_agent.cli.config import Settings
 from iac_agent.errors import UsageError
-from iac_agent.guard.gate import GateRules
 from iac_agent.hcl.configuration import Given
 from iac_agent.planner.auto import AutoPlanner
 from iac_agent.planner.builtin import BuiltinPlanner
@@ -76,7 +76,6 @@ def session(directory: Path, settings: Settings, request: Request, reporter: Rep
     environment = dict(runner.environment)
     home = Home(runner.directory)
     memory = Memory(home.database_url)
-    allow = settings.guard.allow
 
     def arm() -> Arm:
         from iac_agent.azure.clients import AzureClients
@@ -89,7 +88,8 @@ def session(directory: Path, settings: Settings, request: Request, reporter: Rep
         planner=_planner(settings, environment, memory),
         audit=Audit(home.database_url),
         arm=arm,
-        rules=GateRules(allow.external_data, allow.provisioners, tuple(allow.providers)),
+        guard=rules.guard(settings.guard),
+        approval=rules.approval(settings.guard, settings.path),
         reporter=reporter,
         approver=approver,
         major=major,

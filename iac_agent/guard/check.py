@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from iac_agent.guard.planned import AFTER_APPLY, Resource, World
-from iac_agent.guard.policy import Outcome, Policy, Severity
+from iac_agent.guard.policy import Policy, Ruling, Severity
 from iac_agent.guard.predicates import Blame
 from iac_agent.guard.redact import MASK
 from iac_agent.guard.truth import Truth
@@ -28,7 +28,7 @@ class Finding:
 
     rule: str
     title: str
-    outcome: Outcome
+    outcome: Ruling
     severity: Severity
     address: str
     where: str
@@ -83,13 +83,13 @@ class Checks:
     def _finding(self, policy: Policy, resource: Resource, truth: Truth, prior: Callable[[], World], root: RootModule | None) -> Finding:
         outcome = policy.fails if truth == Truth.NO else policy.unclear
         if self._said(policy) and truth == Truth.NO:
-            outcome = Outcome(self._said(policy))
+            outcome = Ruling(self._said(policy))
         standing = _stood(policy, resource, truth, prior)
         at, value = next(iter(policy.holds.blame(resource)), ("", None))
         return Finding(
             policy.id,
             policy.title,
-            min(outcome, Outcome.WARN, key=lambda o: o.rank) if standing else outcome,
+            min(outcome, Ruling.WARN, key=lambda o: o.rank) if standing else outcome,
             policy.severity,
             resource.address,
             where(root, resource.address, at),
@@ -111,7 +111,7 @@ def excepted(finding: Finding, exempt: Iterable[Exempt], today: date) -> Finding
         if one.rule == finding.rule and finding.address in one.addresses:
             if today <= one.expires:
                 told = f"{one.reason} ({one.owner}, until {one.expires})"
-                return replace(finding, outcome=min(finding.outcome, Outcome.WARN, key=lambda o: o.rank), excepted=told)
+                return replace(finding, outcome=min(finding.outcome, Ruling.WARN, key=lambda o: o.rank), excepted=told)
             return replace(finding, why=f"{finding.why} The exception of {one.owner} expired on {one.expires}.")
     return finding
 

@@ -10,7 +10,7 @@ from typing import Any
 from iac_agent.guard.predicates import Predicate
 
 
-class Outcome(StrEnum):
+class Ruling(StrEnum):
     """What a finding, or all of them together, comes to; the worst counts."""
 
     PASS = "pass"
@@ -20,7 +20,7 @@ class Outcome(StrEnum):
 
     @property
     def rank(self) -> int:
-        return list(Outcome).index(self)
+        return list(Ruling).index(self)
 
 
 class Severity(StrEnum):
@@ -60,8 +60,8 @@ class Policy:
     fix: str
     source: str
     severity: Severity = Severity.MEDIUM
-    fails: Outcome = Outcome.WARN
-    unclear: Outcome = Outcome.WARN
+    fails: Ruling = Ruling.WARN
+    unclear: Ruling = Ruling.WARN
     optional: bool = False
     passing: Example | str = field(default_factory=Example)
     failing: Example | str = field(default_factory=Example)

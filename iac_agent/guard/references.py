@@ -65,6 +65,7 @@ class Wiring:
         self._root: Mapping[str, Any] = configuration.get("root_module") or {}
         self._resources: dict[tuple[str, ...], dict[str, Mapping[str, Any]]] = {}
         self._known: dict[tuple[Any, ...], tuple[Target, ...]] = {}
+        self._mentioned: dict[tuple[tuple[str, ...], str], set[str]] = {}
 
     def targets(self, address: str, path: str) -> tuple[Target, ...]:
         """The blocks that an attribute of a resource refers to."""
@@ -82,6 +83,17 @@ class Wiring:
         at = parsed(address)
         resource = self._resource(_Frame(at.modules, f"{at.type}.{at.name}", None))
         return None if resource is None else resource.get("expressions") or {}
+
+    def mentions(self, address: str) -> set[str]:
+        """The blocks (addresses without keys) that any expression of a resource refers to, as far as the plan tells."""
+        at = parsed(address)
+        frame = _Frame(at.modules, f"{at.type}.{at.name}", at.index)
+        names = (tuple(name for name, _ in at.modules), frame.block)
+        if names not in self._mentioned:
+            resource = self._resource(frame) or {}
+            listed = [*_every(resource.get("expressions")), list(resource.get("depends_on") or ())]
+            self._mentioned[names] = {t.block for refs in listed for t in self._all(refs, frame, _DEPTH)}
+        return self._mentioned[names]
 
     # --- following -------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from iac_agent.azure.lenses import all_lenses
+from iac_agent.guard.blast import Impact
+from iac_agent.guard.check import Finding
+from iac_agent.guard.cost.estimate import Estimate
+from iac_agent.guard.policy import Ruling
 from iac_agent.terraform.models import Plan, ResourceChange
 
 DANGEROUS = ("replace", "delete", "forget")
@@ -49,6 +53,14 @@ class Verdict:
     digest: str = ""
     file_hash: str = ""
     left_out: tuple[Item, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    cost: Estimate | None = None
+    impacts: tuple[Impact, ...] = ()
+
+    @property
+    def outcome(self) -> Ruling:
+        """The worst of the findings."""
+        return max((f.outcome for f in self.findings), key=lambda o: o.rank, default=Ruling.PASS)
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -61,6 +73,11 @@ class Verdict:
     @property
     def need_destroy(self) -> list[str]:
         return [i.address for i in self.items if i.action in ("delete", "forget")]
+
+    @property
+    def need_unknown(self) -> list[str]:
+        """Addresses of which a rule that matters cannot be told."""
+        return list(dict.fromkeys(f.address for f in self.findings if f.outcome == Ruling.UNKNOWN))
 
     def counts(self) -> dict[str, int]:
         actions = [i.action for i in self.items]
@@ -75,6 +92,10 @@ class Verdict:
             "unknown": list(self.unknown),
             "plan_digest": self.digest,
             "plan_file_sha256": self.file_hash,
+            "outcome": str(self.outcome),
+            "findings": [f.as_json() for f in self.findings],
+            "cost": self.cost.as_json() if self.cost else None,
+            "impacts": [i.as_json() for i in self.impacts],
         }
 
 
@@ -84,12 +105,13 @@ class Approved:
 
     replace: set[str] = field(default_factory=set)
     destroy: set[str] = field(default_factory=set)
+    unknown: set[str] = field(default_factory=set)
     ordinary: bool = False
 
-    def missing(self, verdict: Verdict) -> tuple[list[str], list[str]]:
-        """Addresses still lacking a name: for a replacement, and for a destroy."""
-        replace = [a for a in verdict.need_replace if a not in self.replace]
-        return replace, [a for a in verdict.need_destroy if a not in self.destroy]
+    def missing(self, verdict: Verdict) -> dict[str, list[str]]:
+        """Addresses still lacking a name, by what they lack it for: to replace, to destroy, or although a rule cannot be told of them."""
+        needs = {"replace": verdict.need_replace, "destroy": verdict.need_destroy, "unknown": verdict.need_unknown}
+        return {what: [a for a in addresses if a not in getattr(self, what)] for what, addresses in needs.items()}
 
 
 def dotted(path: Iterable[str | int]) -> str:

@@ -99,6 +99,16 @@ class RootModule:
     def read(self, path: Path) -> bytes:
         return self.overrides[path] if path in self.overrides else path.read_bytes()
 
+    @functools.cached_property
+    def repository(self) -> Path:
+        """The repository that the root module is in; the root module itself where there is none."""
+        return next((p for p in (self.directory, *self.directory.parents) if (p / ".git").exists()), self.directory)
+
+    def holds(self, path: Path) -> bool:
+        """Whether a file, links followed, is inside the repository or one of the modules."""
+        real = path.resolve()
+        return any(real.is_relative_to(place) for place in (self.repository, *{m.directory for m in self.modules}))
+
     def shown(self, path: Path) -> Path:
         """The path as messages show it: relative to the root module where that is shorter."""
         try:

@@ -304,8 +304,8 @@ class Scope:
         """The text of a file, or what it holds when it is decoded; files outside the repository are unknown."""
         root = self.configuration.root
         file = Path(path) if Path(path).is_absolute() else root.directory / path
-        if not file.is_file() and file not in root.overrides:
-            return unknown(f"no file {path}")
+        if file not in root.overrides and not (file.is_file() and root.holds(file)):
+            return unknown(f"no file {path} in the repository")
         shown = str(root.shown(file))
         place = Place(shown, 1, shown, "", -1)
         try:

@@ -14,7 +14,7 @@ from iac_agent.azure.lenses.table import Arm
 from iac_agent.drift.finding import Finding, Kind
 from iac_agent.drift.rules import Action
 from iac_agent.errors import HclError, TerraformFailed
-from iac_agent.guard import gate
+from iac_agent.guard.check import Finding as Broken
 from iac_agent.hcl import edits as e
 from iac_agent.hcl.address import without_keys
 from iac_agent.hcl.changeset import Outcome, apply_edits
@@ -170,12 +170,20 @@ class Prover:
         try:
             outcome = apply_edits(root, edits)
             edited = {path: change.after for path, change in outcome.files.items()}
-            gate.require(root.with_edits(edited), session.rules)
+            session.guard.require_edits(root, edited)
             plan = self.agent.planned(self.agent.shadowed(run, root, edited), run.folder / "proof.tfplan")
+            refused = session.guard.refused_as_new(plan, root.with_edits(edited), session.given)
         except (TerraformFailed, HclError) as problem:
             why = f"withdrawn: {problem.message.splitlines()[0]}"
             return Outcome(), [Settled(d.finding, "reported", why) for d in _blamed(proposal, problem)]
-        return outcome, self._unproven(run, root, plan, proposal)
+        return outcome, self._unallowed(proposal, refused) or self._unproven(run, root, plan, proposal)
+
+    @staticmethod
+    def _unallowed(proposal: Proposal, refused: list[Broken]) -> list[Settled]:
+        """What must not be written into the configuration, although it is so in Azure: a policy refuses it."""
+        told = {f.address: f"withdrawn: {f.rule} {f.title}: {f.attribute} = {f.value}" for f in refused}
+        held = ((d, told.get(a)) for a, d in proposal.addresses.items() if d.action == Action.ADOPT)
+        return [Settled(d.finding, "reported", why) for d, why in held if why]
 
     def _unproven(self, run: Run, root: RootModule, plan: Plan, proposal: Proposal) -> list[Settled]:
         bad: list[Settled] = []

@@ -16,7 +16,9 @@ from iac_agent.agent.report import Proof
 from iac_agent.drift.finding import Kind
 from iac_agent.drift.rules import Action
 from iac_agent.errors import ApprovalMissing, IacAgentError, Interrupted, NotVerified, TerraformFailed
-from iac_agent.guard import gate
+from iac_agent.guard import approval
+from iac_agent.guard.approval import UNSIGNED
+from iac_agent.guard.guard import require_allowed
 from iac_agent.guard.verdict import Verdict, judge
 from iac_agent.hcl.changeset import Outcome
 from iac_agent.hcl.module import RootModule
@@ -85,7 +87,7 @@ class Reconciler:
         """Edits for all of them, proven by one plan; those that do not end in an empty plan are withdrawn."""
         session = self.agent.session
         root = RootModule(session.directory)
-        gate.require(root, session.rules)
+        session.guard.require(root)
         run = journal.new_run(session.home, f"reconcile drift: edits for {len(decisions)} finding(s)")
         self.agent.record(run, "request", {"request": run.request, "findings": [d.finding.key for d in decisions]})
         proposal, outcome, withdrawn = self.prover.sound(run, root, decisions)
@@ -143,6 +145,7 @@ class Reconciler:
     def _approve(self, run: Run, addresses: list[str]) -> None:
         """Edits change no resource, so only a general yes is needed; but it is needed."""
         session = self.agent.session
+        approval.require(session.approval, UNSIGNED, self.agent.place, session.given.workspace)
         if not session.consent.ordinary and not session.approver.ordinary(Verdict(())):
             run.save(status="refused")
             raise ApprovalMissing("nobody approved the edits", [], hint="Pass --auto-approve, or answer at the prompt.")
@@ -178,7 +181,7 @@ class Reconciler:
         """
         session = self.agent.session
         root = RootModule(session.directory)
-        gate.require(root, session.rules)
+        session.guard.require(root)
         addresses = [d.finding.address for d in decisions]
         decided |= frozenset(addresses)
         run = journal.new_run(session.home, f"revert drift of {', '.join(addresses)}"[:200])
@@ -193,6 +196,7 @@ class Reconciler:
             return [Settled(d.finding, "reported", told) for d in decisions]
         self.agent.record(run, "request", {"request": run.request, "findings": [d.finding.key for d in decisions]})
         verdict = judge(plan, None, digest=plan.digest(), file_hash=sha256(run.plan_file.read_bytes()))
+        verdict = session.guard.assess(verdict, plan, root, session.given)
         run.verdict = verdict.as_json()
         run.save()
         planned = {i.address for i in verdict.items}
@@ -200,6 +204,7 @@ class Reconciler:
         if not planned:
             shutil.rmtree(run.folder, ignore_errors=True)
             return [Settled(d.finding, "reported", _NOTHING_SAID) for d in decisions]
+        require_allowed(verdict)
         self.agent.approve(run, verdict)
         try:
             self.agent.execute(run, [], verdict)

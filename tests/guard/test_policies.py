@@ -10,7 +10,7 @@ from iac_agent.guard.planned import Resource, World
 from iac_agent.guard.policies import PACKS, shipped
 from iac_agent.guard.policies.tagging import Conventions
 from iac_agent.guard.policies.types import NSG, RULE
-from iac_agent.guard.policy import Example, Outcome, Policy
+from iac_agent.guard.policy import Example, Policy, Ruling
 from iac_agent.guard.references import Wiring
 from iac_agent.guard.truth import Truth
 from tests.conftest import Figure
@@ -58,7 +58,7 @@ def test_what_the_policies_say_is_whole(figure: Figure) -> None:
             assert sentence.endswith((".", "}.", '".')), f"{policy.id}: {sentence}"
         assert not policy.title.endswith(".")
         assert str(policy.holds)
-        assert policy.unclear != Outcome.PASS or policy.id == "DEP-020"
+        assert policy.unclear != Ruling.PASS or policy.id == "DEP-020"
     figure("policies with an example that passes and one that fails", len(POLICIES), len(POLICIES))
 
 
@@ -80,7 +80,7 @@ def test_what_the_policies_say_is_whole(figure: Figure) -> None:
 def test_what_is_known_only_after_apply_never_passes(kind: str, values: dict[str, Any], unknown: tuple[str, ...], rule: str) -> None:
     policy = next(p for p in POLICIES if p.id == rule)
     assert policy.holds.of(world_of(kind, Example(values, {}, unknown))[1]) == Truth.UNKNOWN
-    assert policy.unclear == Outcome.UNKNOWN
+    assert policy.unclear == Ruling.UNKNOWN
 
 
 def test_unknown_does_not_hide_what_is_decided() -> None:

@@ -35,8 +35,8 @@ def test_a_resource_that_changes_in_both_ways_is_entangled() -> None:
 
 def test_replacements_and_destroys_need_their_own_names() -> None:
     verdict = judge(plan((A, ["delete", "create"], {}), (B, ["delete"], {}), ("azurerm_subnet.c", ["create", "delete"], {})), None)
-    assert Approved(ordinary=True).missing(verdict) == ([A, "azurerm_subnet.c"], [B])
-    assert Approved({A, "azurerm_subnet.c"}, {A}).missing(verdict) == ([], [B])
+    assert Approved(ordinary=True).missing(verdict) == {"replace": [A, "azurerm_subnet.c"], "destroy": [B], "unknown": []}
+    assert Approved({A, "azurerm_subnet.c"}, {A}).missing(verdict)["destroy"] == [B]
 
 
 def test_a_type_without_a_lens_is_unknown() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from iac_agent.guard.policies.types import CONTAINER, DIAGNOSTIC, GROUP, LEARN, LOCK, STORAGE, VAULT, WORKSPACE
-from iac_agent.guard.policy import Example, Outcome, Policy, Severity
+from iac_agent.guard.policy import Example, Policy, Ruling, Severity
 from iac_agent.guard.predicates import A, UsedBy
 
 _BLOBS = f"{LEARN}storage/blobs/"
@@ -18,8 +18,8 @@ POLICIES = (
         "Set allow_nested_items_to_be_public = false.",
         f"{_BLOBS}anonymous-read-access-prevent",
         severity=Severity.HIGH,
-        fails=Outcome.REFUSE,
-        unclear=Outcome.UNKNOWN,
+        fails=Ruling.REFUSE,
+        unclear=Ruling.UNKNOWN,
         passing=Example({"allow_nested_items_to_be_public": False}),
         failing=Example({"allow_nested_items_to_be_public": True}),
     ),
@@ -32,8 +32,8 @@ POLICIES = (
         'Set container_access_type = "private".',
         f"{_BLOBS}anonymous-read-access-configure",
         severity=Severity.CRITICAL,
-        fails=Outcome.REFUSE,
-        unclear=Outcome.UNKNOWN,
+        fails=Ruling.REFUSE,
+        unclear=Ruling.UNKNOWN,
         passing=Example({"container_access_type": "private"}),
         failing=Example({"container_access_type": "blob"}),
     ),
@@ -130,8 +130,8 @@ POLICIES = (
         "Remove cross_tenant_replication_enabled = true.",
         f"{_BLOBS}object-replication-prevent-cross-tenant-policies",
         severity=Severity.HIGH,
-        fails=Outcome.REFUSE,
-        unclear=Outcome.UNKNOWN,
+        fails=Ruling.REFUSE,
+        unclear=Ruling.UNKNOWN,
         passing=Example(),
         failing=Example({"cross_tenant_replication_enabled": True}),
     ),

@@ -21,7 +21,7 @@ from iac_agent.guard.policies.types import (
     SCALE_SET,
     WINDOWS,
 )
-from iac_agent.guard.policy import Outcome, Policy, Severity
+from iac_agent.guard.policy import Policy, Ruling, Severity
 from iac_agent.guard.predicates import A, Custom, Predicate, To, same
 from iac_agent.guard.truth import Truth, every, known
 
@@ -40,7 +40,7 @@ def refused(
     fix: str,
     source: str,
     *,
-    unclear: Outcome = Outcome.WARN,
+    unclear: Ruling = Ruling.WARN,
 ) -> Policy:
     """A policy of the pack: Azure rejects what breaks it, so that it is never let through."""
     found = f"DEP-{number:03}"
@@ -53,7 +53,7 @@ def refused(
         fix,
         source,
         severity=Severity.HIGH,
-        fails=Outcome.REFUSE,
+        fails=Ruling.REFUSE,
         unclear=unclear,
         passing=f"{found}/pass.tf",
         failing=f"{found}/fail.tf",
@@ -329,7 +329,7 @@ POLICIES = (
         "The provider refuses it at apply: nobody could sign in.",
         "Add admin_ssh_key.",
         "https://registry.terraform.io/providers/hashicorp/azurerm/latest/docs/resources/linux_virtual_machine",
-        unclear=Outcome.PASS,
+        unclear=Ruling.PASS,
     ),
 )
 

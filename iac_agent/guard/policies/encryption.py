@@ -12,7 +12,7 @@ from iac_agent.guard.policies.types import (
     STORAGE,
     WINDOWS,
 )
-from iac_agent.guard.policy import Example, Outcome, Policy, Severity
+from iac_agent.guard.policy import Example, Policy, Ruling, Severity
 from iac_agent.guard.predicates import A
 
 _STORAGE = f"{LEARN}storage/common/"
@@ -26,8 +26,8 @@ POLICIES = (
         'Set min_tls_version = "TLS1_2".',
         f"{_STORAGE}transport-layer-security-configure-minimum-version",
         severity=Severity.HIGH,
-        fails=Outcome.REFUSE,
-        unclear=Outcome.UNKNOWN,
+        fails=Ruling.REFUSE,
+        unclear=Ruling.UNKNOWN,
         passing=Example(),
         failing=Example({"min_tls_version": "TLS1_0"}),
     ),
@@ -40,8 +40,8 @@ POLICIES = (
         "Remove https_traffic_only_enabled = false.",
         f"{_STORAGE}storage-require-secure-transfer",
         severity=Severity.HIGH,
-        fails=Outcome.REFUSE,
-        unclear=Outcome.UNKNOWN,
+        fails=Ruling.REFUSE,
+        unclear=Ruling.UNKNOWN,
         passing=Example({"https_traffic_only_enabled": False, "nfsv3_enabled": True}),
         failing=Example({"https_traffic_only_enabled": False}),
     ),
@@ -129,8 +129,8 @@ POLICIES = (
         'Set protocol = "Https" and certificate_url.',
         "https://registry.terraform.io/providers/hashicorp/azurerm/latest/docs/resources/windows_virtual_machine",
         severity=Severity.HIGH,
-        fails=Outcome.REFUSE,
-        unclear=Outcome.UNKNOWN,
+        fails=Ruling.REFUSE,
+        unclear=Ruling.UNKNOWN,
         passing=Example({"winrm_listener": []}),
         failing=Example({"winrm_listener": [{"protocol": "Http"}]}),
     ),

@@ -14,7 +14,7 @@ from iac_agent.guard.policies.types import (
     VAULT,
     WORKSPACE,
 )
-from iac_agent.guard.policy import Example, Outcome, Policy, Severity
+from iac_agent.guard.policy import Example, Policy, Ruling, Severity
 from iac_agent.guard.predicates import A, Blocks, Custom
 from iac_agent.guard.truth import Truth, known
 from iac_agent.hcl.secrets import in_text
@@ -100,7 +100,7 @@ POLICIES = (
         "Use protected_settings, or a key vault and a managed identity.",
         f"{LEARN}virtual-machines/extensions/features-linux",
         severity=Severity.CRITICAL,
-        fails=Outcome.REFUSE,
+        fails=Ruling.REFUSE,
         passing=Example({"settings": '{"commandToExecute":"echo hello"}'}),
         failing=Example({"settings": '{"env":"DB_PASSWORD=Tr0ub4dor&3xample!"}'}),
     ),
@@ -125,8 +125,8 @@ POLICIES = (
         "Give Contributor or a narrower role, or add a condition.",
         _PRACTICE,
         severity=Severity.CRITICAL,
-        fails=Outcome.REFUSE,
-        unclear=Outcome.UNKNOWN,
+        fails=Ruling.REFUSE,
+        unclear=Ruling.UNKNOWN,
         passing=Example({"role_definition_name": "Reader"}),
         failing=Example({"role_definition_name": "Owner", "scope": "/subscriptions/0"}),
     ),
@@ -139,8 +139,8 @@ POLICIES = (
         "Add a condition that names the roles and principals that may be assigned.",
         f"{LEARN}role-based-access-control/delegate-role-assignments-overview",
         severity=Severity.CRITICAL,
-        fails=Outcome.REFUSE,
-        unclear=Outcome.UNKNOWN,
+        fails=Ruling.REFUSE,
+        unclear=Ruling.UNKNOWN,
         passing=Example({"role_definition_id": f"/x/{_CONTRIBUTOR}"}),
         failing=Example({"role_definition_id": f"/x/{_ACCESS}"}),
     ),

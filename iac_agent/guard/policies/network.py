@@ -24,7 +24,7 @@ from iac_agent.guard.policies.types import (
     SUBNET_NSG,
     VAULT,
 )
-from iac_agent.guard.policy import Example, Outcome, Policy, Severity
+from iac_agent.guard.policy import Example, Policy, Ruling, Severity
 from iac_agent.guard.predicates import A, Blame, Blocks, Custom, Predicate, To, UsedBy
 from iac_agent.guard.truth import Truth, every, known, some
 
@@ -136,7 +136,7 @@ _GUARDED = UsedBy(((NIC_NSG, "network_interface_id"),)) | To("ip_configuration.s
 _PUBLIC = ("ip_configuration", "public_ip_address_id")
 _SOME_ADDRESS = Custom("it has a public address", lambda r: some(known(v is not None) for _, v in r.at(_PUBLIC)), ("ip_configuration",))
 _MANAGEMENT = (22, 3389, 5985, 5986)
-_CLOSED: dict[str, Any] = {"severity": Severity.CRITICAL, "fails": Outcome.REFUSE, "unclear": Outcome.UNKNOWN}
+_CLOSED: dict[str, Any] = {"severity": Severity.CRITICAL, "fails": Ruling.REFUSE, "unclear": Ruling.UNKNOWN}
 
 POLICIES = (
     Policy(

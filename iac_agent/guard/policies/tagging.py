@@ -11,7 +11,7 @@ from importlib import resources
 
 from iac_agent.guard.planned import AFTER_APPLY, Resource
 from iac_agent.guard.policies.types import LEARN
-from iac_agent.guard.policy import Example, Outcome, Policy, Severity
+from iac_agent.guard.policy import Example, Policy, Ruling, Severity
 from iac_agent.guard.predicates import A, Custom
 from iac_agent.guard.truth import Truth, every, known
 
@@ -104,8 +104,8 @@ ALWAYS = (
         "Shorten the tags; names have none of < > % & \\ ? /.",
         _LIMITS,
         severity=Severity.HIGH,
-        fails=Outcome.REFUSE,
-        unclear=Outcome.WARN,
+        fails=Ruling.REFUSE,
+        unclear=Ruling.WARN,
         passing=Example({"tags": {"owner": "ops"}}),
         failing=Example({"tags": {"cost/centre": "1"}}),
     ),
@@ -169,8 +169,8 @@ def by(conventions: Conventions) -> tuple[Policy, ...]:
                 "Choose a region that is allowed.",
                 f"{LEARN}reliability/regions-overview",
                 severity=Severity.HIGH,
-                fails=Outcome.REFUSE,
-                unclear=Outcome.UNKNOWN,
+                fails=Ruling.REFUSE,
+                unclear=Ruling.UNKNOWN,
                 passing=Example({"location": conventions.regions[0]}),
                 failing=Example({"location": "nowhere"}),
             )
@@ -187,8 +187,8 @@ def by(conventions: Conventions) -> tuple[Policy, ...]:
                 "Choose a size that is allowed.",
                 f"{LEARN}virtual-machines/sizes/overview",
                 severity=Severity.HIGH,
-                fails=Outcome.REFUSE,
-                unclear=Outcome.UNKNOWN,
+                fails=Ruling.REFUSE,
+                unclear=Ruling.UNKNOWN,
                 passing=Example({"size": conventions.sizes[0]}),
                 failing=Example({"size": "Standard_M128ms"}),
             )

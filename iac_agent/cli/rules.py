@@ -1,0 +1,83 @@
+"""From settings to the guard: which rules are in force in a root module, and where they are read from."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from iac_agent.errors import UsageError
+from iac_agent.guard.approval import ApprovalRules, Autonomy
+from iac_agent.guard.check import Checks, Exempt
+from iac_agent.guard.cost.estimate import Budget
+from iac_agent.guard.cost.prices import PriceList, current
+from iac_agent.guard.gate import GateRules
+from iac_agent.guard.guard import Guard
+from iac_agent.guard.policies import PACKS, shipped
+from iac_agent.guard.policies.tagging import Conventions
+
+if TYPE_CHECKING:
+    from iac_agent.cli.config import Guard as GuardSettings
+
+
+def at_revision(directory: Path, name: str, revision: str) -> str | None:
+    """A file of the repository as it is at a git revision; None when it is not there. Raises UsageError for a revision that is none."""
+    top = next((p for p in (directory, *directory.parents) if (p / ".git").exists()), None)
+    if top is None:
+        raise UsageError(f"{directory} is in no git repository", hint="IACAGENT_RULES_FROM names a git revision.")
+    known = subprocess.run(
+        ["git", "-C", str(top), "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"], capture_output=True, check=False
+    )
+    if known.returncode:
+        raise UsageError(f"{revision} is no revision of {top}", hint="Fetch it, or correct IACAGENT_RULES_FROM.")
+    for folder in (directory, *directory.parents):
+        inside = folder.relative_to(top).as_posix()
+        path = name if inside == "." else f"{inside}/{name}"
+        shown = subprocess.run(["git", "-C", str(top), "show", f"{revision}:{path}"], capture_output=True, text=True, check=False)
+        if shown.returncode == 0:
+            return shown.stdout
+        if folder == top:
+            break
+    return None
+
+
+def guard(settings: GuardSettings) -> Guard:
+    """The guard that the settings describe. Raises UsageError for rules and packs that do not exist."""
+    conventions = Conventions(
+        tuple(settings.tags), {k: tuple(v) for k, v in settings.tag_values.items()}, tuple(settings.regions), tuple(settings.sizes)
+    )
+    policies = shipped(conventions)
+    known = {p.id for p in policies} | set(PACKS)
+    unknown = [name for name in settings.policies if name not in known]
+    if unknown:
+        raise UsageError(f"guard.policies: there is no rule {unknown[0]}", hint="List them with: iacagent policy list")
+    allow = settings.allow
+    return Guard(
+        GateRules(
+            allow.external_data, allow.provisioners, tuple(allow.providers), allow.http_data, tuple(allow.modules), tuple(allow.files)
+        ),
+        Checks(
+            tuple(p for p in policies if not p.optional or p.id in settings.policies),
+            dict(settings.policies),
+            tuple(Exempt(e.rule, tuple(e.addresses), e.reason, e.owner, e.expires) for e in settings.exceptions),
+        ),
+        Budget(settings.budget.monthly, settings.budget.increase),
+        prices,
+    )
+
+
+def prices() -> PriceList:
+    return current(price_cache())
+
+
+def price_cache() -> Path:
+    """The folder of the price list that was fetched."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "iacagent"
+
+
+def approval(settings: GuardSettings, configuration: Path | None) -> ApprovalRules:
+    """Who must say yes. Paths are relative to the configuration file."""
+    said = settings.approval
+    signers = (configuration.parent if configuration else Path()) / said.signers if said.signers else None
+    return ApprovalRules(Autonomy(settings.autonomy), signers, said.people, tuple(said.protected), said.hours)

@@ -1,0 +1,101 @@
+"""The guard: one verdict on a plan from the static gate, the policies, the cost and the blast radius.
+
+Everything is computed from the configuration on disk and the plan's JSON. What it goes by comes in through `Guard`; nothing that is judged
+can change it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+
+from iac_agent.errors import PolicyRefused
+from iac_agent.guard import blast, gate, tampering
+from iac_agent.guard.check import Checks, Finding, excepted
+from iac_agent.guard.cost import estimate
+from iac_agent.guard.cost.estimate import Budget, Estimator
+from iac_agent.guard.cost.prices import PriceList, shipped
+from iac_agent.guard.gate import GateRules
+from iac_agent.guard.planned import World
+from iac_agent.guard.policy import Ruling
+from iac_agent.guard.references import Wiring
+from iac_agent.guard.verdict import Verdict
+from iac_agent.hcl.configuration import Configuration, Given
+from iac_agent.hcl.module import RootModule
+from iac_agent.terraform.models import Plan
+
+Judge = Callable[[Plan, World, World], list[Finding]]
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What is allowed here. `more` are judges beside the policies: proofs over the network, and tools that are installed."""
+
+    gate: GateRules = field(default_factory=GateRules)
+    checks: Checks = field(default_factory=lambda: Checks(()))
+    budget: Budget = field(default_factory=Budget)
+    prices: Callable[[], PriceList] = shipped
+    more: tuple[Judge, ...] = ()
+    today: Callable[[], date] = date.today
+
+    @functools.cached_property
+    def _estimator(self) -> Estimator:
+        return Estimator(self.prices())
+
+    def require(self, root: RootModule) -> None:
+        """Raise GateRefused for what may not even be planned."""
+        gate.refuse(self._unexcepted(gate.scan(root, self.gate)))
+
+    def require_edits(self, root: RootModule, edited: Mapping[Path, bytes]) -> None:
+        """Raise GateRefused for edits of what edits must leave alone, or with which the configuration may not be planned."""
+        gate.refuse(tampering.found(root, edited))
+        self.require(root.with_edits(dict(edited)))
+
+    def _unexcepted(self, found: list[Finding]) -> list[Finding]:
+        judged = [excepted(replace(f, address=f.where), self.checks.exempt, self.today()) for f in found]
+        return [f for f, after in zip(found, judged, strict=True) if not after.excepted]
+
+    def assess(self, verdict: Verdict, plan: Plan, root: RootModule, given: Given | None = None) -> Verdict:
+        """The verdict with its findings, its cost and its impacts. `root` is the configuration that was planned."""
+        configuration = Configuration(root, given)
+        after, before = World.planned(plan, configuration), World.prior(plan, configuration)
+        costs = self._estimator.estimate(after, before)
+        found = self.checks.run(after, lambda: before, root)
+        others = [*estimate.within(self.budget, costs), *blast.locked(plan, before, after)]
+        for judge in self.more:
+            others += judge(plan, after, before)
+        found += [excepted(f, self.checks.exempt, self.today()) for f in others]
+        return replace(
+            verdict,
+            findings=tuple(sorted(found, key=lambda f: (f.standing, -f.outcome.rank, f.severity.rank))),
+            cost=costs,
+            impacts=tuple(blast.impacts(plan, before, blast.Dependents(before))),
+        )
+
+    def refused_as_new(self, plan: Plan, root: RootModule, given: Given | None = None) -> list[Finding]:
+        """What would be refused if all of it were new: for what is in Azure already and would be written into the configuration."""
+        after = World.planned(plan, Configuration(root, given))
+        nothing = World({}, Wiring({}))
+        return [f for f in self.checks.run(after, lambda: nothing, root) if f.outcome == Ruling.REFUSE]
+
+
+def require_allowed(verdict: Verdict) -> None:
+    """Raise PolicyRefused, naming every rule that is broken, when the verdict is to refuse."""
+    refused = [f for f in verdict.findings if f.outcome == Ruling.REFUSE]
+    if refused:
+        told = "; ".join(_told(f) for f in refused[:5])
+        more = f"; and {len(refused) - 5} more" if len(refused) > 5 else ""
+        raise PolicyRefused(
+            f"the plan is refused: {told}{more}",
+            sorted({f.rule for f in refused}),
+            hint=" ".join(dict.fromkeys(f.fix for f in refused[:5])),
+        )
+
+
+def _told(finding: Finding) -> str:
+    place = f" ({finding.where})" if finding.where else ""
+    what = f" {finding.attribute} = {finding.value}" if finding.attribute else ""
+    return f"{finding.rule} {finding.title}: {finding.address}{what}{place}"
