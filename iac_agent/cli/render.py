@@ -12,7 +12,7 @@ from iac_agent.agent.report import Proof
 from iac_agent.guard import redact
 from iac_agent.guard.check import Finding
 from iac_agent.guard.cost.estimate import Estimate
-from iac_agent.guard.policy import Ruling
+from iac_agent.guard.policy import Ruling, Severity
 from iac_agent.guard.verdict import Item, Verdict
 from iac_agent.hcl.changeset import FileChange, Outcome
 from iac_agent.planner.protocol import ChangeSet
@@ -135,6 +135,8 @@ class ConsoleReporter:
         mark, color = _RULING[finding.outcome]
         place = f" ({finding.where})" if finding.where else ""
         self.out.print(Text(f"  {mark} {finding.rule} {finding.title}: {finding.address}{place}", style=color))
+        if finding.outcome == Ruling.WARN and finding.severity.rank > Severity.HIGH.rank:
+            return
         said = f"{finding.attribute} = {finding.value}. " if finding.attribute else ""
         self.out.print(f"      {said}{finding.why} {finding.fix}", markup=False, style="dim")
         for line in finding.detail.splitlines():

@@ -141,7 +141,9 @@ class World:
 
     @functools.cached_property
     def by_id(self) -> dict[str, Resource]:
-        return {str(r.values["id"]).lower(): r for r in self.resources.values() if r.values.get("id")}
+        """Resources by their ids in lower case. An association has the id of what it associates, and is not meant by it."""
+        held = (r for r in self.resources.values() if r.values.get("id") and not r.type.endswith("_association"))
+        return {str(r.values["id"]).lower(): r for r in held}
 
     @functools.cached_property
     def _blocks(self) -> dict[str, list[Resource]]:

@@ -5,6 +5,7 @@ What does not end so is withdrawn with the reason; nothing is written here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -181,9 +182,15 @@ class Prover:
     @staticmethod
     def _unallowed(proposal: Proposal, refused: list[Broken]) -> list[Settled]:
         """What must not be written into the configuration, although it is so in Azure: a policy refuses it."""
-        told = {f.address: f"withdrawn: {f.rule} {f.title}: {f.attribute} = {f.value}" for f in refused}
-        held = ((d, told.get(a)) for a, d in proposal.addresses.items() if d.action == Action.ADOPT)
-        return [Settled(d.finding, "reported", why) for d, why in held if why]
+        found = []
+        for address, decision in proposal.addresses.items():
+            meant = {str(d.path[0]) for d in decision.finding.differences}
+            for broken in refused:
+                if decision.action == Action.ADOPT and broken.address == address and re.split(r"[.\[]", broken.attribute)[0] in meant:
+                    told = f"withdrawn: {broken.rule} {broken.title}: {broken.attribute} = {broken.value}"
+                    found.append(Settled(decision.finding, "reported", told))
+                    break
+        return found
 
     def _unproven(self, run: Run, root: RootModule, plan: Plan, proposal: Proposal) -> list[Settled]:
         bad: list[Settled] = []
