@@ -28,6 +28,8 @@ _COMMANDS = {
     "operate": ("iac_agent.cli.operate", "Start, stop, restart, redeploy machines, or run a command on them."),
     "memory": ("iac_agent.cli.memory", "Proven changes that answer requests of their kind again."),
     "resume": ("iac_agent.cli.changes", "Finish an interrupted run, or give it up."),
+    "policy": ("iac_agent.cli.policy", "Guardrails: list them, check a plan, compile plain words, prove what is reachable."),
+    "approve": ("iac_agent.cli.approve", "Sign a saved plan, where a signature is needed."),
     "lock": ("iac_agent.cli.lock", "Run a command while holding the lock that Terraform takes."),
     "audit": ("iac_agent.cli.audit", "Show or verify the audit trail."),
     "bench": ("iac_agent.cli.bench", "Measure an agent on the study's tasks and a hard suite."),

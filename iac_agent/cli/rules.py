@@ -16,6 +16,8 @@ from iac_agent.guard.gate import GateRules
 from iac_agent.guard.guard import Guard
 from iac_agent.guard.policies import PACKS, shipped
 from iac_agent.guard.policies.tagging import Conventions
+from iac_agent.guard.spec import accepted, in_force
+from iac_agent.guard.spec.in_force import Accepted
 
 if TYPE_CHECKING:
     from iac_agent.cli.config import Guard as GuardSettings
@@ -42,8 +44,31 @@ def at_revision(directory: Path, name: str, revision: str) -> str | None:
     return None
 
 
-def guard(settings: GuardSettings) -> Guard:
-    """The guard that the settings describe. Raises UsageError for rules and packs that do not exist."""
+def policies_file(directory: Path) -> Path:
+    """Where accepted policies are, or would be: beside the configuration file, else at the top of the repository, else here."""
+    directory = directory.resolve()
+    above = [directory, *directory.parents]
+    for name in (accepted.FILE, ".iacagent.yaml"):
+        for folder in above:
+            if (folder / name).is_file():
+                return folder / accepted.FILE
+            if (folder / ".git").exists():
+                break
+    return next((f for f in above if (f / ".git").exists()), directory) / accepted.FILE
+
+
+def accepted_policies(directory: Path) -> tuple[Accepted, ...]:
+    """The policies in plain words that are in force. Raises UsageError when one was changed since it was accepted."""
+    revision = os.environ.get("IACAGENT_RULES_FROM", "")
+    if revision:
+        return accepted.read(at_revision(directory.resolve(), accepted.FILE, revision) or "", f"{revision}:{accepted.FILE}")
+    file = policies_file(directory)
+    return accepted.read(file.read_text("utf-8"), str(file)) if file.is_file() else ()
+
+
+def guard(settings: GuardSettings, directory: Path) -> Guard:
+    """The guard of a root module. Raises UsageError for rules and packs that do not exist."""
+    specs = accepted_policies(directory)
     conventions = Conventions(
         tuple(settings.tags), {k: tuple(v) for k, v in settings.tag_values.items()}, tuple(settings.regions), tuple(settings.sizes)
     )
@@ -58,13 +83,18 @@ def guard(settings: GuardSettings) -> Guard:
             allow.external_data, allow.provisioners, tuple(allow.providers), allow.http_data, tuple(allow.modules), tuple(allow.files)
         ),
         Checks(
-            tuple(p for p in policies if not p.optional or p.id in settings.policies),
+            (*(p for p in policies if not p.optional or p.id in settings.policies), *in_force.policies(specs)),
             dict(settings.policies),
             tuple(Exempt(e.rule, tuple(e.addresses), e.reason, e.owner, e.expires) for e in settings.exceptions),
         ),
-        Budget(settings.budget.monthly, settings.budget.increase),
+        Budget(_least(settings.budget.monthly, in_force.monthly_limit(specs)), settings.budget.increase),
         prices,
+        (in_force.NetworkJudge(specs),),
     )
+
+
+def _least(*limits: float | None) -> float | None:
+    return min((x for x in limits if x is not None), default=None)
 
 
 def prices() -> PriceList:

@@ -88,7 +88,7 @@ def session(directory: Path, settings: Settings, request: Request, reporter: Rep
         planner=_planner(settings, environment, memory),
         audit=Audit(home.database_url),
         arm=arm,
-        guard=rules.guard(settings.guard),
+        guard=rules.guard(settings.guard, runner.directory),
         approval=rules.approval(settings.guard, settings.path),
         reporter=reporter,
         approver=approver,

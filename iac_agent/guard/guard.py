@@ -20,6 +20,7 @@ from iac_agent.guard.cost.estimate import Budget, Estimator
 from iac_agent.guard.cost.prices import PriceList, shipped
 from iac_agent.guard.gate import GateRules
 from iac_agent.guard.planned import World
+from iac_agent.guard.policies.network import EXPOSURES
 from iac_agent.guard.policy import Ruling
 from iac_agent.guard.references import Wiring
 from iac_agent.guard.verdict import Verdict
@@ -58,21 +59,25 @@ class Guard:
         judged = [excepted(replace(f, address=f.where), self.checks.exempt, self.today()) for f in found]
         return [f for f, after in zip(found, judged, strict=True) if not after.excepted]
 
-    def assess(self, verdict: Verdict, plan: Plan, root: RootModule, given: Given | None = None) -> Verdict:
-        """The verdict with its findings, its cost and its impacts. `root` is the configuration that was planned."""
+    def assess(self, verdict: Verdict, plan: Plan, root: RootModule, given: Given | None = None, *, whole: bool = False) -> Verdict:
+        """The verdict with its findings, its cost and its impacts. `root` is the configuration that was planned.
+
+        With `whole` everything is judged as if it were new, for a look at a root module rather than at a change.
+        """
         configuration = Configuration(root, given)
-        after, before = World.planned(plan, configuration), World.prior(plan, configuration)
-        costs = self._estimator.estimate(after, before)
-        found = self.checks.run(after, lambda: before, root)
-        others = [*estimate.within(self.budget, costs), *blast.locked(plan, before, after)]
+        after, prior = World.planned(plan, configuration), World.prior(plan, configuration)
+        before = World({}, Wiring({})) if whole else prior
+        costs = self._estimator.estimate(after, prior)
+        others = [*estimate.within(self.budget, costs), *blast.locked(plan, prior, after)]
         for judge in self.more:
             others += judge(plan, after, before)
-        found += [excepted(f, self.checks.exempt, self.today()) for f in others]
+        judged = [with_packet(f, after) for f in self.checks.run(after, lambda: before, root)]
+        found = [*judged, *(excepted(f, self.checks.exempt, self.today()) for f in others)]
         return replace(
             verdict,
             findings=tuple(sorted(found, key=lambda f: (f.standing, -f.outcome.rank, f.severity.rank))),
             cost=costs,
-            impacts=tuple(blast.impacts(plan, before, blast.Dependents(before))),
+            impacts=tuple(blast.impacts(plan, prior, blast.Dependents(prior))),
         )
 
     def refused_as_new(self, plan: Plan, root: RootModule, given: Given | None = None) -> list[Finding]:
@@ -80,6 +85,20 @@ class Guard:
         after = World.planned(plan, Configuration(root, given))
         nothing = World({}, Wiring({}))
         return [f for f in self.checks.run(after, lambda: nothing, root) if f.outcome == Ruling.REFUSE]
+
+
+def with_packet(finding: Finding, after: World) -> Finding:
+    """A refused opening to the Internet, with a packet that shows it: which machine it reaches, and by which rules."""
+    if finding.rule not in EXPOSURES or finding.outcome != Ruling.REFUSE:
+        return finding
+    from iac_agent.guard.network.planned import topology
+    from iac_agent.guard.network.proof import Prover, Result
+
+    found = topology(after)
+    answer = Prover(found).from_internet(found.endpoints, EXPOSURES[finding.rule], "*")
+    if answer.result == Result.REFUTED:
+        return replace(finding, detail=str(answer))
+    return replace(finding, detail="No machine is reached by it yet: nothing with a way in is behind this group.")
 
 
 def require_allowed(verdict: Verdict) -> None:

@@ -126,7 +126,9 @@ def packets(topology: Topology, targets: Sequence[Endpoint]) -> Iterator[tuple[i
     sources = corners([*(r for x in rules for r in x.source.ranges), *everywhere], 2**32 - 1)
     routes = [r.prefix for e in topology.endpoints for r in e.routes]
     held = [r for t in targets for r in t.private]
-    destinations = {d for d in corners([*(r for x in rules for r in x.destination.ranges), *everywhere, *routes], 2**32 - 1) if within(d, held)}
+    destinations = {
+        d for d in corners([*(r for x in rules for r in x.destination.ranges), *everywhere, *routes], 2**32 - 1) if within(d, held)
+    }
     source_ports = {p for p in corners([r for x in rules for r in x.source_ports], 65535) if p} | {1, 65535}
     yield from ((s, sp, d, p, "tcp") for s, sp, d, (p, _) in itertools.product(sources, source_ports, destinations, ASKED))
 

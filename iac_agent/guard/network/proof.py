@@ -88,10 +88,13 @@ class Prover:
 
     # --- questions -------------------------------------------------------------------------------------------------
 
-    def from_internet(self, targets: Sequence[Endpoint], ports: Sequence[Range], protocol: str = "tcp") -> Answer:
-        """Whether no packet from the Internet reaches one of the targets on these ports."""
+    def from_internet(
+        self, targets: Sequence[Endpoint], ports: Sequence[Range], protocol: str = "tcp", but_from: Sequence[Range] = ()
+    ) -> Answer:
+        """Whether no packet from the Internet, but for some networks, reaches one of the targets on these ports."""
+        outside = z3.And(self._outside(), z3.Not(self._in(self.source, but_from)))
         ways = [
-            (t, f"in by {e.name}{self._mapped(e)}", z3.And(self._outside(), self._enters(e), self._admitted(t, e)))
+            (t, f"in by {e.name}{self._mapped(e)}", z3.And(outside, self._enters(e), self._admitted(t, e)))
             for t in targets
             for e in t.entries
         ]

@@ -5,7 +5,8 @@ What decides about a packet, and in which order, is written down here for people
 1. A packet from the Internet comes in through a public address of the endpoint itself, or through a public load balancer that has a rule
    for the port. The balancer rewrites the port before any security group sees the packet; the source stays.
 2. Inbound, the group of the subnet is asked first, then that of the interface; both must allow. In a group the rule with the lowest
-   priority number that fits decides; after ours come AllowVnetInBound (65000), AllowAzureLoadBalancerInBound (65001) and DenyAllInBound (65500).
+   priority number that fits decides; after ours come the three that
+   every group has: AllowVnetInBound (65000), AllowAzureLoadBalancerInBound (65001) and DenyAllInBound (65500).
 3. With no group at all a Standard public address or balancer lets nothing in, a Basic one everything. From inside, everything passes.
 4. From another endpoint: both are in one virtual network, or in two that are peers. The source's groups are asked outbound, the route
    with the longest prefix decides (of equal ones ours wins), then the target's groups inbound.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from iac_agent.azure.exposure import admin_ports, is_wide, port_ranges
+from iac_agent.azure.exposure import ADMIN_PORTS, admin_ports, is_wide, port_ranges
 from iac_agent.guard.planned import AFTER_APPLY, Resource
 from iac_agent.guard.policies.types import (
     BALANCER,
@@ -138,6 +138,13 @@ _SOME_ADDRESS = Custom("it has a public address", lambda r: some(known(v is not 
 _MANAGEMENT = (22, 3389, 5985, 5986)
 _CLOSED: dict[str, Any] = {"severity": Severity.CRITICAL, "fails": Ruling.REFUSE, "unclear": Ruling.UNKNOWN}
 
+# The ports of which each rule against openings is.
+EXPOSURES: dict[str, tuple[tuple[int, int], ...]] = {
+    "NET-001": ((22, 22),),
+    "NET-002": ((3389, 3389),),
+    "NET-003": tuple((p, p) for p in sorted(ADMIN_PORTS - {22, 3389})),
+    "NET-004": ((0, 65535),),
+}
 POLICIES = (
     Policy(
         "NET-001",
