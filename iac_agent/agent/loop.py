@@ -81,6 +81,7 @@ class Session:
     memory: Memory | None = None
     max_steps: int = 5
     about: tuple[str, ...] = ()
+    model: str = ""
 
     @property
     def directory(self) -> Path:
@@ -240,7 +241,8 @@ class Agent:
         run.save()
         session.reporter.judged(verdict)
         edits = [redact.edit(e.as_json()) for e in changes.edits]
-        self.record(run, "verdict", {**verdict.as_json(), "edits": edits, "steps": run.steps, "planner": changes.by})
+        made = {"edits": edits, "steps": run.steps, "planner": changes.by, "model": session.model if changes.by == "model" else ""}
+        self.record(run, "verdict", {**verdict.recorded(), **made})
         return prepared
 
     def _understand(self, request: str, context: Context) -> ChangeSet:

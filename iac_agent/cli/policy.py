@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,7 +117,7 @@ def compile_words(options: Globals, text: str, accept: bool) -> int:
             if not options.as_json:
                 click.echo(f"\n{said}\n  means: {spec}\n  passes: {passing}\n  fails: {failing}")
         file = rules.policies_file(options.directory)
-        if not accept and (options.as_json or not click.get_text_stream("stdin").isatty()):
+        if not accept and (options.as_json or not sys.stdin.isatty()):
             raise ApprovalMissing(
                 "nobody accepted it, so it is not in force", [], hint="Read it, then pass --accept, or answer at the prompt."
             )

@@ -83,6 +83,10 @@ class Verdict:
         actions = [i.action for i in self.items]
         return {a: actions.count(a) for a in ("create", "update", "replace", "delete") if a in actions}
 
+    def recorded(self) -> dict[str, Any]:
+        """What the audit keeps of it: without the findings that were there before the change."""
+        return {**self.as_json(), "findings": [f.as_json() for f in self.findings if not f.standing]}
+
     def as_json(self) -> dict[str, Any]:
         return {
             "intended": [i.as_json() for i in self.intended],

@@ -1,6 +1,7 @@
-"""The audit trail: records in a hash chain, so that a changed, removed or inserted record shows.
+"""The audit trail: records in a hash chain, so that a changed, removed, inserted or reordered record shows.
 
-Each record's hash is SHA-256 over the hash before it and its own canonical JSON; the first one chains to 64 zeros.
+Each record's hash is SHA-256 over the hash before it and its own canonical JSON; the first one chains to 64 zeros. A chain alone cannot
+tell that its end was cut off: the seal beside the database does, and an export that is kept elsewhere.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ import hashlib
 import json
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Column, Integer, MetaData, String, Table, Text, insert, select
@@ -52,6 +55,24 @@ class Record:
     hash: str
 
 
+@dataclass(frozen=True)
+class Head:
+    """How long a trail is, and the hash of its last record."""
+
+    records: int
+    hash: str
+
+    @classmethod
+    def read(cls, file: Path) -> Head | None:
+        """The head that a seal holds; None when there is none. A seal that cannot be read is broken. Raises AuditBroken."""
+        try:
+            return cls(**json.loads(file.read_text("utf-8")))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError) as problem:
+            raise AuditBroken(f"{file} cannot be read: {problem}", hint="Compare the trail with a backup.") from problem
+
+
 def actor() -> str:
     """Who runs this: `user@host`, or what IACAGENT_ACTOR says (a bot sets it to the person who asked)."""
     given = os.environ.get("IACAGENT_ACTOR")
@@ -74,6 +95,8 @@ class Audit:
 
     def __init__(self, url: str) -> None:
         self._engine = opened(url, _METADATA)
+        database = url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else ""
+        self._seal = Path(database).with_name("audit.seal") if database else None
 
     def close(self) -> None:
         self._engine.dispose()
@@ -89,7 +112,18 @@ class Audit:
             digest = _digest(previous, number, time, who, run, kind, text)
             row = {"number": number, "time": time, "actor": who, "run": run, "kind": kind, "body": text}
             connection.execute(insert(_AUDIT).values(**row, previous=previous, hash=digest))
+        self._sealed(Head(number, digest))
         return Record(number, time, who, run, kind, body, previous, digest)
+
+    def _sealed(self, head: Head) -> None:
+        """Keep how long the trail is outside of its database; never less than is kept already."""
+        if self._seal is None:
+            return
+        held = Head.read(self._seal)
+        if held is None or held.records < head.records:
+            partial = self._seal.with_name(f".{self._seal.name}.{os.getpid()}.{threading.get_ident()}")
+            partial.write_text(json.dumps(vars(head)), encoding="utf-8")
+            os.replace(partial, self._seal)
 
     def records(self, run: str = "") -> Iterator[Record]:
         """Records in order; of one run when it is named."""
@@ -98,8 +132,12 @@ class Audit:
             for row in connection.execute(query.where(_AUDIT.c.run == run) if run else query):
                 yield Record(row.number, row.time, row.actor, row.run, row.kind, json.loads(row.body), row.previous, row.hash)
 
-    def verify(self) -> int:
-        """The number of records, all of whose hashes chain. Raises AuditBroken at the first that does not."""
+    def verify(self, against: Head | None = None) -> int:
+        """The number of records, all of whose hashes chain. Raises AuditBroken at the first that does not, or when the end is missing.
+
+        `against` is the head of an export that was kept elsewhere: the trail must go on from it.
+        """
+        anchors = [h for h in (against, Head.read(self._seal) if self._seal else None) if h is not None]
         previous, count = GENESIS, 0
         with self._engine.connect() as connection:
             for row in connection.execute(select(_AUDIT).order_by(_AUDIT.c.number)):
@@ -111,4 +149,41 @@ class Audit:
                         hint="Compare with a backup; records after it cannot be trusted either.",
                     )
                 previous = row.hash
+                if any(h.records == count and h.hash != previous for h in anchors):
+                    raise AuditBroken(f"audit record {count} is not the one that was there", hint="The trail was written again.")
+        longest = max((h.records for h in anchors), default=0)
+        if longest > count:
+            raise AuditBroken(
+                f"the audit ends at record {count}, but {longest} were written: its end was cut off",
+                hint="Compare with a backup, or with the last export.",
+            )
         return count
+
+    def export(self) -> Iterator[str]:
+        """The whole trail as lines of JSON, the last of them its head. Raises AuditBroken when it does not verify."""
+        count, previous = self.verify(), GENESIS
+        for record in self.records():
+            previous = record.hash
+            yield json.dumps(vars(record), sort_keys=True, ensure_ascii=False)
+        yield json.dumps({"head": vars(Head(count, previous))})
+
+
+def exported_head(lines: Iterator[str]) -> Head:
+    """The head of an export, whose own chain is checked. Raises AuditBroken when it does not hold."""
+    previous, count = GENESIS, 0
+    for line in lines:
+        try:
+            row = json.loads(line)
+            if "head" in row:
+                if Head(**row["head"]) == Head(count, previous):
+                    return Head(count, previous)
+                break
+            count += 1
+            text = json.dumps(row["body"], sort_keys=True, separators=(",", ":"))
+            expected = _digest(previous, row["number"], row["time"], row["actor"], row["run"], row["kind"], text)
+            if (row["number"], row["previous"], row["hash"]) != (count, previous, expected):
+                break
+            previous = expected
+        except (ValueError, KeyError, TypeError):
+            break
+    raise AuditBroken(f"the export does not verify from its record {count} on", hint="Take another copy of it.")

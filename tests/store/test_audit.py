@@ -6,12 +6,13 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from iac_agent.errors import AuditBroken
-from iac_agent.store.audit import Audit
+from iac_agent.store.audit import Audit, exported_head
 
 
 @pytest.fixture
@@ -36,6 +37,10 @@ def test_a_whole_chain_verifies(trail: tuple[Audit, Path]) -> None:
         "delete from audit where number = 2",
         "delete from audit where number = 1",
         "update audit set number = number + 10 where number = 5",
+        "delete from audit where number = 5",
+        "delete from audit where number > 2",
+        "delete from audit",
+        "update audit set body = (select b.body from audit b where b.number = 5 - audit.number) where number in (2, 3)",
         "insert into audit select 6, time, actor, run, kind, body, previous, hash from audit where number = 5",
     ],
 )
@@ -88,3 +93,34 @@ def test_processes_that_open_a_new_database_at_once_do_not_meet(tmp_path: Path) 
         opener.stdin.flush()
     ended = [(o.communicate(timeout=60)[1], o.returncode) for o in openers]
     assert ended == [("", 0)] * 3
+
+
+def test_an_export_is_what_a_trail_must_go_on_from(trail: tuple[Audit, Path], tmp_path: Path) -> None:
+    lines = list(trail[0].export())
+    head = exported_head(iter(lines))
+    assert head.records == 5
+    trail[0].append("run", "note", {"number": 5})
+    assert trail[0].verify(head) == 6
+    trail[0].close()
+    (tmp_path / "audit.seal").unlink()
+    with sqlite3.connect(trail[1]) as connection:
+        connection.execute("delete from audit where number > 3")
+    connection.close()
+    assert trail[0].verify() == 3
+    with pytest.raises(AuditBroken, match="5 were written"):
+        trail[0].verify(head)
+    trail[0].append("run", "note", {"number": 9})
+    trail[0].append("run", "note", {"number": 9})
+    with pytest.raises(AuditBroken, match="record 5 is not the one"):
+        trail[0].verify(head)
+    trail[0].close()
+
+
+@pytest.mark.parametrize(
+    "change", [lambda rows: rows[1:], lambda rows: [*rows[:2], *rows[3:]], lambda rows: rows[:-1], lambda rows: ["x", *rows]]
+)
+def test_an_export_that_was_changed_is_no_anchor(trail: tuple[Audit, Path], change: Callable[[list[str]], list[str]]) -> None:
+    lines = list(trail[0].export())
+    trail[0].close()
+    with pytest.raises(AuditBroken):
+        exported_head(iter(change(lines)))
