@@ -10,7 +10,7 @@ import re
 from iac_agent.azure.ids import ResourceId, group_id
 from iac_agent.gym import faults, sizes
 from iac_agent.gym.cloud import Cloud, ResourceType, Write, stable_guid
-from iac_agent.gym.services import machines
+from iac_agent.gym.services import combinations, machines
 from iac_agent.gym.services.authorization import fill_identity
 from iac_agent.gym.store import Body, Resource
 
@@ -46,6 +46,7 @@ def _fill_vm(write: Write) -> None:
         target = (properties.get(key) or {}).get("id")
         if target:
             write.require(target)
+    combinations.machine(write)
     _fill_os_profile(write)
     _fill_os_disk(write)
     _fill_data_disks(write)
@@ -197,6 +198,7 @@ def _fill_data_disks(write: Write) -> None:
                 "AttachDiskWhileBeingDetached" if disk.get("toBeDetached") else "ConflictingUserInput",
                 f"Disk '{held.body['name']}' cannot be attached because it is already attached to VM '{owner}'.",
             )
+        combinations.data_disk(write, disk, held)
         disk.setdefault("name", held.body["name"])
         disk["managedDisk"].setdefault("storageAccountType", held.body["sku"]["name"])
         disk["diskSizeGB"] = held.properties.get("diskSizeGB")
@@ -286,6 +288,7 @@ def _fill_disk(write: Write) -> None:
         properties.pop("osType", None)
     sku = write.body.setdefault("sku", {"name": "Standard_LRS"})
     sku["tier"] = str(sku["name"]).split("_")[0]
+    combinations.disk(write)
     size = int(properties["diskSizeGB"])
     properties.setdefault("diskIOPSReadWrite", min(7500, max(500, size * 4 - 12)))
     properties.setdefault("diskMBpsReadWrite", min(250, max(60, size // 2)))
@@ -321,6 +324,7 @@ def _fill_set(write: Write) -> None:
     domains = write.properties.get("platformFaultDomainCount", 2)
     if not 1 <= int(domains) <= 3:
         raise faults.bad_request("InvalidParameter", f"The specified fault domain count {domains} must fall in the range 1 to 3.")
+    combinations.availability_set(write)
     write.properties["virtualMachines"] = []
 
 
@@ -370,6 +374,7 @@ def _fill_extension(write: Write) -> None:
     for required in ("publisher", "type", "typeHandlerVersion"):
         if not write.properties.get(required):
             raise faults.bad_request("InvalidParameter", f"Required parameter '{required}' is missing (null).")
+    combinations.extension(write)
     write.properties.pop("protectedSettings", None)
 
 

@@ -10,6 +10,7 @@ import re
 from iac_agent.gym import faults
 from iac_agent.gym.cloud import Cloud, ResourceType, Write
 from iac_agent.gym.services import Call, Operation, Outcome
+from iac_agent.gym.services import network_combinations as combinations
 from iac_agent.gym.store import Resource
 
 _VAULT = "Microsoft.KeyVault/vaults"
@@ -45,6 +46,7 @@ def _fill_vault(write: Write) -> None:
             )
         del gone[name.lower()]
         write.cloud.store.set_setting("deleted_vaults", gone)
+    combinations.vault(write)
     properties = write.properties
     if write.old.get("enablePurgeProtection") and not properties.get("enablePurgeProtection"):
         raise faults.bad_request(

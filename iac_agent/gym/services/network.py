@@ -13,6 +13,7 @@ from typing import Any
 from iac_agent.gym import faults
 from iac_agent.gym.cloud import Cloud, ResourceType, Write, stable_guid
 from iac_agent.gym.services import Call, Operation, Outcome
+from iac_agent.gym.services import network_combinations as combinations
 from iac_agent.gym.store import Body, Resource
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -68,6 +69,7 @@ def _fill_subnet(write: Write) -> None:
         target = (write.properties.get(key) or {}).get("id")
         if target:
             write.require(target)
+    combinations.subnet(write)
     write.properties.setdefault("privateEndpointNetworkPolicies", "Disabled")
     write.properties.setdefault("privateLinkServiceNetworkPolicies", "Enabled")
     before = _prefixes({"properties": write.old})
@@ -159,9 +161,10 @@ def _assign_private(write: Write, configuration: Body, old: dict[str, Body], giv
                 "PrivateIPAddressNotInSubnet",
                 f"Private static IP address {asked} does not belong to the range of subnet prefix {', '.join(map(str, ranges))}.",
             )
+        combinations.reserved(asked, ranges)
         if asked in taken:
             raise faults.bad_request(
-                "PrivateIPAddressInUse",
+                "PrivateIPAddressIsAllocated",
                 f"IP configuration {configuration['id']} is using the private IP address {asked} which is "
                 "already allocated to another resource.",
             )
@@ -193,6 +196,7 @@ def _fill_nic(write: Write) -> None:
         raise faults.bad_request("NetworkInterfaceMustHaveIpConfiguration", f"{write.id.text} must have an IP configuration.")
     if (properties.get("networkSecurityGroup") or {}).get("id"):
         write.require(properties["networkSecurityGroup"]["id"])
+    combinations.interface(write)
     old = _properties_by_name(write.old.get("ipConfigurations"))
     given: set[str] = set()
     for position, configuration in enumerate(properties["ipConfigurations"]):
@@ -315,9 +319,11 @@ def _fill_security_rule(write: Write) -> None:
             "SecurityRuleInvalidPriority",
             f"Security rule has invalid Priority. Value provided: {priority}. Allowed range 100-4096.",
         )
+    combinations.security_rule(write)
 
 
 def _fill_route_table(write: Write) -> None:
+    combinations.route_table(write)
     write.properties["resourceGuid"] = stable_guid(write.id.text)
 
 
@@ -346,6 +352,7 @@ def _fill_lb(write: Write) -> None:
         if target and target.lower() not in names:
             raise faults.invalid_reference(target, rule["id"])
     _check_pools(write)
+    combinations.balancer(write)
 
 
 def _check_pools(write: Write) -> None:
@@ -364,6 +371,7 @@ def _check_pools(write: Write) -> None:
 
 
 def _fill_nat_gateway(write: Write) -> None:
+    combinations.nat_gateway(write)
     for reference in write.properties.get("publicIpAddresses") or []:
         write.require(reference["id"])
     write.properties["resourceGuid"] = stable_guid(write.id.text)
@@ -373,6 +381,7 @@ def _fill_peering(write: Write) -> None:
     remote = (write.properties.get("remoteVirtualNetwork") or {}).get("id", "")
     other = write.require(remote)
     assert isinstance(other, Resource)
+    combinations.peering(write, other)
     back = other.properties.get("virtualNetworkPeerings") or []
     mutual = any(str((p["properties"].get("remoteVirtualNetwork") or {}).get("id", "")).lower() == write.id.parent.lower() for p in back)
     write.properties["peeringState"] = "Connected" if mutual else "Initiated"
@@ -449,7 +458,7 @@ TYPES = [
         fill=_fill_route_table,
         removing=_refuse_in_use("InUseRouteTableCannotBeDeleted", "Route table"),
     ),
-    ResourceType(f"{_N}/routeTables/routes", held_in="routes", slow=True),
+    ResourceType(f"{_N}/routeTables/routes", held_in="routes", slow=True, fill=combinations.route),
     ResourceType(
         f"{_N}/natGateways",
         slow=True,

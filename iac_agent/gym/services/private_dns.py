@@ -8,6 +8,7 @@ from __future__ import annotations
 from iac_agent.gym import faults
 from iac_agent.gym.cloud import Cloud, ResourceType, Write
 from iac_agent.gym.services import Call, Operation, Outcome
+from iac_agent.gym.services import network_combinations as combinations
 from iac_agent.gym.store import Body, Resource
 
 
@@ -23,6 +24,7 @@ def _fill_zone(write: Write) -> None:
 
 def _fill_link(write: Write) -> None:
     write.require((write.properties.get("virtualNetwork") or {}).get("id", ""))
+    combinations.registration(write)
     write.properties["virtualNetworkLinkState"] = "Completed"
 
 

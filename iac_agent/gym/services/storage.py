@@ -12,6 +12,7 @@ import re
 from iac_agent.gym import faults
 from iac_agent.gym.cloud import Cloud, ResourceType, Write
 from iac_agent.gym.services import Call, Operation, Outcome
+from iac_agent.gym.services import network_combinations as combinations
 from iac_agent.gym.services.authorization import fill_identity
 from iac_agent.gym.store import Body, Resource
 
@@ -43,6 +44,7 @@ def _fill_account(write: Write) -> None:
         properties.pop("secondaryLocation", None)
     properties["creationTime"] = write.old.get("creationTime") or write.cloud.now().isoformat()
     write.body.setdefault("kind", "StorageV2")
+    combinations.storage(write)
     _identity(write)
 
 
