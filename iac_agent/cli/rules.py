@@ -13,11 +13,12 @@ from iac_agent.guard.check import Checks, Exempt
 from iac_agent.guard.cost.estimate import Budget
 from iac_agent.guard.cost.prices import PriceList, current
 from iac_agent.guard.gate import GateRules
-from iac_agent.guard.guard import Guard
+from iac_agent.guard.guard import Guard, Judge
 from iac_agent.guard.policies import PACKS, shipped
 from iac_agent.guard.policies.tagging import Conventions
 from iac_agent.guard.spec import accepted, in_force
 from iac_agent.guard.spec.in_force import Accepted
+from iac_agent.guard.tools import Checkov, Conftest
 
 if TYPE_CHECKING:
     from iac_agent.cli.config import Guard as GuardSettings
@@ -89,8 +90,18 @@ def guard(settings: GuardSettings, directory: Path) -> Guard:
         ),
         Budget(_least(settings.budget.monthly, in_force.monthly_limit(specs)), settings.budget.increase),
         prices,
-        (in_force.NetworkJudge(specs),),
+        (in_force.NetworkJudge(specs), *_tools(settings, directory)),
     )
+
+
+def _tools(settings: GuardSettings, directory: Path) -> tuple[Judge, ...]:
+    """The other tools that the configuration names; their folders are beside it."""
+    held: list[Judge] = []
+    if settings.conftest:
+        held.append(Conftest(policies_file(directory).parent / settings.conftest))
+    if settings.checkov:
+        held.append(Checkov(directory))
+    return tuple(held)
 
 
 def _least(*limits: float | None) -> float | None:

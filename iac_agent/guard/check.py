@@ -73,8 +73,9 @@ class Checks:
                 continue
             for resource in world.of_type(*policy.types):
                 truth = policy.holds.of(resource)
-                if truth != Truth.YES:
-                    found.append(self._excepted(self._finding(policy, resource, truth, prior, root)))
+                if truth == Truth.YES or (truth == Truth.UNKNOWN and policy.unclear == Ruling.PASS):
+                    continue
+                found.append(self._excepted(self._finding(policy, resource, truth, prior, root)))
         return sorted(found, key=lambda f: (f.standing, -f.outcome.rank, f.severity.rank, f.rule, f.address))
 
     def _said(self, policy: Policy) -> str:
@@ -85,7 +86,8 @@ class Checks:
         if self._said(policy) and truth == Truth.NO:
             outcome = Ruling(self._said(policy))
         standing = _stood(policy, resource, truth, prior)
-        at, value = next(iter(policy.holds.blame(resource)), ("", None))
+        blamed = list(policy.holds.blame(resource))
+        at, value = next((b for b in blamed if b[1] not in (None, "", [])), blamed[0] if blamed else ("", None))
         return Finding(
             policy.id,
             policy.title,

@@ -9,17 +9,18 @@ from __future__ import annotations
 import fnmatch
 import json
 import re
-from collections.abc import Iterator, Mapping
+import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from iac_agent.errors import GateRefused
 from iac_agent.guard.check import Finding
+from iac_agent.guard.constructs import OPAQUE, Construct, Folder, Plain, as_mapping, folder_of
 from iac_agent.guard.policy import Ruling, Severity
 from iac_agent.guard.reads import Reads
 from iac_agent.hcl.configuration import Configuration
-from iac_agent.hcl.document import Block, Document, unwrap
 from iac_agent.hcl.module import RootModule
 
 TRUSTED = (
@@ -36,11 +37,13 @@ TRUSTED = (
     "builtin/terraform",
 )
 _HOSTS = ("registry.terraform.io/", "registry.opentofu.org/", "terraform.io/")
-_PREFIXES = frozenset({t.rsplit("/", 1)[1] for t in TRUSTED} | {"external"})
+_IMPLIED = frozenset({t.rsplit("/", 1)[1] for t in TRUSTED} | {"external"})
+_RUNS = ("external", "local_command")
 _REGISTRY = re.compile(r"^(?:registry\.(?:terraform\.io|opentofu\.org)/)?(?P<namespace>[\w-]+)/[\w-]+/[\w-]+(?://[\w./-]+)?$")
 _NAMESPACES = ("azure",)  # Microsoft's own, verified by the registry
 # Where a provider sends its tokens: never a matter of a repository.
 _ENDPOINTS = ("metadata_host", "msi_endpoint", "oidc_request_url", "endpoint", "arm_endpoint")
+_ARCHIVE = re.compile(r"\.(?:zip|tar|tgz|gz|bz2|xz)\b|\?|//")
 _SOURCE = "https://developer.hashicorp.com/terraform/language"
 
 
@@ -67,7 +70,7 @@ class _Rule:
 
 
 _EXTERNAL = _Rule("GATE-001", "No program is run for data", "guard.allow.external_data", "It runs a program at plan time.")
-_PROVISIONER = _Rule("GATE-002", "No provisioner runs", "guard.allow.provisioners", "It runs a program at apply.")
+_PROVISIONER = _Rule("GATE-002", "No provisioner runs", "guard.allow.provisioners", "It runs at apply, and no plan shows what it does.")
 _PROVIDER = _Rule(
     "GATE-003", "Providers are trusted", "guard.allow.providers", "Terraform runs the provider's program with our credentials."
 )
@@ -90,7 +93,7 @@ class _Scan:
     root: RootModule
     rules: GateRules
     found: list[Finding] = field(default_factory=list)
-    declared: frozenset[str] = frozenset()
+    folders: dict[Path, Folder] = field(default_factory=dict)
 
     def add(self, rule: _Rule, what: str, where: str, value: str = "") -> None:
         fix = f"If you trust it, allow it in .iacagent.yaml: {rule.setting}." if rule.setting else "Take it out."
@@ -114,82 +117,98 @@ def refuse(found: list[Finding]) -> None:
 
 
 def scan(root: RootModule, rules: GateRules) -> list[Finding]:
-    """Everything that is not allowed, in the root module, its local modules and its installed ones."""
-    documents = list(_documents(root))
-    scan_ = _Scan(root, rules, declared=frozenset(_declared(documents)))
-    for document in documents:
-        for block in document.blocks:
-            _scan_block(block, scan_)
-    for module in root.modules:
-        for file, content in module.json_files:
-            _scan_json(content, str(root.shown(file)), scan_)
-    _scan_folders(scan_)
-    for read in Reads(Configuration(root)).outside(rules.files):
+    """Everything that is not allowed, in the root module, in the modules that it calls, and in those that are installed."""
+    scan_ = _Scan(root, rules)
+    _enter(scan_, root.directory)
+    for directory in _installed(root):
+        _enter(scan_, directory)
+    _scan_plugins(scan_)
+    for read in Reads(Configuration(root), scan_.folders.values()).outside(rules.files):
         scan_.add(_FILE, read.what, read.where, read.path)
-    return scan_.found
+    return list({(f.rule, f.address, f.where): f for f in scan_.found}.values())
 
 
-def _documents(root: RootModule) -> Iterator[Document]:
-    seen: set[Path] = set()
-    for module in root.modules:
-        if module.directory not in seen:
-            seen.add(module.directory)
-            yield from module.documents
+def _installed(root: RootModule) -> Iterator[Path]:
     manifest = root.directory / ".terraform" / "modules" / "modules.json"
-    if not manifest.is_file():
+    if manifest.is_file():
+        for entry in json.loads(manifest.read_text("utf-8")).get("Modules", []):
+            folder = (root.directory / entry.get("Dir", ".")).resolve()
+            if folder.is_dir():
+                yield folder
+
+
+def _enter(scan_: _Scan, directory: Path) -> None:
+    """Judge a directory and the local modules that it calls, each once."""
+    if directory in scan_.folders:
         return
-    for entry in json.loads(manifest.read_text("utf-8")).get("Modules", []):
-        folder = (root.directory / entry.get("Dir", ".")).resolve()
-        if folder in seen or not folder.is_dir():
-            continue
-        seen.add(folder)
-        for file in sorted(folder.glob("*.tf")):
-            yield Document.read(file, shown_as=root.shown(file))
+    folder = scan_.folders[directory] = folder_of(scan_.root, directory)
+    for shown, why in folder.unread:
+        scan_.add(_UNREAD, f"{shown}: {why}", shown)
+    _scan_providers(folder, scan_)
+    for block in folder.blocks:
+        _scan_block(block, scan_)
+        if block.type == "module":
+            _scan_module(block, directory, scan_)
 
 
-def _declared(documents: list[Document]) -> Iterator[str]:
-    """The names under required_providers: those are judged by their source."""
-    for document in documents:
-        for block in document.blocks:
-            for inner in block.blocks if block.type == "terraform" else ():
-                if inner.type == "required_providers":
-                    yield from inner.attributes
-
-
-def _scan_block(block: Block, scan_: _Scan) -> None:
-    rules = scan_.rules
-    if block.type == "data" and block.labels[:1] == ("external",) and not rules.external_data:
-        scan_.add(_EXTERNAL, f'data "external" "{block.labels[-1]}"', block.where)
-    if block.type == "data" and block.labels[:1] == ("http",) and not rules.http_data:
-        scan_.add(_HTTP, f'data "http" "{block.labels[-1]}"', block.where)
-    if block.type in ("resource", "data", "ephemeral") and block.labels:
-        prefix = block.labels[0].split("_", 1)[0]
-        if prefix not in _PREFIXES | scan_.declared:
-            _check_provider(f"hashicorp/{prefix}", block.where, scan_)
-    if block.type == "provisioner" and not rules.provisioners:
-        scan_.add(_PROVISIONER, f"provisioner {' '.join(block.labels)}", block.where)
+def _scan_block(block: Construct, scan_: _Scan) -> None:
+    rules, kind = scan_.rules, block.labels[0] if block.labels else ""
+    told = " ".join([block.type, *(f'"{label}"' for label in block.labels)])
+    if block.type == "data" and kind in _RUNS and not rules.external_data:
+        scan_.add(_EXTERNAL, told, block.where)
+    if block.type in ("key_provider", "method") and kind == "external" and not rules.external_data:
+        scan_.add(_EXTERNAL, told, block.where)
+    if block.type == "data" and (kind == "http" or _fetches_state(block, kind)) and not rules.http_data:
+        scan_.add(_HTTP, told, block.where)
+    if (block.type == "provisioner" or (block.type == "action" and len(block.labels) == 2)) and not rules.provisioners:
+        scan_.add(_PROVISIONER, told, block.where)
+    if block.type == "dynamic" and kind == "provisioner" and not rules.provisioners:
+        scan_.add(_PROVISIONER, told, block.where)
     if block.type == "provider":
-        for name in _ENDPOINTS:
-            if name in block.attributes:
-                scan_.add(_ENDPOINT, f"provider {' '.join(block.labels)} sets {name}", block.where, name)
-    if block.type == "module" and "source" in block.attributes:
-        source = block.document.text(unwrap(block.attributes["source"].value)).strip('"')
-        _check_module(source, "version" in block.attributes, block.where, scan_)
-    if block.type == "required_providers":
-        _scan_required(block, scan_)
-    for inner in block.blocks:
-        _scan_block(inner, scan_)
+        for name, _ in block.objects():
+            if name in _ENDPOINTS:
+                scan_.add(_ENDPOINT, f"provider {kind} sets {name}", block.where, name)
 
 
-def _scan_required(block: Block, scan_: _Scan) -> None:
-    for attribute in block.attributes.values():
-        node = unwrap(attribute.value)
-        source = f"hashicorp/{attribute.name}"
-        for pair in node.children:
-            if pair.type == "object_elem" and block.document.text(pair.children[0]).strip('"') == "source":
-                source = block.document.text(pair.children[-1]).strip('"')
-        where = f"{block.document.path}:{attribute.node.start_point[0] + 1}"
+def _fetches_state(block: Construct, kind: str) -> bool:
+    """Another state is read from Azure's storage, or from a file of the repository; not from anywhere else."""
+    return kind == "terraform_remote_state" and block.arguments.get("backend") not in ("azurerm", "local")
+
+
+def _scan_providers(folder: Folder, scan_: _Scan) -> None:
+    """The providers that a directory names, and those that Terraform infers from what it uses."""
+    declared: set[str] = set()
+    for block in (b for b in folder.blocks if b.type == "required_providers"):
+        for name, entry in block.arguments.items():
+            declared.add(name)
+            if isinstance(entry, list):
+                _scan_entry(name, entry, block.where, scan_)
+            else:
+                _check_provider(f"hashicorp/{name}", block.where, scan_)
+    for block in folder.blocks:
+        for name in _used(block):
+            if name not in declared | _IMPLIED:
+                _check_provider(f"hashicorp/{name}", block.where, scan_)
+
+
+def _scan_entry(name: str, entry: list[tuple[Plain, Any]], where: str, scan_: _Scan) -> None:
+    if any(key is OPAQUE for key, _ in entry):
+        scan_.add(_PROVIDER, f"provider {name}, whose source is not plainly written", where)
+        return
+    source = as_mapping(entry).get("source", f"hashicorp/{name}")
+    if isinstance(source, str):
         _check_provider(source, where, scan_)
+    else:
+        scan_.add(_PROVIDER, f"provider {name}, whose source is not plainly written", where)
+
+
+def _used(block: Construct) -> Iterator[str]:
+    """The local names of the providers that a block needs."""
+    if block.type in ("resource", "data", "ephemeral", "action", "list") and block.labels:
+        said = block.arguments.get("provider")
+        yield str(said).strip("${}").split(".")[0] if isinstance(said, str) else block.labels[0].split("_", 1)[0]
+    elif block.type == "provider" and block.labels:
+        yield block.labels[0]
 
 
 def _check_provider(source: str, where: str, scan_: _Scan) -> None:
@@ -203,65 +222,41 @@ def _check_provider(source: str, where: str, scan_: _Scan) -> None:
         scan_.add(_PROVIDER, f"provider {source}", where, source)
 
 
-def _check_module(source: str, has_version: bool, where: str, scan_: _Scan) -> None:
+def _scan_module(block: Construct, directory: Path, scan_: _Scan) -> None:
     """A module is in the repository, Microsoft's own in a version that is named, or allowed."""
-    allowed = any(fnmatch.fnmatchcase(source, pattern) for pattern in scan_.rules.modules)
-    if source.startswith(("./", "../")) and not re.search(r"\.(?:zip|tar|tgz|gz|bz2|xz)\b|\?|//", source):
+    source = block.arguments.get("source", "")
+    if not isinstance(source, str):
+        scan_.add(_UNREAD, f"module {' '.join(block.labels)}, whose source is not plainly written", block.where)
+        return
+    if any(fnmatch.fnmatchcase(source, pattern) for pattern in scan_.rules.modules):
+        return
+    if source.startswith(("./", "../")) and not _ARCHIVE.search(source):
+        _scan_local(source, (directory / source).resolve(), block, scan_)
         return
     registry = _REGISTRY.match(source)
-    if allowed or (registry and registry["namespace"].lower() in _NAMESPACES and has_version):
-        return
-    lacks = " without a version" if registry and registry["namespace"].lower() in _NAMESPACES else ""
-    scan_.add(_MODULE, f"module source {source}{lacks}", where, source)
+    official = registry is not None and registry["namespace"].lower() in _NAMESPACES
+    if not official or "version" not in block.arguments:
+        scan_.add(_MODULE, f"module source {source}{' without a version' if official else ''}", block.where, source)
 
 
-def _scan_folders(scan_: _Scan) -> None:
-    """Files that Terraform takes without being told, and that are not HCL or not ours to read."""
+def _scan_local(source: str, target: Path, block: Construct, scan_: _Scan) -> None:
+    if not scan_.root.may_call(target):
+        scan_.add(_MODULE, f"module source {source}, which is outside of the repository", block.where, source)
+    elif not target.is_dir():
+        scan_.add(_UNREAD, f"module source {source}, which is not there", block.where)
+    else:
+        _enter(scan_, target)
+
+
+def _scan_plugins(scan_: _Scan) -> None:
+    """Programs that Terraform would run without being told: plugins beside the configuration, and providers that are in git."""
     root = scan_.root
     plugins = root.directory / "terraform.d" / "plugins"
     if plugins.exists():
         scan_.add(_PLUGIN, str(root.shown(plugins)), str(root.shown(plugins)))
-    for folder in {m.directory for m in root.modules}:
-        for file in sorted([*folder.glob("*.tofu"), *folder.glob("*.tofu.json")]):
-            scan_.add(_UNREAD, str(root.shown(file)), str(root.shown(file)))
-
-
-def _scan_json(content: Mapping[str, object], where: str, scan_: _Scan) -> None:
-    text = json.dumps(content)
-    for kind, rule, allowed in (("external", _EXTERNAL, scan_.rules.external_data), ("http", _HTTP, scan_.rules.http_data)):
-        if not allowed and any(kind in held for held in _all_at(content, "data")):
-            scan_.add(rule, f"data {kind}", where)
-    if not scan_.rules.provisioners and '"provisioner"' in text:
-        scan_.add(_PROVISIONER, "a provisioner", where)
-    for name in _ENDPOINTS:
-        if any(name in held for one in _all_at(content, "provider") for held in _flat(list(one.values()))):
-            scan_.add(_ENDPOINT, f"a provider sets {name}", where, name)
-    for calls in _all_at(content, "module"):
-        for call in _flat(list(calls.values())):
-            if "source" in call:
-                _check_module(str(call["source"]), "version" in call, where, scan_)
-    for terraform in _all_at(content, "terraform"):
-        for required in _flat([terraform.get("required_providers")]):
-            for name, details in required.items():
-                source = details.get("source", f"hashicorp/{name}") if isinstance(details, Mapping) else f"hashicorp/{name}"
-                _check_provider(str(source), where, scan_)
-
-
-def _all_at(content: Any, key: str) -> Iterator[Mapping[str, Any]]:
-    """The objects under a key, wherever it is."""
-    if isinstance(content, Mapping):
-        for name, inner in content.items():
-            if name == key:
-                yield from _flat([inner])
-            yield from _all_at(inner, key)
-    elif isinstance(content, list):
-        for inner in content:
-            yield from _all_at(inner, key)
-
-
-def _flat(values: list[Any]) -> Iterator[Mapping[str, Any]]:
-    for value in values:
-        if isinstance(value, Mapping):
-            yield value
-        elif isinstance(value, list):
-            yield from _flat(value)
+    if (root.directory / ".terraform").is_dir() and (root.repository / ".git").exists():
+        listed = subprocess.run(
+            ["git", "-C", str(root.directory), "ls-files", "--", ".terraform"], capture_output=True, text=True, check=False
+        ).stdout
+        if listed.strip():
+            scan_.add(_PLUGIN, f"{listed.splitlines()[0]}, which is in git", ".terraform")

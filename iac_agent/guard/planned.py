@@ -241,16 +241,15 @@ class World:
             self._reverse[kind, path] = held, loose
         return self._reverse[kind, path]
 
-    def grouped(self, types: tuple[str, ...], key: Callable[[Resource], Any]) -> dict[Any, list[Resource]]:
-        """Resources by what a function says of each; those of which it says None are left out."""
-        if (types, key) not in self._groups:
+    def grouped(self, types: tuple[str, ...], keys: Callable[[Resource], Iterable[Any]]) -> dict[Any, list[Resource]]:
+        """Resources by each of the keys that a function gives them."""
+        if (types, keys) not in self._groups:
             found: dict[Any, list[Resource]] = {}
             for resource in self.of_type(*types):
-                said = key(resource)
-                if said is not None:
-                    found.setdefault(said, []).append(resource)
-            self._groups[types, key] = found
-        return self._groups[types, key]
+                for key in dict.fromkeys(keys(resource)):
+                    found.setdefault(key, []).append(resource)
+            self._groups[types, keys] = found
+        return self._groups[types, keys]
 
 
 def _after(change: ResourceChange) -> Resource:

@@ -272,7 +272,7 @@ class To(Predicate):
         related = resource.related(self.path)
         truths = [self.inner.of(r) for r in related.resources]
         if not related.certain:
-            truths.append(Truth.UNKNOWN)
+            return surely(truths)
         return some(truths) if self.some_of else every(truths)
 
     def blame(self, resource: Resource) -> Iterator[Blame]:
@@ -340,6 +340,11 @@ class Blocks(Predicate):
         return f"every {self.path} has {self.inner}"
 
 
+def surely(truths: list[Truth]) -> Truth:
+    """The truth of one of several, where it is not sure which one is meant: that of all of them, if they agree that it is NO."""
+    return Truth.NO if truths and max(truths) == Truth.NO else Truth.UNKNOWN
+
+
 def known_or(certain: bool) -> Truth:
     """YES when it is certain, else UNKNOWN."""
     return Truth.YES if certain else Truth.UNKNOWN
@@ -352,7 +357,7 @@ def same(here: str, through: str, there: str) -> Predicate:
     def test(resource: Resource) -> Truth:
         related = resource.related(through)
         truths = [_pairwise(one, resource, other, r) for r in related.resources]
-        return every([*truths, known_or(related.certain)])
+        return every(truths) if related.certain else surely(truths)
 
     return Custom(f"{here} is the {there} of every {through}", test, (here,))
 

@@ -1,34 +1,40 @@
-"""Which files a configuration reads with functions, and which of them are not its own."""
+"""Which files a configuration reads with functions and arguments, and which of them are not its own.
+
+What a path comes to is evaluated; where that is not known before Terraform runs, the read is told as one of a file outside.
+"""
 
 from __future__ import annotations
 
 import fnmatch
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tree_sitter import Node
 
+from iac_agent.errors import HclError
+from iac_agent.guard.constructs import Folder, strings
 from iac_agent.hcl.configuration import Configuration
-from iac_agent.hcl.document import Document, walk
+from iac_agent.hcl.document import Document, unwrap, walk
 from iac_agent.hcl.evaluate import Frame, evaluate
-from iac_agent.hcl.module import Module
 from iac_agent.hcl.scope import Scope
 
 _FUNCTIONS = frozenset(
     str.split("file fileexists fileset filebase64 filebase64sha256 filebase64sha512 filemd5 filesha1 filesha256 filesha512 templatefile")
 )
-# Arguments that name a file which a provider reads on this machine.
+# Arguments that name a file which a provider reads, or writes, on this machine; `path` is that of another state.
 _ARGUMENTS = {
-    "archive_file": ("source_dir", "source_file"),
+    "archive_file": ("source_dir", "source_file", "output_path"),
     "local_file": ("filename", "source"),
     "local_sensitive_file": ("filename", "source"),
+    "azurerm_storage_blob": ("source",),
+    "terraform_remote_state": ("path",),
 }
-_IN_TEXT = re.compile(rf"\b({'|'.join(sorted(_FUNCTIONS, key=len, reverse=True))})\s*\(\s*\\?\"([^\"\\]+)")
-_EXPANDED = re.compile(r'pathexpand\("([^"$]*)"\)')
 _HERE = re.compile(r"\$\{path\.(module|root|cwd)\}")
+_OVER_FILES = re.compile(r"for\s+(?:\w+\s*,\s*)?(\w+)\s+in\s+(?:toset\(|sort\()?fileset\([^()]*\)\)?\s*:", re.DOTALL)
+_EXPANDED = re.compile(r'pathexpand\("([^"$]*)"\)')
 
 
 @dataclass(frozen=True)
@@ -41,77 +47,130 @@ class Read:
 
 
 class Reads:
-    """The reads of one configuration."""
+    """The reads of one configuration: of the modules whose names can be evaluated, and of the other folders that Terraform reads."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, folders: Iterable[Folder]) -> None:
         self._configuration = configuration
         self._root = configuration.root
+        self._folders = {f.directory: f for f in folders}
 
     def outside(self, allowed: tuple[str, ...]) -> list[Read]:
         """The reads of files that are not of the repository and not allowed, or of which that cannot be told."""
-        found = {}
-        for scope in self._configuration.scopes:
-            for document in scope.module.documents:
+        found: dict[tuple[str, str], Read] = {}
+        for scope, folder in self._places():
+            for document in (*folder.documents, *self._templates(folder)):
                 for what, node in _calls(document):
                     for path, known in self._paths(scope, document, node):
-                        if not known or not self._is_allowed(path, scope.module, allowed):
+                        if not known or not self._is_allowed(path, folder.directory, allowed):
                             where = f"{document.path}:{node.start_point[0] + 1}"
                             found[where, path] = Read(f'{what}("{path}")', where, path)
-            for file, content in scope.module.json_files:
-                for match in _IN_TEXT.finditer(json.dumps(content)):
-                    if not self._is_allowed(match[2], scope.module, allowed):
-                        shown = str(self._root.shown(file))
-                        found[shown, match[2]] = Read(f'{match[1]}("{match[2]}")', shown, match[2])
         return list(found.values())
 
-    def _paths(self, scope: Scope, document: Document, node: Node) -> Iterator[tuple[str, bool]]:
+    def _places(self) -> Iterator[tuple[Scope | None, Folder]]:
+        """Every folder with each scope that it is evaluated in; None for one that is called from JSON or installed."""
+        scoped: set[Path] = set()
+        for scope in self._configuration.scopes:
+            folder = self._folders.get(scope.module.directory)
+            if folder is not None:
+                scoped.add(folder.directory)
+                yield scope, folder
+        yield from ((None, f) for d, f in self._folders.items() if d not in scoped)
+
+    @staticmethod
+    def _templates(folder: Folder) -> Iterator[Document]:
+        """The texts in JSON that are templates, each as a document of its own."""
+        for shown, content in folder.json_files:
+            for text in strings(content):
+                if "${" in text or "%{" in text:
+                    yield _as_document(shown, text)
+        for block in folder.constructs:
+            if block.type in ("data", "resource") and block.where in {s for s, _ in folder.json_files}:
+                for name in _ARGUMENTS.get(block.labels[0] if block.labels else "", ()):
+                    said = block.arguments.get(name)
+                    if isinstance(said, str):
+                        yield _as_document(block.where, f"${{file({json.dumps(said)})}}")
+
+    def _paths(self, scope: Scope | None, document: Document, node: Node) -> Iterator[tuple[str, bool]]:
         """What the argument comes to, for each instance of a block that repeats; its text and False where that is not known."""
-        text = document.text(node)
-        if "fileset(" in text:
-            return
+        text = document.text(unwrap(node))
         if expanded := _EXPANDED.fullmatch(text):
             yield expanded[1], True
             return
-        frames = [scope.frame(document, "")]
-        if re.search(r"\b(?:each|count)\.", text):
-            frames = [i.frame for i in self._configuration.instances if i.scope is scope and _contains(i.block.node, node)] or frames
-        for frame in frames:
+        plain = text[1:-1] if text.startswith('"') else ""
+        if plain and "\\" not in plain and "${" not in _HERE.sub("", plain) and "%{" not in plain:
+            yield plain, True
+            return
+        if scope is None:
+            yield text.strip('"'), False
+            return
+        for frame in self._frames(scope, document, node, text):
             value = evaluate(frame, node, ())
             if isinstance(value.data, str):
                 yield value.data, True
-            elif not self._listed(frame, document, node):
+            elif not _is_listed(document, node):
                 yield text.strip('"'), False
 
-    def _listed(self, frame: Frame, document: Document, node: Node) -> bool:
-        """Whether what is not known in an argument is the name of a file that fileset() found, going over them one by one."""
-        above = node.parent
-        while above is not None and above.type not in ("attribute", "body"):
-            if above.type in ("for_expr", "for_object_expr", "for_tuple_expr"):
-                intro = document.text(above.children[1] if above.child_count > 1 else above)
-                return "fileset(" in document.text(above) or "fileset(" in intro
-            above = above.parent
-        return False
+    def _frames(self, scope: Scope, document: Document, node: Node, text: str) -> list[Frame]:
+        frames = [scope.frame(document, "")]
+        if not re.search(r"\b(?:each|count)\.", text):
+            return frames
+        held = [
+            i.frame
+            for i in self._configuration.instances
+            if i.scope is scope and i.block.document is document and _contains(i.block.node, node)
+        ]
+        return held or frames
 
-    def _is_allowed(self, path: str, module: Module, allowed: tuple[str, ...]) -> bool:
-        path = _HERE.sub(lambda m: str(module.directory if m[1] == "module" else self._root.directory), path)
+    def _is_allowed(self, path: str, directory: Path, allowed: tuple[str, ...]) -> bool:
+        path = _HERE.sub(lambda m: str(directory if m[1] == "module" else self._root.directory), path)
         if any(fnmatch.fnmatchcase(path, p) and ".." not in path for p in allowed):
             return True
+        if "\0" in path or not path:
+            return False
         file = Path(path).expanduser() if path.startswith("~") else Path(path)
         return self._root.holds(file if file.is_absolute() else self._root.directory / file)
 
 
+def _as_document(shown: str, text: str) -> Document:
+    """A template of a JSON file as HCL. One that is none is read as the text that it is not: its reads are then not known."""
+    try:
+        return Document(shown, f"x = <<TEMPLATE_OF_JSON\n{text}\nTEMPLATE_OF_JSON\n".encode())
+    except HclError:
+        return Document(shown, b"x = file(unknown)\n")
+
+
 def _calls(document: Document) -> Iterator[tuple[str, Node]]:
-    """Every call of a function that reads a file, with its first argument; and every argument that names one."""
+    """Every call of a function that reads a file, with the arguments that say which; and every argument of a block that names one."""
     for node in walk(document.tree.root_node):
-        if node.type == "function_call" and document.text(node.children[0]) in _FUNCTIONS:
+        if node.type != "function_call":
+            continue
+        name = document.text(node.children[0]).rsplit("::", 1)[-1].strip()
+        if name in _FUNCTIONS or (name == "core" and "::" in document.text(node)):
             arguments = next((c for c in node.children if c.type == "function_arguments"), None)
-            first = next((c for c in arguments.children if c.type == "expression"), None) if arguments else None
-            if first is not None:
-                yield document.text(node.children[0]), first
+            given = [c for c in arguments.children if c.type == "expression"] if arguments else []
+            yield from ((name, one) for one in given[: 2 if name == "fileset" else 1])
     for block in document.blocks:
         for name in _ARGUMENTS.get(block.labels[0] if block.labels else "", ()):
             if name in block.attributes:
                 yield name, block.attributes[name].value
+
+
+def _is_listed(document: Document, node: Node) -> bool:
+    """Whether what is not known in an argument is the name of a file that fileset() found: an expression goes over just that, and the
+    argument is the folder and the name.
+    """
+    above = node.parent
+    while above is not None and above.type not in ("attribute", "body"):
+        if above.type in ("for_object_expr", "for_tuple_expr"):
+            intro = next(c for c in above.children if c.type == "for_intro")
+            match = _OVER_FILES.fullmatch(document.text(intro))
+            return match is not None and _names_only(document.text(node), match[1])
+        above = above.parent
+    return False
+
+
+def _names_only(argument: str, variable: str) -> bool:
+    return re.fullmatch(rf'{variable}|"(?:\$\{{path\.(?:module|root)\}}/)?(?:[\w-]+/)*\$\{{{variable}\}}"', argument.strip()) is not None
 
 
 def _contains(outer: Node, inner: Node) -> bool:

@@ -14,7 +14,7 @@ from tree_sitter import Node
 
 from iac_agent.errors import AmbiguousAddress, HclSyntaxError, NotEditable, UnknownAddress, UsageError
 from iac_agent.hcl.address import Address
-from iac_agent.hcl.document import Attribute, Block, Document, FileBody, is_literal, references, refers_to, unwrap
+from iac_agent.hcl.document import Attribute, Block, Document, FileBody, is_literal, key_name, references, refers_to, unwrap
 
 _NAMED = re.compile(r"(?P<modules>(?:module\.[\w-]+\.)*)(?P<named>(?:variable|output|local|module)\.[\w-]+|provider\.[\w-]+(?:\.[\w-]+)?)$")
 
@@ -104,10 +104,16 @@ class RootModule:
         """The repository that the root module is in; the root module itself where there is none."""
         return next((p for p in (self.directory, *self.directory.parents) if (p / ".git").exists()), self.directory)
 
+    def may_call(self, directory: Path) -> bool:
+        """Whether a module there is one of our own: in the repository; where there is none, beside the root module or below that."""
+        place = self.repository if (self.repository / ".git").exists() else self.directory.parent
+        return directory.resolve().is_relative_to(place)
+
     def holds(self, path: Path) -> bool:
-        """Whether a file, links followed, is inside the repository or one of the modules."""
+        """Whether a file, links followed, is inside the repository or one of the modules that are our own."""
         real = path.resolve()
-        return any(real.is_relative_to(place) for place in (self.repository, *{m.directory for m in self.modules}))
+        own = (m.directory for m in self.modules if self.may_call(m.directory))
+        return any(real.is_relative_to(place) for place in (self.repository, *own))
 
     def shown(self, path: Path) -> Path:
         """The path as messages show it: relative to the root module where that is shorter."""
@@ -134,7 +140,7 @@ class RootModule:
         names = {p.name for p in directory.iterdir() if p.is_file() or p.is_symlink()}
         names |= {p.name for p in self.overrides if p.parent == directory}
         documents, json_files = [], []
-        for name in sorted(n for n in names if not n.startswith((".", "#")) and not n.endswith("~")):
+        for name in sorted(n for n in names if not is_ignored(n)):
             file = directory / name
             if name.endswith(".tf"):
                 documents.append(self._parse(file))
@@ -335,6 +341,11 @@ def _expressions(node: Node) -> Iterator[Node]:
             yield from _expressions(child)
 
 
+def is_ignored(name: str) -> bool:
+    """Terraform's rule for files that it does not read: hidden ones, and those of editors."""
+    return name.startswith(".") or name.endswith("~") or (name.startswith("#") and name.endswith("#"))
+
+
 def _is_resource(address: str) -> bool:
     try:
         return Address.parse(address).mode == "managed" and not _NAMED.fullmatch(address)
@@ -346,7 +357,7 @@ def _local_source(block: Block, directory: Path) -> Path | None:
     """The directory a module call points to, when it is a local path."""
     if block.type != "module" or "source" not in block.attributes:
         return None
-    text = block.document.text(unwrap(block.attributes["source"].value)).strip('"')
+    text = key_name(block.document.text(unwrap(block.attributes["source"].value)))
     return (directory / text).resolve() if text.startswith(("./", "../")) else None
 
 

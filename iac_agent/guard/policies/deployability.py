@@ -5,7 +5,7 @@ The class of checks of Zodiac (SOSP'24). Each names Azure's error code; the gym 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from iac_agent.azure import sizes
@@ -22,7 +22,7 @@ from iac_agent.guard.policies.types import (
     WINDOWS,
 )
 from iac_agent.guard.policy import Policy, Ruling, Severity
-from iac_agent.guard.predicates import A, Custom, Predicate, To, same
+from iac_agent.guard.predicates import A, Custom, Predicate, To, same, surely
 from iac_agent.guard.truth import Truth, every, known
 
 _VM = f"{LEARN}virtual-machines/"
@@ -39,10 +39,8 @@ def refused(
     why: str,
     fix: str,
     source: str,
-    *,
-    unclear: Ruling = Ruling.WARN,
 ) -> Policy:
-    """A policy of the pack: Azure rejects what breaks it, so that it is never let through."""
+    """A policy of the pack: Azure rejects what breaks it, so that it is never let through. What cannot be told, Azure will tell."""
     found = f"DEP-{number:03}"
     return Policy(
         found,
@@ -54,29 +52,37 @@ def refused(
         source,
         severity=Severity.HIGH,
         fails=Ruling.REFUSE,
-        unclear=unclear,
+        unclear=Ruling.PASS,
         passing=f"{found}/pass.tf",
         failing=f"{found}/fail.tf",
     )
 
 
-def alone(types: tuple[str, ...], key: Callable[[Resource], Any], says: str, *attributes: str) -> Predicate:
-    """No other resource of the types has the same key; None as a key is never the same."""
+def alone(types: tuple[str, ...], keys: Callable[[Resource], Iterable[Any]], says: str, *attributes: str) -> Predicate:
+    """No other resource of the types has one of its keys."""
 
     def test(resource: Resource) -> Truth:
-        said = key(resource)
-        return known(said is None or len(resource.world.grouped(types, key)[said]) == 1)
+        held = resource.world.grouped(types, keys)
+        return every(known(len(held[key]) == 1) for key in keys(resource))
 
     return Custom(says, test, attributes)
 
 
-def known_key(resource: Resource, related: str, *attributes: str) -> Any:
-    """A key of what an attribute refers to and the values of others; None where one of them is not known."""
-    target = resource.related(related)
-    values = [resource.one(a) for a in attributes]
-    if not target.certain or len(target.resources) != 1 or any(v is AFTER_APPLY or v is None for v in values):
-        return None
-    return target.resources[0].address, *(v.lower() if isinstance(v, str) else v for v in values)
+def known_key(resource: Resource, *attributes: str) -> list[Any]:
+    """One key of the values of attributes, of an id that is not known yet what it refers to; none where one of them is not known."""
+    values = [_known(resource, a) for a in attributes]
+    return [] if None in values else [tuple(values)]
+
+
+def _known(resource: Resource, path: str) -> Any:
+    value = resource.one(path)
+    if isinstance(value, str):
+        held = resource.world.by_id.get(value.lower())
+        return held.address if held else value.lower()
+    if value is not AFTER_APPLY:
+        return value
+    target = resource.related(path)
+    return target.resources[0].address if target.certain and len(target.resources) == 1 else None
 
 
 def _size(machine: Resource) -> sizes.Size | None:
@@ -94,15 +100,16 @@ def _disks(machine: Resource) -> Truth:
     size = _size(machine)
     if size is None:
         return Truth.YES
-    attached = machine.world.referrers(machine, ATTACHMENT, "virtual_machine_id").resources
-    return known(len(attached) <= size.disks)
+    attached = machine.world.referrers(machine, ATTACHMENT, "virtual_machine_id")
+    sure = [a for a in attached.resources if a.related("virtual_machine_id").certain]
+    return known(len(sure) <= size.disks)
 
 
-def _lun(attachment: Resource) -> Any:
+def _lun(attachment: Resource) -> list[Any]:
     return known_key(attachment, "virtual_machine_id", "lun")
 
 
-def _handler(extension: Resource) -> Any:
+def _handler(extension: Resource) -> list[Any]:
     return known_key(extension, "virtual_machine_id", "publisher", "type")
 
 
@@ -118,7 +125,14 @@ def _same_zone(attachment: Resource) -> Truth:
                 found.append(Truth.UNKNOWN)
             else:
                 found.append(known(str(kind).endswith("_ZRS") or (zone or None) == (there or None)))
-    return every(found) if disks.certain and machines.certain else every([*found, Truth.UNKNOWN])
+    return every(found) if disks.certain and machines.certain else surely(found)
+
+
+def _same_region(attachment: Resource) -> Truth:
+    disks, machines = attachment.related("managed_disk_id"), attachment.related("virtual_machine_id")
+    pairs = [(d, m) for d in disks.resources for m in machines.resources]
+    found = [Truth.UNKNOWN if AFTER_APPLY in (d.one("location"), m.one("location")) else known(_region(d) == _region(m)) for d, m in pairs]
+    return every(found) if disks.certain and machines.certain else surely(found)
 
 
 _IN_SET = A("availability_set_id").passes(lambda v: v not in (None, ""), "is set")
@@ -133,6 +147,12 @@ def has(path: str) -> Predicate:
     return _Set(f"{path} is set", lambda r: known(any(v not in (None, "") for _, v in r.at(steps))), (path,))
 
 
+def _sets_performance(disk: Resource) -> Truth:
+    """Azure fills both in by itself; what counts is whether they are written."""
+    return known(disk.writes("disk_iops_read_write") or disk.writes("disk_mbps_read_write"))
+
+
+_PERFORMANCE = Custom("performance is written", _sets_performance, ("disk_iops_read_write", "disk_mbps_read_write"))
 _ULTRA = To("managed_disk_id", A("storage_account_type").is_("UltraSSD_LRS"))
 _UNCACHED = A("caching", "None").is_("None")
 
@@ -169,7 +189,7 @@ POLICIES = (
         4,
         "Premium data disks are on sizes that take them",
         (ATTACHMENT,),
-        To("managed_disk_id", A("storage_account_type").is_in(*_PREMIUM))
+        To("managed_disk_id", A("storage_account_type").is_in(*_PREMIUM, *_NO_CACHE))
         >> To("virtual_machine_id", Custom("the size takes premium disks", _takes_premium, ("size",))),
         "Azure answers InvalidParameter: the size does not support the storage account type.",
         "Take the size with an s in its name, or StandardSSD_LRS.",
@@ -281,11 +301,7 @@ POLICIES = (
         (ATTACHMENT,),
         Custom(
             "disk and machine are in one region",
-            lambda r: every(
-                Truth.UNKNOWN if AFTER_APPLY in (d.one("location"), m.one("location")) else known(_region(d) == _region(m))
-                for d in r.related("managed_disk_id").resources
-                for m in r.related("virtual_machine_id").resources
-            ),
+            _same_region,
             ("managed_disk_id",),
         ),
         "Azure answers BadRequest: disk and VM must be in the same location.",
@@ -305,7 +321,8 @@ POLICIES = (
         18,
         "Performance is set only on disks that take it",
         (DISK,),
-        (has("disk_iops_read_write") | has("disk_mbps_read_write")) >> A("storage_account_type").is_in(*_NO_CACHE),
+        Custom("performance is written", _sets_performance, ("disk_iops_read_write", "disk_mbps_read_write"))
+        >> A("storage_account_type").is_in(*_NO_CACHE),
         "The provider refuses it at apply: IOPS and throughput are for Ultra and Premium v2 disks.",
         "Drop disk_iops_read_write and disk_mbps_read_write, or change the type of the disk.",
         f"{_VM}disks-types",
@@ -329,7 +346,6 @@ POLICIES = (
         "The provider refuses it at apply: nobody could sign in.",
         "Add admin_ssh_key.",
         "https://registry.terraform.io/providers/hashicorp/azurerm/latest/docs/resources/linux_virtual_machine",
-        unclear=Ruling.PASS,
     ),
 )
 

@@ -30,7 +30,7 @@ from iac_agent.guard.truth import Truth, every, known, some
 
 _GROUPS = f"{LEARN}virtual-network/network-security-groups-overview"
 _NO_GROUP = r"^(?:Gateway|AzureFirewall|AzureFirewallManagement|RouteServer)Subnet$"
-_EITHER_FORM = (RULE, NSG)
+EITHER_FORM = (RULE, NSG)
 
 
 def _held(resource: Resource, *paths: str) -> list[Any]:
@@ -63,7 +63,7 @@ def _lets_in(test: Callable[[list[str]], bool], says: str, protocol: str = "") -
 
     looked_at = ("source_address_prefix", "destination_port_range", "source_address_prefixes", "destination_port_ranges")
     one = _Exposure(says, lambda rule: ~exposed(rule), looked_at)
-    return _RuleOrGroup(one)
+    return RuleOrGroup(one)
 
 
 class _Exposure(Custom):
@@ -73,7 +73,7 @@ class _Exposure(Custom):
         yield from ((at, value) for at, value in super().read(resource) if value not in (None, "", []))
 
 
-class _RuleOrGroup(Predicate):
+class RuleOrGroup(Predicate):
     """A test of a security rule, on a rule of its own as on those written inside a group."""
 
     def __init__(self, inner: Predicate) -> None:
@@ -149,7 +149,7 @@ POLICIES = (
     Policy(
         "NET-001",
         "SSH is not open to the Internet",
-        _EITHER_FORM,
+        EITHER_FORM,
         _lets_in(_covers(22), "no inbound rule lets the Internet reach port 22", "Tcp"),
         "Shells that the Internet can reach are tried with passwords and exploits all day.",
         "Name the network that needs it in source_address_prefix, or go through Bastion.",
@@ -161,7 +161,7 @@ POLICIES = (
     Policy(
         "NET-002",
         "RDP is not open to the Internet",
-        _EITHER_FORM,
+        EITHER_FORM,
         _lets_in(_covers(3389), "no inbound rule lets the Internet reach port 3389"),
         "Desktops that the Internet can reach are the first way in for ransomware.",
         "Name the network that needs it in source_address_prefix, or go through Bastion.",
@@ -173,7 +173,7 @@ POLICIES = (
     Policy(
         "NET-003",
         "Ports of administration and data are not open to the Internet",
-        _EITHER_FORM,
+        EITHER_FORM,
         _lets_in(
             lambda given: bool(admin_ports(given) - {22, 3389}), "no inbound rule lets the Internet reach a port of administration or data"
         ),
@@ -187,7 +187,7 @@ POLICIES = (
     Policy(
         "NET-004",
         "No rule lets the Internet reach every port",
-        _EITHER_FORM,
+        EITHER_FORM,
         _lets_in(_all_ports, "no inbound rule lets the Internet reach every port"),
         "Such a rule is no rule: everything that listens is exposed, also what is started tomorrow.",
         "Name the ports and the sources.",
@@ -199,7 +199,7 @@ POLICIES = (
     Policy(
         "NET-005",
         "UDP is not open to the Internet",
-        _EITHER_FORM,
+        EITHER_FORM,
         _lets_in(
             lambda given: any(r not in ((443, 443), (500, 500), (4500, 4500)) for r in port_ranges(given)),
             "no inbound rule lets the Internet send UDP, but for 443, 500 and 4500",
@@ -215,7 +215,7 @@ POLICIES = (
     Policy(
         "NET-006",
         "Plain HTTP is not open to the Internet",
-        _EITHER_FORM,
+        EITHER_FORM,
         _lets_in(_covers(80), "no inbound rule lets the Internet reach port 80", "Tcp"),
         "What goes over port 80 can be read and changed on the way.",
         "Serve 443, and let the front end redirect.",

@@ -9,6 +9,7 @@ from typing import Any
 
 from iac_agent.guard.planned import AFTER_APPLY, Resource
 from iac_agent.guard.policies.deployability import alone, has, known_key, refused
+from iac_agent.guard.policies.network import EITHER_FORM, RuleOrGroup
 from iac_agent.guard.policies.types import (
     BALANCER,
     LB_RULE,
@@ -26,12 +27,13 @@ from iac_agent.guard.policies.types import (
     SUBNET_NSG,
     VAULT,
 )
-from iac_agent.guard.predicates import A, Custom, To, UsedBy
+from iac_agent.guard.predicates import A, Custom, To, UsedBy, surely
 from iac_agent.guard.truth import Truth, every, known
 
 Net = ipaddress.IPv4Network | ipaddress.IPv6Network
 _NET = f"{LEARN}virtual-network/"
 _LINK = "azurerm_private_dns_zone_virtual_network_link"
+_PORT_ATTRIBUTES = ("destination_port_range", "destination_port_ranges", "source_port_range", "source_port_ranges")
 _FIRST, _LAST = 4, 1  # addresses of a subnet that Azure keeps at its start and end
 _PORTS = re.compile(r"^(?:\*|\d{1,5}(?:-\d{1,5})?)$")
 _TAGS = re.compile(r"^(?:\*|[A-Za-z][A-Za-z0-9]*(?:\.[A-Za-z0-9]+)?)$")
@@ -74,14 +76,14 @@ def _overlap(one: Iterable[Net], other: Iterable[Net]) -> bool:
     return any(a.version == b.version and a.overlaps(b) for a in one for b in held)
 
 
-def _network_key(subnet: Resource) -> Any:
+def _network_key(subnet: Resource) -> list[str]:
     network = network_of(subnet)
-    return network.address if network else None
+    return [network.address] if network else []
 
 
 def _apart(subnet: Resource) -> Truth:
-    key = _network_key(subnet)
-    others = [s for s in subnet.world.grouped((SUBNET,), _network_key).get(key, ()) if s is not subnet] if key else []
+    held = subnet.world.grouped((SUBNET,), _network_key)
+    others = [s for key in _network_key(subnet) for s in held[key] if s is not subnet]
     mine = nets(_listed(subnet, "address_prefixes"))
     return known(not any(_overlap(mine, nets(_listed(o, "address_prefixes"))) for o in others))
 
@@ -91,10 +93,11 @@ def _static(nic: Resource) -> Iterator[tuple[Resource, ipaddress.IPv4Address | i
     blocks = nic.blocks("ip_configuration")
     for block in blocks if isinstance(blocks, list) else ():
         said = block.one("private_ip_address")
-        if block.one("private_ip_address_allocation") != "Static" or not isinstance(said, str) or not said:
+        if block.one("private_ip_address_allocation") != "Static" or not isinstance(said, str) or not nets([said]):
             continue
         related = block.related("subnet_id")
-        if related.certain and len(related.resources) == 1:
+        prefixes = _listed(related.resources[0], "address_prefixes") if len(related.resources) == 1 else []
+        if related.certain and prefixes and AFTER_APPLY not in prefixes:
             yield related.resources[0], ipaddress.ip_address(said)
 
 
@@ -111,14 +114,12 @@ def _free(nic: Resource) -> Truth:
     return every(found)
 
 
-def _fixed(nic: Resource) -> Any:
-    fixed = tuple(sorted((s.address, str(a)) for s, a in _static(nic)))
-    return fixed or None
+def _fixed(nic: Resource) -> list[Any]:
+    return [(s.address, str(a)) for s, a in _static(nic)]
 
 
-def _priority(rule: Resource) -> Any:
-    named = (rule.one("network_security_group_name"), rule.one("resource_group_name"), rule.one("direction"), rule.one("priority"))
-    return None if AFTER_APPLY in named else named
+def _priority(rule: Resource) -> list[Any]:
+    return known_key(rule, "network_security_group_name", "resource_group_name", "direction", "priority")
 
 
 def _inline_priorities(group: Resource) -> Truth:
@@ -135,8 +136,10 @@ def _no_tag_in_list(rule: Resource) -> Truth:
 
 
 def _ports(rule: Resource) -> Truth:
-    held = [v for p in ("source_port_range", "destination_port_range") for v in _listed(rule, p)]
-    return every(known(v is AFTER_APPLY or v == "" or (_PORTS.match(str(v)) is not None and _ascending(str(v)))) for v in held)
+    held = [v for p in ("destination_port_range", "source_port_range") for v in _listed(rule, p) if v not in (AFTER_APPLY, "")]
+    several = [v for p in ("destination_port_ranges", "source_port_ranges") for v in _listed(rule, p) if v is not AFTER_APPLY]
+    fine = [_PORTS.match(str(v)) is not None and _ascending(str(v)) for v in (*held, *several)]
+    return known(all(fine) and "*" not in several)
 
 
 def _ascending(port: str) -> bool:
@@ -144,18 +147,20 @@ def _ascending(port: str) -> bool:
     return port == "*" or int(first) <= int(last or first) <= 65535
 
 
-def _backend(rule: Resource) -> Any:
+def _backend(rule: Resource) -> list[Any]:
     if rule.one("floating_ip_enabled") is True or rule.one("enable_floating_ip") is True:
-        return None
-    pools = rule.related("backend_address_pool_ids").resources
+        return []
+    pools = rule.related("backend_address_pool_ids")
     values = (rule.one("protocol"), rule.one("backend_port"))
-    return None if AFTER_APPLY in values or not pools else (tuple(p.address for p in pools), *values)
+    return [] if AFTER_APPLY in values or not pools.certain else [(p.address, *values) for p in pools.resources]
 
 
 def _sku(balancer: Resource) -> Truth:
     sku = balancer.one("sku") or "Standard"
-    addresses = balancer.related("frontend_ip_configuration.public_ip_address_id").resources
-    return every(known(str(a.one("sku") or "Standard").lower() == str(sku).lower()) for a in addresses if sku is not AFTER_APPLY)
+    addresses = balancer.related("frontend_ip_configuration.public_ip_address_id")
+    theirs = [a.one("sku") or "Standard" for a in addresses.resources]
+    found = [Truth.UNKNOWN if AFTER_APPLY in (sku, s) else known(str(s).lower() == str(sku).lower()) for s in theirs]
+    return every(found) if addresses.certain else surely(found)
 
 
 def _disjoint(peering: Resource) -> Truth:
@@ -186,18 +191,17 @@ def _endpoint(service: str) -> Custom:
     return Custom(f"it has the service endpoint {service}", test, ("service_endpoint",))
 
 
-def _registered(link: Resource) -> Any:
-    return known_key(link, "virtual_network_id") if link.one("registration_enabled") is True else None
+def _registered(link: Resource) -> list[Any]:
+    return known_key(link, "virtual_network_id") if link.one("registration_enabled") is True else []
 
 
-def _prefix(route: Resource) -> Any:
-    named = (route.one("route_table_name"), route.one("resource_group_name"), route.one("address_prefix"))
-    return None if AFTER_APPLY in named else named
+def _prefix(route: Resource) -> list[Any]:
+    return known_key(route, "route_table_name", "resource_group_name", "address_prefix")
 
 
-def _assignment(role: Resource) -> Any:
-    values = [role.one(a) for a in ("scope", "role_definition_name", "principal_id")]
-    return None if AFTER_APPLY in values or None in values else tuple(values)
+def _assignment(role: Resource) -> list[Any]:
+    named = isinstance(role.one("role_definition_name"), str)
+    return known_key(role, "scope", "role_definition_name" if named else "role_definition_id", "principal_id")
 
 
 def _regions(path: str) -> Custom:
@@ -286,8 +290,10 @@ POLICIES = (
     refused(
         37,
         "Lists of prefixes hold prefixes, not service tags",
-        (RULE,),
-        Custom("no service tag is in a list of prefixes", _no_tag_in_list, ("source_address_prefixes", "destination_address_prefixes")),
+        EITHER_FORM,
+        RuleOrGroup(
+            Custom("no service tag is in a list of prefixes", _no_tag_in_list, ("source_address_prefixes", "destination_address_prefixes"))
+        ),
         "Azure answers SecurityRuleParameterContainsUnsupportedValue.",
         "Use source_address_prefix or destination_address_prefix for a tag or *.",
         f"{_NET}service-tags-overview",
@@ -295,8 +301,8 @@ POLICIES = (
     refused(
         38,
         "Ports are numbers or ranges",
-        (RULE,),
-        Custom("its ports are a number, a range or *", _ports, ("source_port_range", "destination_port_range")),
+        EITHER_FORM,
+        RuleOrGroup(Custom("its ports are a number, a range or *", _ports, _PORT_ATTRIBUTES)),
         "Azure answers SecurityRuleInvalidPortRange.",
         "Use destination_port_ranges for several.",
         f"{_NET}network-security-groups-overview",

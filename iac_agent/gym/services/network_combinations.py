@@ -98,7 +98,8 @@ def balancer(write: Write) -> None:
             raise faults.bad_request(
                 "RulesUseSameBackendPortProtocolAndPool",
                 f"Load balancing rules {seen[key]} and {rule['id']} with floating IP disabled use the same protocol "
-                f"{inner.get('protocol')} and backend port {inner.get('backendPort')}, and must not be used with the same backend address pool {pool}.",
+                f"{inner.get('protocol')} and backend port {inner.get('backendPort')}, and must not be used with the same backend address "
+                f"pool {pool}.",
             )
         seen[key] = rule["id"]
 
