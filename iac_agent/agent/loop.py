@@ -333,8 +333,7 @@ class Agent:
     @property
     def place(self) -> str:
         """The root module as the configuration names it: relative to the repository."""
-        root = RootModule(self.session.directory)
-        return root.directory.relative_to(root.repository).as_posix()
+        return place_of(self.session.directory)
 
     def _refuse(self, run: Run, missing: dict[str, list[str]]) -> None:
         flags = [f"--allow-{what} '{a}'" for what, addresses in missing.items() for a in addresses]
@@ -408,6 +407,12 @@ class Agent:
 
     def record(self, run: Run, kind: str, body: dict[str, Any]) -> None:
         self.records.append(self.session.audit.append(run.id, kind, body))
+
+
+def place_of(directory: Path) -> str:
+    """A root module relative to its repository, with slashes; `.` for one that is the repository, or in none."""
+    root = RootModule(directory)
+    return root.directory.relative_to(root.repository).as_posix()
 
 
 def require_only(changes: ChangeSet, verdict: Verdict) -> None:

@@ -1,32 +1,57 @@
 """A saved plan: `plan -out FILE` keeps everything that `apply FILE` needs, and nothing else can be applied with it.
 
-The file is a zip: the Terraform plan, both versions of every edited file, and what was judged. Like Terraform's own plan files it may hold
-sensitive values, so it is written for its owner only.
+The file is a zip: the Terraform plan, both versions of every edited file, and what was judged. Whoever can write the file can write all of
+that, so nothing in it is believed that the Terraform plan does not say too: what changes is read from the plan, and the edited files must be
+those that the plan was made of. Like Terraform's own plan files it may hold sensitive values, so it is written for its owner only.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import tempfile
 import zipfile
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from iac_agent.agent import journal, lock
 from iac_agent.agent.journal import FileEntry, Run, sha256
-from iac_agent.agent.loop import Agent, Prepared
+from iac_agent.agent.loop import Agent, Prepared, place_of
 from iac_agent.agent.report import Proof
 from iac_agent.errors import PlanChanged, Refused, UsageError
 from iac_agent.guard import approval
+from iac_agent.guard.approval import Subject
 from iac_agent.guard.guard import require_allowed
-from iac_agent.guard.verdict import Item, Verdict
+from iac_agent.guard.verdict import Verdict, judge
 from iac_agent.hcl.module import RootModule
 from iac_agent.planner.protocol import Expectation
-from iac_agent.store.audit import actor
+from iac_agent.store.audit import Audit, actor
+from iac_agent.terraform.models import Plan
+from iac_agent.terraform.runner import Terraform
 
-_MEMBER = "iacagent.json"
-_VERSION = 1
+_MEMBER, _PLAN = "iacagent.json", "plan.tfplan"
+_VERSION = 2
+# Files that Terraform's plan holds a copy of.
+_IN_PLAN = (".tf", ".tf.json")
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A saved plan whose Terraform plan is the one that was judged. `blobs` are the files that are to be written, by their SHA-256."""
+
+    told: dict[str, Any]
+    plan: Plan
+    plan_bytes: bytes
+    blobs: dict[str, bytes]
+    verdict: Verdict
+
+    @property
+    def files_sha256(self) -> str:
+        rows = sorted((f["path"], f["before"], f["after"]) for f in self.told["files"])
+        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
 def save(prepared: Prepared, root: Path, out: Path) -> None:
@@ -35,7 +60,7 @@ def save(prepared: Prepared, root: Path, out: Path) -> None:
     content = {
         "version": _VERSION,
         "request": run.request,
-        "root_module": str(root),
+        "root_module": place_of(root),
         "verdict": run.verdict,
         "expects": run.expects,
         "targets": run.targets,
@@ -46,7 +71,7 @@ def save(prepared: Prepared, root: Path, out: Path) -> None:
     descriptor = os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
     with os.fdopen(descriptor, "wb") as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(_MEMBER, json.dumps(content))
-        archive.write(run.plan_file, "plan.tfplan")
+        archive.write(run.plan_file, _PLAN)
         for blob in sorted((run.folder / "files").iterdir()):
             archive.write(blob, f"files/{blob.name}")
     os.replace(partial, out)
@@ -60,6 +85,60 @@ def is_saved(path: Path) -> bool:
         return _MEMBER in archive.namelist()
 
 
+def opened(path: Path, terraform: Terraform) -> Saved:
+    """A saved plan, checked against the Terraform plan in it. Raises UsageError when it is none of ours, PlanChanged when it was altered."""
+    if not is_saved(path):
+        raise UsageError(f"{path} is no saved plan of iacagent", hint="Save one with: iacagent plan REQUEST -out FILE")
+    with zipfile.ZipFile(path) as archive:
+        told: dict[str, Any] = json.loads(archive.read(_MEMBER))
+        if told.get("version") != _VERSION:
+            raise UsageError(f"{path} is a saved plan of another version of iacagent", hint="Plan again.")
+        try:
+            plan_bytes = archive.read(_PLAN)
+            names = [n for n in archive.namelist() if n.startswith("files/")]
+            blobs = {Path(n).name: archive.read(n) for n in names if sha256(archive.read(n)) == Path(n).name}
+        except (KeyError, zipfile.BadZipFile) as problem:
+            raise PlanChanged(f"{path} is damaged: {problem}", hint="Plan again.") from problem
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / _PLAN
+        file.write_bytes(plan_bytes)
+        plan = terraform.show_plan(file)
+        _require_of_the_plan(path, told, blobs, file)
+    return Saved(told, plan, plan_bytes, blobs, _verdict(path, told, plan, sha256(plan_bytes)))
+
+
+def _require_of_the_plan(path: Path, told: dict[str, Any], blobs: dict[str, bytes], plan: Path) -> None:
+    """The files that are to be written are those that the plan was made of, as far as it holds a copy of them."""
+    with zipfile.ZipFile(plan) as archive:
+        copies = {archive.read(n) for n in archive.namelist() if n.startswith("tfconfig/")}
+    for entry in told["files"]:
+        content = blobs.get(entry["after"])
+        if content is None or (entry["path"].endswith(_IN_PLAN) and content not in copies):
+            raise PlanChanged(f"{path} is damaged: {entry['path']} is not as it was planned", hint="Plan again.")
+
+
+def _verdict(path: Path, told: dict[str, Any], plan: Plan, file_hash: str) -> Verdict:
+    """What the plan changes, by the plan; what was said of it must be the same."""
+    said, found = told["verdict"], judge(plan, None, digest=plan.digest(), file_hash=file_hash)
+    rows = {(i["address"], i["action"]) for i in [*said["intended"], *said["unrelated"]]}
+    same = (said["plan_digest"], said["plan_file_sha256"]) == (found.digest, file_hash)
+    if not same or rows != {(i.address, i.action) for i in found.items}:
+        raise PlanChanged(f"{path} does not hold the plan that was judged", hint="Plan again.")
+    unrelated = {i["address"] for i in said["unrelated"]}
+    return replace(
+        found,
+        intended=tuple(i for i in found.items if i.address not in unrelated),
+        unrelated=tuple(i for i in found.items if i.address in unrelated),
+    )
+
+
+def subject(saved: Saved, audit: Audit, place: str) -> Subject:
+    """What an approval of it must be about. Who asked is who the file names, and who the audit does."""
+    asked = [str(saved.told.get("requested_by", ""))]
+    asked += [r.actor for r in audit.records() if r.kind == "verdict" and r.body.get("plan_digest") == saved.verdict.digest]
+    return Subject(saved.verdict, saved.files_sha256, place, tuple(dict.fromkeys(a for a in asked if a)))
+
+
 def apply(agent: Agent, path: Path) -> list[Proof]:
     """Apply a saved plan. Raises PlanChanged when the files or the plan are not those that were judged."""
     session = agent.session
@@ -67,79 +146,49 @@ def apply(agent: Agent, path: Path) -> list[Proof]:
         left = journal.unfinished(session.home)
         if left is not None:
             raise Refused(f"run {left.id} ({left.request!r}) is unfinished", hint="Run `iacagent resume` first.")
-        run, verdict, expects = _load(agent, path)
+        saved = opened(path, session.terraform)
+        if saved.told["root_module"] != agent.place:
+            raise PlanChanged(f"{path} is for the root module {saved.told['root_module']}", hint=f"Here is {agent.place}.")
+        run = _prepared(agent, path, saved)
         agent.record(run, "request", {"request": run.request, "saved_plan": sha256(path.read_bytes())})
         try:
-            session.reporter.judged(verdict)
-            require_allowed(verdict)
-            found = approval.read(approval.beside(path), verdict, session.approval, datetime.now(UTC))
+            verdict = _judged(agent, run, saved)
+            found = approval.read(approval.beside(path), subject(saved, session.audit, agent.place), session.approval, datetime.now(UTC))
             agent.approve(run, verdict, found)
         except Refused as problem:
             agent.record(run, "refused", {"error": problem.kind, "message": problem.message})
             run.save(status="refused")
             raise
-        return agent.execute(run, expects, verdict)
+        return agent.execute(run, [Expectation(**e) for e in run.expects], verdict)
 
 
-def described(path: Path) -> dict[str, Any]:
-    """What a saved plan says of itself. Raises UsageError when it is none of ours."""
-    if not is_saved(path):
-        raise UsageError(f"{path} is no saved plan of iacagent", hint="Save one with: iacagent plan REQUEST -out FILE")
-    with zipfile.ZipFile(path) as archive:
-        found: dict[str, Any] = json.loads(archive.read(_MEMBER))
-    if found.get("version") != _VERSION:
-        raise UsageError(f"{path} is a saved plan of another version of iacagent", hint="Plan again.")
-    return found
-
-
-def _load(agent: Agent, path: Path) -> tuple[Run, Verdict, list[Expectation]]:
-    root = agent.session.directory
-    told = described(path)
-    with zipfile.ZipFile(path) as archive:
-        run = journal.new_run(agent.session.home, told["request"])
-        blobs = run.folder / "files"
-        blobs.mkdir()
-        for name in archive.namelist():
-            if name.startswith("files/") and sha256(archive.read(name)) == Path(name).name:
-                (blobs / Path(name).name).write_bytes(archive.read(name))
-        run.plan_file.write_bytes(archive.read("plan.tfplan"))
-    run.files = [FileEntry(str((root / f["path"]).resolve()), f["before"], f["after"]) for f in told["files"]]
-    for entry in run.files:
-        current = sha256(Path(entry.path).read_bytes()) if Path(entry.path).exists() else ""
-        if current != entry.before:
+def _prepared(agent: Agent, path: Path, saved: Saved) -> Run:
+    """A run as if it had been planned here. Raises PlanChanged when the user's files are not those that were edited."""
+    root, told = agent.session.directory, saved.told
+    files = [FileEntry(str((root / f["path"]).resolve()), f["before"], f["after"]) for f in told["files"]]
+    for entry in files:
+        file = Path(entry.path)
+        if (sha256(file.read_bytes()) if file.exists() else "") != entry.before:
             raise PlanChanged(f"{entry.path} was changed since the plan was saved", hint="Plan again.")
-        if not Path(entry.path).is_relative_to(root.parent) or not (blobs / entry.after).exists():
+        if not file.is_relative_to(root.parent):
             raise PlanChanged(f"{path} is damaged: {entry.path}", hint="Plan again.")
-    verdict = of_json(told["verdict"])
-    plan = agent.session.terraform.show_plan(run.plan_file)
-    if sha256(run.plan_file.read_bytes()) != verdict.file_hash or plan.digest() != verdict.digest:
-        raise PlanChanged(f"{path} does not hold the plan that was judged", hint="Plan again.")
-    run.verdict, run.expects, run.targets = told["verdict"], told["expects"], told["targets"]
+    run = journal.new_run(agent.session.home, told["request"])
+    (run.folder / "files").mkdir()
+    for name, content in saved.blobs.items():
+        (run.folder / "files" / name).write_bytes(content)
+    run.plan_file.write_bytes(saved.plan_bytes)
+    run.files, run.verdict, run.expects, run.targets = files, told["verdict"], told["expects"], told["targets"]
     run.save()
-    edited = {Path(f.path): (blobs / f.after).read_bytes() for f in run.files}
-    bare = RootModule(root)
-    agent.session.guard.require_edits(bare, edited)
-    judged = agent.session.guard.assess(verdict, plan, bare.with_edits(edited), agent.session.given)
-    return run, judged, [Expectation(**e) for e in run.expects]
+    return run
 
 
-def of_json(described: dict[str, Any]) -> Verdict:
-    """The verdict that a saved plan was judged with, without its findings: those are found again when it is applied."""
-
-    def items(key: str) -> tuple[Item, ...]:
-        rows = described.get(key)
-        return tuple(
-            Item(r["address"], r["action"], tuple(r["changed"]), tuple(r["forced_by"]), r["reason"])
-            for r in (rows if isinstance(rows, list) else [])
-        )
-
-    unknown = described.get("unknown")
-    return Verdict(
-        items("intended"),
-        items("unrelated"),
-        (),
-        tuple(unknown) if isinstance(unknown, list) else (),
-        str(described["plan_digest"]),
-        str(described["plan_file_sha256"]),
-        items("left_out"),
-    )
+def _judged(agent: Agent, run: Run, saved: Saved) -> Verdict:
+    """The verdict by the rules of now. Raises PolicyRefused, GateRefused."""
+    session = agent.session
+    edited = {Path(f.path): saved.blobs[f.after] for f in run.files}
+    bare = RootModule(session.directory)
+    session.guard.require_edits(bare, edited)
+    verdict = session.guard.assess(saved.verdict, saved.plan, bare.with_edits(edited), session.given)
+    session.reporter.judged(verdict)
+    require_allowed(verdict)
+    return verdict

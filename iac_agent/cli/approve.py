@@ -21,16 +21,18 @@ def approve(options: Globals, plan_file: Path, key: Path, hours: float) -> None:
     It holds for this plan and these changes, until it expires. Look at the plan before: its changes are shown again.
     """
     from iac_agent.agent import saved
-    from iac_agent.cli import config, rules
+    from iac_agent.cli import config, rules, wiring
     from iac_agent.guard import approval
+    from iac_agent.store.audit import Audit
+    from iac_agent.store.home import Home
 
     settings = config.load(options.directory, options.config)
     allowed = rules.approval(settings.guard, settings.path)
-    told = saved.described(plan_file)
-    verdict = saved.of_json(told["verdict"])
-    held = min(hours or allowed.hours, allowed.hours)
-    statement = approval.state(verdict, str(told["root_module"]), str(told.get("requested_by", "")), held, datetime.now(UTC))
-    for item in verdict.items:
+    runner, _ = wiring.terraform(options.directory, settings, wiring.Request())
+    found = saved.opened(plan_file, runner)
+    about = saved.subject(found, Audit(Home(options.directory).database_url), str(found.told["root_module"]))
+    statement = approval.state(about, min(hours or allowed.hours, allowed.hours), datetime.now(UTC))
+    for item in found.verdict.items:
         click.echo(f"  {item.action:<8} {item.address}", err=True)
     text = approval.sign(statement, key)
     out = plan_file.with_name(f"{plan_file.name}.{key.stem}{approval.SUFFIX}")

@@ -91,6 +91,7 @@ def guard(settings: GuardSettings, directory: Path) -> Guard:
         Budget(_least(settings.budget.monthly, in_force.monthly_limit(specs)), settings.budget.increase),
         prices,
         (in_force.NetworkJudge(specs), *_tools(settings, directory)),
+        tuple(policies_file(directory).parent / name for name in (settings.approval.signers, settings.conftest) if name),
     )
 
 

@@ -22,6 +22,7 @@ from iac_agent.guard.verdict import Verdict
 
 NAMESPACE = "iacagent-approval"
 SUFFIX = ".approval"
+_SKEW = timedelta(minutes=5)  # of clocks
 
 
 class Autonomy(StrEnum):
@@ -52,10 +53,11 @@ class ApprovalRules:
 
 @dataclass(frozen=True)
 class Statement:
-    """What is signed. Times are ISO 8601 in UTC; `requester` is who had the plan made."""
+    """What is signed. Times are ISO 8601 in UTC; `requester` is who had the plan made; `root_module` is relative to the repository."""
 
     plan_digest: str
     plan_file_sha256: str
+    files_sha256: str
     root_module: str
     requester: str
     changes: tuple[tuple[str, str], ...]
@@ -83,21 +85,36 @@ class Approvals:
 
     @property
     def people(self) -> set[str]:
-        return {a.by for a in self.held if not _same_person(a.by, a.statement.requester)}
+        """Who signed, each person once: `bob@corp` and `bob@home` are one."""
+        return {_person(a.by) for a in self.held}
 
     def covers(self, address: str, action: str) -> bool:
-        """Whether somebody who did not ask for it signed this very change."""
-        return any((address, action) in a.statement.changes for a in self.held if a.by in self.people)
+        """Whether somebody signed this very change."""
+        return any((address, action) in a.statement.changes for a in self.held)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What an approval must be about: a judged plan, the files that come with it (by their SHA-256), in a root module. Nobody of the
+    requesters can approve it.
+    """
+
+    verdict: Verdict
+    files_sha256: str
+    root_module: str
+    requesters: tuple[str, ...]
 
 
 UNSIGNED = Approvals()
 
 
-def state(verdict: Verdict, root_module: str, requester: str, hours: float, now: datetime) -> Statement:
+def state(about: Subject, hours: float, now: datetime) -> Statement:
     """The statement about a judged plan."""
+    verdict = about.verdict
     changes = tuple((i.address, i.action) for i in verdict.items)
-    expires = now + timedelta(hours=hours)
-    return Statement(verdict.digest, verdict.file_hash, root_module, requester, changes, _iso(now), _iso(expires))
+    whose = about.requesters[0] if about.requesters else ""
+    until = _iso(now + timedelta(hours=hours))
+    return Statement(verdict.digest, verdict.file_hash, about.files_sha256, about.root_module, whose, changes, _iso(now), until)
 
 
 def sign(statement: Statement, key: Path) -> str:
@@ -114,18 +131,18 @@ def beside(plan: Path) -> list[Path]:
     return sorted(plan.parent.glob(f"{plan.name}.*{SUFFIX}"))
 
 
-def read(files: list[Path], verdict: Verdict, rules: ApprovalRules, now: datetime) -> Approvals:
+def read(files: list[Path], about: Subject, rules: ApprovalRules, now: datetime) -> Approvals:
     """The approvals in these files that hold for this plan now; why the others do not."""
     held, refused = [], []
     for file in files:
         try:
-            held.append(_verified(file, verdict, rules, now))
+            held.append(_verified(file, about, rules, now))
         except Refused as problem:
             refused.append(f"{file.name}: {problem.message}")
     return Approvals(tuple(held), tuple(refused))
 
 
-def _verified(file: Path, verdict: Verdict, rules: ApprovalRules, now: datetime) -> Approval:
+def _verified(file: Path, about: Subject, rules: ApprovalRules, now: datetime) -> Approval:
     if rules.signers is None or not rules.signers.is_file():
         raise ApprovalMissing("there is no file of allowed signers", [], hint="Set guard.approval.signers.")
     try:
@@ -133,17 +150,30 @@ def _verified(file: Path, verdict: Verdict, rules: ApprovalRules, now: datetime)
         text, signature = str(content["statement"]), str(content["signature"])
         said = json.loads(text)
         statement = Statement(**{**said, "changes": tuple((str(a), str(b)) for a, b in said["changes"])})
-        expires = datetime.fromisoformat(statement.expires)
+        made, expires = (_moment(t) for t in (statement.at, statement.expires))
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise ApprovalMissing(f"it cannot be read: {problem}", []) from problem
     by = _signer(text, signature, rules.signers)
+    _require_about(statement, about)
+    if any(_person(by) == _person(r) for r in (*about.requesters, statement.requester)):
+        raise ApprovalMissing(f"{by} asked for the plan, and cannot approve it", [])
+    if made > now + _SKEW or not made < expires <= made + timedelta(hours=rules.hours):
+        raise ApprovalMissing(f"its times do not hold: from {statement.at} until {statement.expires}", [])
+    if now > expires:
+        raise ApprovalMissing(f"it expired at {statement.expires}", [])
+    return Approval(statement, by)
+
+
+def _require_about(statement: Statement, about: Subject) -> None:
+    verdict = about.verdict
     if (statement.plan_digest, statement.plan_file_sha256) != (verdict.digest, verdict.file_hash):
         raise PlanChanged("it is for another plan")
     if set(statement.changes) != {(i.address, i.action) for i in verdict.items}:
         raise PlanChanged("it is for other changes")
-    if now > expires or expires - datetime.fromisoformat(statement.at) > timedelta(hours=rules.hours):
-        raise ApprovalMissing(f"it expired at {statement.expires}", [])
-    return Approval(statement, by)
+    if statement.files_sha256 != about.files_sha256:
+        raise PlanChanged("it is for other files")
+    if statement.root_module != about.root_module:
+        raise PlanChanged(f"it is for the root module {statement.root_module}")
 
 
 def _signer(text: str, signature: str, signers: Path) -> str:
@@ -185,8 +215,15 @@ def require(rules: ApprovalRules, approvals: Approvals, root_module: str, worksp
         )
 
 
-def _same_person(principal: str, requester: str) -> bool:
-    return principal.lower() == requester.lower() or principal.split("@")[0].lower() == requester.split("@")[0].lower()
+def _person(principal: str) -> str:
+    return principal.split("@")[0].strip().lower()
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text} has no time zone")
+    return moment
 
 
 def _iso(moment: datetime) -> str:

@@ -6,6 +6,7 @@ Sources: https://learn.microsoft.com/azure/virtual-machines/resize-vm, .../virtu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +49,8 @@ _INTERRUPTS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("azurerm_lb",), "frontend_ip_configuration", "its connections break"),
 )
 _DEALLOCATES = "deallocated"
+# What takes a body that only Azure understands.
+_OPAQUE = re.compile(r"azapi_|azurerm_.*template_deployment|azurerm_.*deployment_script")
 
 
 @dataclass(frozen=True)
@@ -109,9 +112,9 @@ def _addresses(machine: Resource) -> Iterator[Impact]:
                 yield Impact(address.address, "address", f"{address.one('ip_address')} is given up while {machine.address} is deallocated")
 
 
-def locked(plan: Plan, prior: World, after: World) -> list[Finding]:
-    """What a lock keeps Azure from doing: destroys half-way through an apply; and locks that the plan takes away."""
-    found = []
+def judged(plan: Plan, prior: World, after: World) -> list[Finding]:
+    """Changes that need more than a general yes, or cannot be made: locks that go, what is locked, and what no rule can look into."""
+    found = [_opaque(c) for c in plan.changes if _OPAQUE.match(c.type) and c.action != "delete"]
     kept = list(after.of_type("azurerm_management_lock"))
     for change in plan.changes:
         if change.type == "azurerm_management_lock" and change.action in GONE:
@@ -126,6 +129,14 @@ def locked(plan: Plan, prior: World, after: World) -> list[Finding]:
             if isinstance(scope, str) and here and (here == scope.lower() or here.startswith(f"{scope.lower()}/")):
                 found.append(_blocked(change, lock))
     return found
+
+
+def _opaque(change: ResourceChange) -> Finding:
+    return Finding(
+        "CHG-001", "Every change can be judged", Ruling.UNKNOWN, Severity.HIGH, change.address, "", "type", change.type,
+        "It can make or change anything in Azure, and no rule sees what.", "Use azurerm's own types, or approve it: --allow-unknown.",
+        "https://registry.terraform.io/providers/azure/azapi/latest/docs",
+    )  # fmt: skip
 
 
 def _unlocked(change: ResourceChange) -> Finding:

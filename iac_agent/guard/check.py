@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -119,9 +120,15 @@ def excepted(finding: Finding, exempt: Iterable[Exempt], today: date) -> Finding
 
 
 def _stood(policy: Policy, resource: Resource, truth: Truth, prior: Callable[[], World]) -> bool:
-    """Whether the rule was no better kept before the change."""
+    """Whether it was so before the change: the same resource, and nothing about it that is broken now and was not then."""
     before = prior().resources.get(resource.address)
-    return before is not None and policy.holds.of(before) <= truth
+    if before is None or resource.action in ("create", "replace") or policy.holds.of(before) > truth:
+        return False
+    return _blamed(policy, resource) <= _blamed(policy, before)
+
+
+def _blamed(policy: Policy, resource: Resource) -> set[tuple[str, str]]:
+    return {(re.sub(r"\[\d+\]", "", at), repr(value)) for at, value in policy.holds.blame(resource)}
 
 
 def where(root: RootModule | None, address: str, attribute: str) -> str:

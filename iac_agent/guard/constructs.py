@@ -7,6 +7,7 @@ rather than as absent. Sources: https://developer.hashicorp.com/terraform/langua
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,6 +46,7 @@ class Construct:
     where: str
     arguments: dict[str, Plain | list[tuple[Plain, Any]]] = field(default_factory=dict)
     blocks: list[Construct] = field(default_factory=list)
+    text: str = ""
 
     def walk(self) -> Iterator[Construct]:
         yield self
@@ -72,6 +74,20 @@ class Folder:
     def blocks(self) -> Iterator[Construct]:
         for construct in self.constructs:
             yield from construct.walk()
+
+
+def reached(root: RootModule) -> dict[Path, Folder]:
+    """The root module's directory and those of the local modules that it calls, in HCL or JSON."""
+    found: dict[Path, Folder] = {}
+    waiting = [root.directory]
+    while waiting:
+        directory = waiting.pop()
+        if directory in found or not directory.is_dir() or not root.may_call(directory):
+            continue
+        folder = found[directory] = folder_of(root, directory)
+        sources = (b.arguments.get("source") for b in folder.blocks if b.type == "module")
+        waiting += [(directory / s).resolve() for s in sources if isinstance(s, str) and s.startswith(("./", "../"))]
+    return found
 
 
 def folder_of(root: RootModule, directory: Path) -> Folder:
@@ -109,7 +125,7 @@ def _of_hcl(block: Block) -> Construct:
     document = block.document
     labels = tuple(str(_text(key_name(document.text(c)))) for c in block.node.children[1:] if c.type in ("string_lit", "identifier"))
     arguments = {n: _value(document, a.value) for n, a in block.attributes.items()}
-    return Construct(block.type, labels, block.where, arguments, [_of_hcl(b) for b in block.blocks])
+    return Construct(block.type, labels, block.where, arguments, [_of_hcl(b) for b in block.blocks], document.text(block.node))
 
 
 def _value(document: Document, node: Node) -> Plain | list[tuple[Plain, Any]]:
@@ -118,6 +134,8 @@ def _value(document: Document, node: Node) -> Plain | list[tuple[Plain, Any]]:
         pairs = [c for c in inner.children if c.type == "object_elem"]
         return [(_key(document, p.children[0]), _value(document, p.children[-1])) for p in pairs]
     source = document.text(inner)
+    if re.fullmatch(r"true|false|null|-?\d+(?:\.\d+)?", source):
+        return source
     if inner.type in ("variable_expr", "identifier") or (inner.type == "expression" and "." in source):
         return source if "[" not in source else OPAQUE
     if not source.startswith('"') or "${" in source.replace("$${", "") or "%{" in source.replace("%%{", ""):
@@ -166,7 +184,7 @@ def _bodies(value: Any, depth: int) -> Iterator[tuple[tuple[str, ...], _Twice]]:
 
 
 def _construct(kind: str, labels: tuple[str, ...], body: _Twice, where: str) -> Construct:
-    found = Construct(kind, labels, where)
+    found = Construct(kind, labels, where, text=json.dumps(body))
     for key, value in body:
         found.arguments[key] = _plain(value)
         for inner_labels, inner in _bodies(value, _LABELS.get(key, 0)):

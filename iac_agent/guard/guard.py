@@ -33,13 +33,16 @@ Judge = Callable[[Plan, World, World], list[Finding]]
 
 @dataclass(frozen=True)
 class Guard:
-    """What is allowed here. `more` are judges beside the policies: proofs over the network, and tools that are installed."""
+    """What is allowed here. `more` are judges beside the policies: proofs over the network, and tools that are installed. `protected` are
+    files and folders that it goes by, beside those it knows by name.
+    """
 
     gate: GateRules = field(default_factory=GateRules)
     checks: Checks = field(default_factory=lambda: Checks(()))
     budget: Budget = field(default_factory=Budget)
     prices: Callable[[], PriceList] = shipped
     more: tuple[Judge, ...] = ()
+    protected: tuple[Path, ...] = ()
     today: Callable[[], date] = date.today
 
     @functools.cached_property
@@ -52,7 +55,7 @@ class Guard:
 
     def require_edits(self, root: RootModule, edited: Mapping[Path, bytes]) -> None:
         """Raise GateRefused for edits of what edits must leave alone, or with which the configuration may not be planned."""
-        gate.refuse(tampering.found(root, edited))
+        gate.refuse(tampering.found(root, edited, self.protected))
         self.require(root.with_edits(dict(edited)))
 
     def _unexcepted(self, found: list[Finding]) -> list[Finding]:
@@ -68,7 +71,7 @@ class Guard:
         after, prior = World.planned(plan, configuration), World.prior(plan, configuration)
         before = World({}, Wiring({})) if whole else prior
         costs = self._estimator.estimate(after, prior)
-        others = [*estimate.within(self.budget, costs), *blast.locked(plan, prior, after)]
+        others = [*estimate.within(self.budget, costs), *blast.judged(plan, prior, after)]
         for judge in self.more:
             others += judge(plan, after, before)
         judged = [with_packet(f, after) for f in self.checks.run(after, lambda: before, root)]

@@ -19,14 +19,14 @@ from iac_agent.hcl.value import Value
 from iac_agent.terraform.models import Plan, ResourceChange
 
 
-class _AfterApply:
+class AfterApply:
     """The value of what is known only after apply."""
 
     def __repr__(self) -> str:
         return "known after apply"
 
 
-AFTER_APPLY = _AfterApply()
+AFTER_APPLY = AfterApply()
 
 
 @dataclass(eq=False)
@@ -63,7 +63,7 @@ class Resource:
         """The value at a path that has only one; AFTER_APPLY where it is not known."""
         return self.at(tuple(path.split(".")))[0][1]
 
-    def blocks(self, path: str) -> list[Resource] | _AfterApply:
+    def blocks(self, path: str) -> list[Resource] | AfterApply:
         """The nested blocks of a name; AFTER_APPLY where it is not known how many there are."""
         held = self.values.get(path)
         unknown = self.unknown.get(path) if isinstance(self.unknown, Mapping) else None

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from iac_agent.guard.planned import AFTER_APPLY, Resource
+from iac_agent.guard.planned import AFTER_APPLY, AfterApply, Resource
 from iac_agent.guard.truth import Truth, every, known, some
 
 Blame = tuple[str, Any]
@@ -320,18 +320,21 @@ class Blocks(Predicate):
     path: str
     inner: Predicate
 
+    def blocks(self, resource: Resource) -> list[Resource] | AfterApply:
+        return resource.blocks(self.path)
+
     def of(self, resource: Resource) -> Truth:
-        blocks = resource.blocks(self.path)
+        blocks = self.blocks(resource)
         return every(map(self.inner.of, blocks)) if isinstance(blocks, list) else Truth.UNKNOWN
 
     def blame(self, resource: Resource) -> Iterator[Blame]:
-        blocks = resource.blocks(self.path)
+        blocks = self.blocks(resource)
         if not isinstance(blocks, list):
             yield self.path, AFTER_APPLY
             return
-        for number, block in enumerate(blocks):
+        for block in blocks:
             if self.inner.of(block) != Truth.YES:
-                yield from ((f"{self.path}[{number}].{at}", value) for at, value in self.inner.blame(block))
+                yield from ((f"{self.path}[{block.prefix[-1]}].{at}", value) for at, value in self.inner.blame(block))
 
     def read(self, resource: Resource) -> Iterator[Blame]:
         yield self.path, resource.values.get(self.path)

@@ -302,8 +302,11 @@ class RootModule:
 
     def variable_files(self) -> list[Path]:
         """The tfvars files that Terraform loads by itself, in its order."""
-        last = sorted([*self.directory.glob("*.auto.tfvars"), *self.directory.glob("*.auto.tfvars.json")])
-        return [f for f in (self.directory / "terraform.tfvars", self.directory / "terraform.tfvars.json", *last) if f.is_file()]
+        edited = {p for p in self.overrides if p.parent == self.directory}
+        there = {*self.directory.glob("*.auto.tfvars"), *self.directory.glob("*.auto.tfvars.json")}
+        last = sorted(there | {p for p in edited if p.name.endswith((".auto.tfvars", ".auto.tfvars.json"))})
+        first = (self.directory / "terraform.tfvars", self.directory / "terraform.tfvars.json")
+        return [f for f in (*first, *last) if f in edited or f.is_file()]
 
     def _tfvars(self, name: str) -> list[tuple[Path, int]]:
         """Where the tfvars files that Terraform loads by itself set a variable, in reverse load order (the last one wins)."""

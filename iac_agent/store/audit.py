@@ -66,10 +66,11 @@ class Head:
     def read(cls, file: Path) -> Head | None:
         """The head that a seal holds; None when there is none. A seal that cannot be read is broken. Raises AuditBroken."""
         try:
-            return cls(**json.loads(file.read_text("utf-8")))
+            held = json.loads(file.read_text("utf-8"))
+            return cls(int(held["records"]), str(held["hash"]))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError) as problem:
+        except (OSError, ValueError, TypeError, KeyError) as problem:
             raise AuditBroken(f"{file} cannot be read: {problem}", hint="Compare the trail with a backup.") from problem
 
 

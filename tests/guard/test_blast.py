@@ -67,10 +67,10 @@ def test_a_replaced_address_is_another_one() -> None:
 
 def test_a_lock_that_goes_needs_a_name_and_what_is_locked_is_refused() -> None:
     made = plan((LOCK, ["delete"], {"scope": "/g"}, None))
-    (one,) = blast.locked(made, World.prior(made), World.planned(made))
+    (one,) = blast.judged(made, World.prior(made), World.planned(made))
     assert (one.rule, one.outcome) == ("CHG-003", Ruling.UNKNOWN)
     made = plan((DISK, ["delete"], {"id": "/G/disks/d"}, None), (LOCK, ["no-op"], {"scope": "/g"}, {"scope": "/g"}))
-    (two,) = blast.locked(made, World.prior(made), World.planned(made))
+    (two,) = blast.judged(made, World.prior(made), World.planned(made))
     assert (two.rule, two.outcome, two.address) == ("CHG-004", Ruling.REFUSE, DISK)
     made = plan((DISK, ["delete"], {"id": "/other/d"}, None), (LOCK, ["no-op"], {"scope": "/g"}, {"scope": "/g"}))
-    assert blast.locked(made, World.prior(made), World.planned(made)) == []
+    assert blast.judged(made, World.prior(made), World.planned(made)) == []

@@ -46,7 +46,9 @@ def test_azure_rejects_what_the_policy_refuses(policy: Policy, sandbox: Sandbox,
     assert ran.code == 1, "the gym made it"
     told = " ".join(ran.err.split())
     code = re.search(r"Azure answers (\w+)", policy.why)
-    wanted = _BY_THE_PROVIDER.get(policy.id) or (code[1] if code and code[1] not in ("or", "that") else "InvalidParameter|InvalidRequestFormat")
+    wanted = _BY_THE_PROVIDER.get(policy.id) or (
+        code[1] if code and code[1] not in ("or", "that") else "InvalidParameter|InvalidRequestFormat"
+    )
     assert re.search(wanted, told), told[-800:]
     figure("deployability rules whose failing example the gym rejects at apply", 1, 1)
 

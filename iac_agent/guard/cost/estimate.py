@@ -131,7 +131,7 @@ def within(budget: Budget, estimate: Estimate) -> list[Finding]:
             continue
         told = f"{amount:,.2f} {estimate.currency} {what}"
         over = amount > limit
-        standing = over and estimate.change <= 0
+        standing = over and estimate.change <= 0 and all(x.after.amount is not None for x in estimate.lines)
         found.append(
             Finding(
                 rule,

@@ -138,13 +138,13 @@ class _Builder:
 
     def _group(self, group: Resource) -> Group:
         if group.address not in self._groups:
-            written = group.blocks("security_rule") if group.writes("security_rule") else []
+            written = group.blocks("security_rule")
             own = [
                 r for r in self.world.of_type(t.RULE)
                 if self.world.named(t.NSG, r.one("network_security_group_name"), r.one("resource_group_name")) is group
             ]  # fmt: skip
             unclear = "" if isinstance(written, list) else f"the rules of {group.address} are known after apply"
-            held = {str(r.one("name")): r for r in [*(written if isinstance(written, list) else ()), *own]}
+            held = {str(r.one("name")).lower(): r for r in [*(written if isinstance(written, list) else ()), *own]}
             self._groups[group.address] = Group(group.address, tuple(self._rule(r) for r in held.values()), unclear)
         return self._groups[group.address]
 

@@ -8,7 +8,7 @@ Source: L. de Moura, N. Bjørner, Z3 (TACAS 2008); Azure's own use of it: K. Jay
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -75,6 +75,9 @@ class Answer:
         return "unknown: " + "; ".join(self.reasons)
 
 
+_Way = tuple[Endpoint, str, Any]  # to which target, how in words, and as a formula
+
+
 class Prover:
     """Asks about one topology."""
 
@@ -85,6 +88,7 @@ class Prover:
         self.protocol = z3.BitVec("protocol", 2)
         self._free: dict[str, Any] = {}
         self._tags: dict[str, Any] = {}
+        self._used: dict[str, Any] = {}  # those of the way that is looked at
 
     # --- questions -------------------------------------------------------------------------------------------------
 
@@ -93,26 +97,31 @@ class Prover:
     ) -> Answer:
         """Whether no packet from the Internet, but for some networks, reaches one of the targets on these ports."""
         outside = z3.And(self._outside(), z3.Not(self._in(self.source, but_from)))
-        ways = [
-            (t, f"in by {e.name}{self._mapped(e)}", z3.And(outside, self._enters(e), self._admitted(t, e)))
-            for t in targets
-            for e in t.entries
-        ]
-        return self._answered(ways, targets, ports, protocol)
+
+        def ways() -> Iterator[_Way]:
+            for target in targets:
+                for entry in target.entries:
+                    self._used = {}
+                    passes = z3.And(outside, self._enters(entry), self._admitted(target, entry))
+                    yield target, f"in by {entry.name}{self._mapped(entry)}", passes
+
+        return self._answered(ways(), targets, ports, protocol)
 
     def between(self, sources: Sequence[Endpoint], targets: Sequence[Endpoint], ports: Sequence[Range], protocol: str = "tcp") -> Answer:
         """Whether no packet from one of the sources reaches one of the targets on these ports."""
-        ways = [
-            (t, f"out of {s.name}", z3.And(self._in(self.source, s.private), self._sent(s, t), self._let_out(s), self._let_in(t)))
-            for s in sources
-            for t in targets
-            if s.name != t.name and self._connected(s.network, t.network)
-        ]
-        return self._answered(ways, targets, ports, protocol, extra=tuple(s for s in sources))
+
+        def ways() -> Iterator[_Way]:
+            for source, target in itertools.product(sources, targets):
+                if source.name != target.name and self._connected(source.network, target.network):
+                    self._used = {}
+                    sent = z3.And(self._in(self.source, source.private), self._sent(source, target))
+                    yield target, f"out of {source.name}", z3.And(sent, self._let_out(source), self._let_in(target))
+
+        return self._answered(ways(), targets, ports, protocol, extra=tuple(sources))
 
     def _answered(
         self,
-        ways: list[tuple[Endpoint, str, Any]],
+        ways: Iterable[_Way],
         targets: Sequence[Endpoint],
         ports: Sequence[Range],
         protocol: str,
@@ -128,7 +137,7 @@ class Prover:
                 continue
             model = self._certain(formula)
             if model is None:
-                doubts |= dict.fromkeys(self._reasons(solver.model(), formula))
+                doubts |= dict.fromkeys(self._used)
                 continue
             packet = self._packet(model)
             return Answer(Result.REFUTED, len(targets), packet, target.name, (how, *self._steps(model, target, extra)))
@@ -141,9 +150,9 @@ class Prover:
 
         A source outside of every service tag can always be chosen: no tag holds all of the Internet.
         """
-        formula = z3.substitute(formula, *[(b, z3.BoolVal(False)) for b in self._tags.values()]) if self._tags else formula
-        used = {str(v) for v in z3.z3util.get_vars(formula)}
-        unknown = [b for b in self._free.values() if str(b) in used]
+        tags = [b for why, b in self._used.items() if why in self._tags]
+        formula = z3.substitute(formula, *[(b, z3.BoolVal(False)) for b in tags]) if tags else formula
+        unknown = [b for why, b in self._used.items() if why in self._free]
         if len(unknown) > _MOST:
             return None
         solver = z3.Solver()
@@ -152,19 +161,17 @@ class Prover:
             solver.add(z3.substitute(formula, *pairs) if pairs else formula)
         return solver.model() if solver.check() == z3.sat else None
 
-    def _reasons(self, model: Any, formula: Any) -> list[str]:
-        used = {str(v) for v in z3.z3util.get_vars(formula)}
-        return [why for why, b in {**self._free, **self._tags}.items() if str(b) in used and model.eval(b) is not None]
-
     # --- the network as formulas -----------------------------------------------------------------------------------
 
     def _maybe(self, why: str) -> Any:
         """A choice of the solver: it stands for what is not known."""
-        return self._free.setdefault(why, z3.Bool(f"unknown {len(self._free)}"))
+        self._used[why] = self._free.setdefault(why, z3.Bool(f"unknown {len(self._free)}"))
+        return self._used[why]
 
     def _tag(self, tag: str, end: str) -> Any:
-        why = f"what the service tag {tag} holds is not modelled"
-        return self._tags.setdefault(why if end == "source" else f"{why} (as a destination)", z3.Bool(f"tag {tag} {end}"))
+        why = f"what the service tag {tag} holds is not modelled{'' if end == 'source' else ' (as a destination)'}"
+        self._used[why] = self._tags.setdefault(why, z3.Bool(f"tag {tag} {end}"))
+        return self._used[why]
 
     @staticmethod
     def _in(value: Any, ranges: Iterable[Range]) -> Any:

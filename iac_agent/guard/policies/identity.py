@@ -33,10 +33,10 @@ def _gives(*roles: tuple[str, str]) -> Custom:
 
     def test(resource: Resource) -> Truth:
         name, definition = resource.one("role_definition_name"), resource.one("role_definition_id")
-        if isinstance(name, str):
-            return known(name.lower() in names)
+        if isinstance(name, str) and name.strip():
+            return known(name.strip().lower() in names)
         if isinstance(definition, str):
-            return known(definition.rsplit("/", 1)[-1].lower() in ids)
+            return known(definition.rstrip("/").rsplit("/", 1)[-1].lower() in ids)
         return Truth.UNKNOWN if AFTER_APPLY in (name, definition) else Truth.NO
 
     return Custom(f"the role is {' or '.join(n for n, _ in roles)}", test, ("role_definition_name",))
@@ -64,6 +64,8 @@ def _modest(policy: Resource) -> Truth:
     return Truth.YES
 
 
+_CONDITIONED = A("condition").passes(lambda v: bool(str(v or "").strip()), "is set")
+_ROLES = (ROLE, "azurerm_pim_active_role_assignment", "azurerm_pim_eligible_role_assignment")
 _OWNER_ROLE = ("Owner", _OWNER)
 _GRANTING = (("User Access Administrator", _ACCESS), ("Role Based Access Control Administrator", _RBAC))
 POLICIES = (
@@ -119,8 +121,8 @@ POLICIES = (
     Policy(
         "IDN-005",
         "Nobody is made Owner",
-        (ROLE,),
-        _gives(_OWNER_ROLE) >> A("condition").is_set(),
+        _ROLES,
+        _gives(_OWNER_ROLE) >> _CONDITIONED,
         "An owner can give every right to everyone, also to themselves.",
         "Give Contributor or a narrower role, or add a condition.",
         _PRACTICE,
@@ -133,8 +135,8 @@ POLICIES = (
     Policy(
         "IDN-006",
         "Rights to give rights have a condition",
-        (ROLE,),
-        _gives(*_GRANTING) >> A("condition").is_set(),
+        _ROLES,
+        _gives(*_GRANTING) >> _CONDITIONED,
         "Who may assign roles may assign Owner.",
         "Add a condition that names the roles and principals that may be assigned.",
         f"{LEARN}role-based-access-control/delegate-role-assignments-overview",
@@ -147,7 +149,7 @@ POLICIES = (
     Policy(
         "IDN-007",
         "Broad roles stop at a resource group",
-        (ROLE,),
+        _ROLES,
         A("scope").matches(_WIDE_SCOPE) >> ~_gives(_OWNER_ROLE, ("Contributor", _CONTRIBUTOR), *_GRANTING),
         "A stolen token then reaches everything there is.",
         "Assign the role at the resource group that needs it.",
@@ -159,7 +161,7 @@ POLICIES = (
     Policy(
         "IDN-008",
         "Roles go to groups and identities, not to persons",
-        (ROLE,),
+        _ROLES,
         ~A("principal_type", "").is_("User"),
         "Persons change teams; what they were given stays.",
         "Assign the role to a group.",

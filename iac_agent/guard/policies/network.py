@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from iac_agent.azure.exposure import ADMIN_PORTS, admin_ports, is_wide, port_ranges
-from iac_agent.guard.planned import AFTER_APPLY, Resource
+from iac_agent.guard.planned import AFTER_APPLY, AfterApply, Resource
 from iac_agent.guard.policies.types import (
     BALANCER,
     LB_RULE,
@@ -28,6 +31,9 @@ from iac_agent.guard.policy import Example, Policy, Ruling, Severity
 from iac_agent.guard.predicates import A, Blame, Blocks, Custom, Predicate, To, UsedBy
 from iac_agent.guard.truth import Truth, every, known, some
 
+_MANY = 2**24  # public addresses: more than a network of 8 bits
+_TAG = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:\.[A-Za-z0-9]+)*$")
+_EVERY_CUSTOMER = re.compile(r"AzureCloud(?:\.\w+)?$", re.IGNORECASE)  # machines of whoever pays for one
 _GROUPS = f"{LEARN}virtual-network/network-security-groups-overview"
 _NO_GROUP = r"^(?:Gateway|AzureFirewall|AzureFirewallManagement|RouteServer)Subnet$"
 EITHER_FORM = (RULE, NSG)
@@ -41,15 +47,42 @@ def _held(resource: Resource, *paths: str) -> list[Any]:
 
 
 def _wide(resource: Resource) -> Truth:
-    """Whether a rule is for sources that are a good part of the Internet."""
+    """Whether a rule is for sources that are a good part of the Internet, one by one or all together."""
     sources = _held(resource, "source_address_prefix", "source_address_prefixes")
-    return some(Truth.UNKNOWN if s is AFTER_APPLY else known(is_wide(str(s))) for s in sources)
+    together = sum(n.num_addresses for n in ipaddress.collapse_addresses(_public(sources)))
+    return some([known(together > _MANY), *map(_is_wide, sources)])
+
+
+def _is_wide(source: Any) -> Truth:
+    """One source. What is neither a network nor a service tag may mean anything."""
+    text = str(source).strip()
+    if source is AFTER_APPLY:
+        return Truth.UNKNOWN
+    if is_wide(text) or _EVERY_CUSTOMER.match(text):
+        return Truth.YES
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return Truth.NO if _TAG.match(text) else Truth.UNKNOWN
+    return Truth.NO
+
+
+def _public(sources: list[Any]) -> list[ipaddress.IPv4Network]:
+    found = []
+    for source in sources:
+        with contextlib.suppress(ValueError):
+            net = ipaddress.ip_network(str(source).strip(), strict=False)
+            if isinstance(net, ipaddress.IPv4Network) and not net.is_private:
+                found.append(net)
+    return found
 
 
 def _to_ports(resource: Resource, test: Callable[[list[str]], bool]) -> Truth:
+    """Whether a rule is for ports that a test names; a port that is not known, or no port, may be one of them."""
     ports = _held(resource, "destination_port_range", "destination_port_ranges")
-    told = known(test([str(p) for p in ports if p is not AFTER_APPLY]))
-    return told | Truth.UNKNOWN if AFTER_APPLY in ports else told
+    clear = [str(p) for p in ports if p is not AFTER_APPLY and port_ranges([str(p)])]
+    told = known(test(clear))
+    return told if len(clear) == len(ports) else told | Truth.UNKNOWN
 
 
 def _lets_in(test: Callable[[list[str]], bool], says: str, protocol: str = "") -> Predicate:
@@ -73,18 +106,33 @@ class _Exposure(Custom):
         yield from ((at, value) for at, value in super().read(resource) if value not in (None, "", []))
 
 
+class _OwnRules(Blocks):
+    """The rules that a group holds and that are no resources of their own: Azure's answer, and so the state, has both."""
+
+    def blocks(self, resource: Resource) -> list[Resource] | AfterApply:
+        held = super().blocks(resource)
+        if not isinstance(held, list):
+            return held
+        apart = resource.world.grouped((RULE,), _of_group)
+        named = {r.name for r in apart.get((resource.name.lower(), str(resource.values.get("resource_group_name")).lower()), ())}
+        return [b for b in held if b.name not in named]
+
+
+def _of_group(rule: Resource) -> list[tuple[str, str]]:
+    group, name = rule.one("resource_group_name"), rule.one("network_security_group_name")
+    return [] if AFTER_APPLY in (group, name) else [(str(name).lower(), str(group).lower())]
+
+
 class RuleOrGroup(Predicate):
     """A test of a security rule, on a rule of its own as on those written inside a group."""
 
     def __init__(self, inner: Predicate) -> None:
-        self.inner, self.inside = inner, Blocks("security_rule", inner)
+        self.inner, self.inside = inner, _OwnRules("security_rule", inner)
 
     def _form(self, resource: Resource) -> Predicate:
         return self.inside if resource.type == NSG else self.inner
 
     def of(self, resource: Resource) -> Truth:
-        if resource.type == NSG and not resource.writes("security_rule"):
-            return Truth.YES  # its rules are resources of their own
         return self._form(resource).of(resource)
 
     def blame(self, resource: Resource) -> Iterator[Blame]:
