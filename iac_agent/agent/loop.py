@@ -63,7 +63,7 @@ class Consent:
 
 @dataclass
 class Session:
-    """What a run works with. `arm` is called only when the live resources are read."""
+    """What a run works with. `arm` is called only when the live resources are read; `place` is the root module as the rules name it."""
 
     home: Home
     terraform: Terraform
@@ -82,6 +82,7 @@ class Session:
     max_steps: int = 5
     about: tuple[str, ...] = ()
     model: str = ""
+    place: str = "."
 
     @property
     def directory(self) -> Path:
@@ -304,7 +305,7 @@ class Agent:
     def approve(self, run: Run, verdict: Verdict, approvals: Approvals = UNSIGNED) -> None:
         """Get consent for every change. Raises ApprovalMissing with the addresses nobody named, Refused where nothing may be applied."""
         session, consent, approver = self.session, self.session.consent, self.session.approver
-        approval.require(session.approval, approvals, self.place, session.given.workspace)
+        approval.require(session.approval, approvals, session.place, session.given.workspace)
         approved = Approved(ordinary=consent.ordinary or bool(approvals.people))
         if session.approval.autonomy == Autonomy.NAMED:
             approved = replace(approved, replace=set(consent.replace), destroy=set(consent.destroy), unknown=set(consent.unknown))
@@ -329,11 +330,6 @@ class Agent:
         run.save(status="approved", approved=addresses)
         named = verdict.need_replace or verdict.need_destroy or verdict.need_unknown
         self.session.reporter.approved(addresses, f"signed by {', '.join(by)}" if by else "by address" if named else "in general")
-
-    @property
-    def place(self) -> str:
-        """The root module as the configuration names it: relative to the repository."""
-        return place_of(self.session.directory)
 
     def _refuse(self, run: Run, missing: dict[str, list[str]]) -> None:
         flags = [f"--allow-{what} '{a}'" for what, addresses in missing.items() for a in addresses]
@@ -407,12 +403,6 @@ class Agent:
 
     def record(self, run: Run, kind: str, body: dict[str, Any]) -> None:
         self.records.append(self.session.audit.append(run.id, kind, body))
-
-
-def place_of(directory: Path) -> str:
-    """A root module relative to its repository, with slashes; `.` for one that is the repository, or in none."""
-    root = RootModule(directory)
-    return root.directory.relative_to(root.repository).as_posix()
 
 
 def require_only(changes: ChangeSet, verdict: Verdict) -> None:

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from iac_agent.agent import journal, lock
-from iac_agent.agent.loop import place_of
 from iac_agent.agent.report import Approver, Proof, Reporter
 from iac_agent.azure.clients import AzureClients, translated
 from iac_agent.azure.ids import ResourceId
@@ -89,6 +88,7 @@ class Operator:
     reporter: Reporter
     approver: Approver
     approval: ApprovalRules
+    place: str = "."
     workspace: str = "default"
     auto_approve: bool = False
     allow_run: frozenset[str] = frozenset()
@@ -184,7 +184,7 @@ class Operator:
         addresses = [m.address for m in operation.machines]
         self.reporter.note(f"{operation.describe()}: {_EFFECTS[operation.verb]}")
         self._record(run, "verdict", {"operation": operation.verb, "addresses": addresses, "interrupts": operation.interrupts})
-        approval.require(self.approval, UNSIGNED, place_of(self.home.root_module), self.workspace)
+        approval.require(self.approval, UNSIGNED, self.place, self.workspace)
         if operation.verb == "run-command":
             named = self.allow_run if self.approval.autonomy == Autonomy.NAMED else frozenset()
             unnamed = [a for a in addresses if a not in named and not self.approver.name(a, "run", ())]

@@ -1,8 +1,8 @@
 """A saved plan: `plan -out FILE` keeps everything that `apply FILE` needs, and nothing else can be applied with it.
 
-The file is a zip: the Terraform plan, both versions of every edited file, and what was judged. Whoever can write the file can write all of
-that, so nothing in it is believed that the Terraform plan does not say too: what changes is read from the plan, and the edited files must be
-those that the plan was made of. Like Terraform's own plan files it may hold sensitive values, so it is written for its owner only.
+The file is a zip: the Terraform plan, both versions of every edited file, and what was judged. Whoever can write the file can write all
+of that, so nothing in it is believed that the Terraform plan does not say too: what changes is read from the plan, and the edited files
+must be those that the plan was made of. Like Terraform's own plan files it may hold sensitive values, so it is written for its owner only.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import Any
 
 from iac_agent.agent import journal, lock
 from iac_agent.agent.journal import FileEntry, Run, sha256
-from iac_agent.agent.loop import Agent, Prepared, place_of
+from iac_agent.agent.loop import Agent, Prepared, Session
 from iac_agent.agent.report import Proof
-from iac_agent.errors import PlanChanged, Refused, UsageError
+from iac_agent.errors import PlanChanged, Refused, TerraformFailed, UsageError
 from iac_agent.guard import approval
 from iac_agent.guard.approval import Subject
 from iac_agent.guard.guard import require_allowed
@@ -54,13 +54,13 @@ class Saved:
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
-def save(prepared: Prepared, root: Path, out: Path) -> None:
+def save(prepared: Prepared, session: Session, out: Path) -> None:
     """Write the saved plan, replacing `out` atomically."""
-    run = prepared.run
+    run, root = prepared.run, session.directory
     content = {
         "version": _VERSION,
         "request": run.request,
-        "root_module": place_of(root),
+        "root_module": session.place,
         "verdict": run.verdict,
         "expects": run.expects,
         "targets": run.targets,
@@ -86,25 +86,26 @@ def is_saved(path: Path) -> bool:
 
 
 def opened(path: Path, terraform: Terraform) -> Saved:
-    """A saved plan, checked against the Terraform plan in it. Raises UsageError when it is none of ours, PlanChanged when it was altered."""
+    """A saved plan, checked against the Terraform plan in it. Raises UsageError when it is none of ours, PlanChanged when altered."""
     if not is_saved(path):
         raise UsageError(f"{path} is no saved plan of iacagent", hint="Save one with: iacagent plan REQUEST -out FILE")
-    with zipfile.ZipFile(path) as archive:
-        told: dict[str, Any] = json.loads(archive.read(_MEMBER))
-        if told.get("version") != _VERSION:
-            raise UsageError(f"{path} is a saved plan of another version of iacagent", hint="Plan again.")
-        try:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            told: dict[str, Any] = json.loads(archive.read(_MEMBER))
+            if told.get("version") != _VERSION:
+                raise UsageError(f"{path} is a saved plan of another version of iacagent", hint="Plan again.")
             plan_bytes = archive.read(_PLAN)
             names = [n for n in archive.namelist() if n.startswith("files/")]
             blobs = {Path(n).name: archive.read(n) for n in names if sha256(archive.read(n)) == Path(n).name}
-        except (KeyError, zipfile.BadZipFile) as problem:
-            raise PlanChanged(f"{path} is damaged: {problem}", hint="Plan again.") from problem
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / _PLAN
-        file.write_bytes(plan_bytes)
-        plan = terraform.show_plan(file)
-        _require_of_the_plan(path, told, blobs, file)
-    return Saved(told, plan, plan_bytes, blobs, _verdict(path, told, plan, sha256(plan_bytes)))
+        [Expectation(**e) for e in told["expects"]]
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / _PLAN
+            file.write_bytes(plan_bytes)
+            plan = terraform.show_plan(file)
+            _require_of_the_plan(path, told, blobs, file)
+        return Saved(told, plan, plan_bytes, blobs, _verdict(path, told, plan, sha256(plan_bytes)))
+    except (KeyError, ValueError, TypeError, AttributeError, TerraformFailed, zipfile.BadZipFile) as problem:
+        raise PlanChanged(f"{path} is damaged: {problem}", hint="Plan again.") from problem
 
 
 def _require_of_the_plan(path: Path, told: dict[str, Any], blobs: dict[str, bytes], plan: Path) -> None:
@@ -147,13 +148,13 @@ def apply(agent: Agent, path: Path) -> list[Proof]:
         if left is not None:
             raise Refused(f"run {left.id} ({left.request!r}) is unfinished", hint="Run `iacagent resume` first.")
         saved = opened(path, session.terraform)
-        if saved.told["root_module"] != agent.place:
-            raise PlanChanged(f"{path} is for the root module {saved.told['root_module']}", hint=f"Here is {agent.place}.")
+        if saved.told["root_module"] != session.place:
+            raise PlanChanged(f"{path} is for the root module {saved.told['root_module']}", hint=f"Here is {session.place}.")
         run = _prepared(agent, path, saved)
         agent.record(run, "request", {"request": run.request, "saved_plan": sha256(path.read_bytes())})
         try:
             verdict = _judged(agent, run, saved)
-            found = approval.read(approval.beside(path), subject(saved, session.audit, agent.place), session.approval, datetime.now(UTC))
+            found = approval.read(approval.beside(path), subject(saved, session.audit, session.place), session.approval, datetime.now(UTC))
             agent.approve(run, verdict, found)
         except Refused as problem:
             agent.record(run, "refused", {"error": problem.kind, "message": problem.message})

@@ -152,7 +152,7 @@ def plan(options: Globals, /, request: str, out: Path | None, detailed_exitcode:
         agent = agent_for(options, False, **flags)
         prepared = agent.plan(request)
         if out is not None:
-            saved.save(prepared, agent.session.directory, out)
+            saved.save(prepared, agent.session, out)
             agent.session.reporter.note(f"Saved to {out}. Apply it with: iacagent apply {out}")
         return 2 if detailed_exitcode and prepared.verdict.items else 0
 

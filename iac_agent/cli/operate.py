@@ -48,6 +48,7 @@ def carry_out(options: Globals, request: str, **flags: Any) -> int:
             session.reporter,
             session.approver,
             session.approval,
+            session.place,
             session.given.workspace,
             session.consent.ordinary,
             frozenset(flags.get("allow_run", ())),

@@ -19,6 +19,7 @@ from iac_agent.guard.policies.tagging import Conventions
 from iac_agent.guard.spec import accepted, in_force
 from iac_agent.guard.spec.in_force import Accepted
 from iac_agent.guard.tools import Checkov, Conftest
+from iac_agent.hcl.module import RootModule
 
 if TYPE_CHECKING:
     from iac_agent.cli.config import Guard as GuardSettings
@@ -116,6 +117,13 @@ def prices() -> PriceList:
 def price_cache() -> Path:
     """The folder of the price list that was fetched."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "iacagent"
+
+
+def place(directory: Path, configuration: Path | None) -> str:
+    """A root module as the rules name it: relative to the folder of the configuration file, else to its repository."""
+    top = configuration.resolve().parent if configuration else RootModule(directory).repository
+    here = directory.resolve()
+    return here.relative_to(top).as_posix() if here.is_relative_to(top) else here.as_posix()
 
 
 def approval(settings: GuardSettings, configuration: Path | None) -> ApprovalRules:

@@ -100,6 +100,7 @@ def session(directory: Path, settings: Settings, request: Request, reporter: Rep
         max_steps=settings.planner.max_steps,
         about=request.about,
         model=settings.planner.model,
+        place=rules.place(runner.directory, settings.path),
     )
 
 

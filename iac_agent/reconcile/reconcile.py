@@ -145,7 +145,7 @@ class Reconciler:
     def _approve(self, run: Run, addresses: list[str]) -> None:
         """Edits change no resource, so only a general yes is needed; but it is needed."""
         session = self.agent.session
-        approval.require(session.approval, UNSIGNED, self.agent.place, session.given.workspace)
+        approval.require(session.approval, UNSIGNED, session.place, session.given.workspace)
         if not session.consent.ordinary and not session.approver.ordinary(Verdict(())):
             run.save(status="refused")
             raise ApprovalMissing("nobody approved the edits", [], hint="Pass --auto-approve, or answer at the prompt.")

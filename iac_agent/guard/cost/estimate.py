@@ -138,7 +138,7 @@ def within(budget: Budget, estimate: Estimate) -> list[Finding]:
                 f"It costs no more than {limit:,.2f} {estimate.currency} {what}",
                 (Ruling.WARN if standing else Ruling.REFUSE) if over else Ruling.UNKNOWN,
                 Severity.HIGH,
-                _dearest(estimate),
+                _dearest(estimate) if over else _unpriced(estimate),
                 "",
                 "monthly cost",
                 told if over else f"{told}, without {len(estimate.unknown)} whose price is unknown",
@@ -149,6 +149,11 @@ def within(budget: Budget, estimate: Estimate) -> list[Finding]:
             )
         )
     return found
+
+
+def _unpriced(estimate: Estimate) -> str:
+    """The address whose price is unknown: one that changes, where there is one."""
+    return next((x.address for x in estimate.lines if x.after.amount is None), estimate.unknown[0])
 
 
 def _dearest(estimate: Estimate) -> str:
