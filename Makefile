@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo demo-drift demo-monitor tools test check fmt bench clean
+.PHONY: help demo demo-drift demo-monitor demo-guard tools test check fmt bench clean
 .DEFAULT_GOAL := help
 
 help: ## Show this help
@@ -26,6 +26,9 @@ demo-drift: $(READY) ## Change Azure behind Terraform's back in a browser, with 
 
 demo-monitor: $(READY) ## Ask what runs: CPU, health, a failed boot, who stopped it, and an alert that fires
 	@$(BIN)/python examples/demo_monitor.py
+
+demo-guard: $(READY) ## What no model talks round: an opening, a policy in plain words, a budget, a tampered audit
+	@$(BIN)/python examples/demo_guard.py
 
 tools: ## Install what the tests and demos use where it is there: az in .tools/az, Chromium, PostgreSQL
 	@bash .ci/tools

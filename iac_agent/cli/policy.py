@@ -167,7 +167,7 @@ def verify(options: Globals, /, question: str | None, plan_file: Path | None, **
 
 
 def _proved(options: Globals, said: str, spec: Spec, world: World) -> int:
-    from iac_agent.guard.network.proof import Result
+    from iac_agent.guard.network.answer import Result
     from iac_agent.guard.spec import in_force
 
     answer = in_force.ask(spec, world)

@@ -12,13 +12,15 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
-from iac_agent.errors import PolicyRefused
+from iac_agent.errors import PolicyRefused, UsageError
 from iac_agent.guard import blast, gate, tampering
 from iac_agent.guard.check import Checks, Finding, excepted
 from iac_agent.guard.cost import estimate
 from iac_agent.guard.cost.estimate import Budget, Estimator
 from iac_agent.guard.cost.prices import PriceList, shipped
 from iac_agent.guard.gate import GateRules
+from iac_agent.guard.network import prover
+from iac_agent.guard.network.answer import Result
 from iac_agent.guard.planned import World
 from iac_agent.guard.policies.network import EXPOSURES
 from iac_agent.guard.policy import Ruling
@@ -95,10 +97,12 @@ def with_packet(finding: Finding, after: World) -> Finding:
     if finding.rule not in EXPOSURES or finding.outcome != Ruling.REFUSE:
         return finding
     from iac_agent.guard.network.planned import topology
-    from iac_agent.guard.network.proof import Prover, Result
 
     found = topology(after)
-    answer = Prover(found).from_internet(found.endpoints, EXPOSURES[finding.rule], "*")
+    try:
+        answer = prover(found).from_internet(found.endpoints, EXPOSURES[finding.rule], "*")
+    except UsageError as problem:
+        return replace(finding, detail=f"{problem.message}: no packet is shown")
     if answer.result == Result.REFUTED:
         return replace(finding, detail=str(answer))
     return replace(finding, detail="No machine is reached by it yet: nothing with a way in is behind this group.")

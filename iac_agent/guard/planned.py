@@ -51,13 +51,14 @@ class Resource:
 
         What Azure fills in where nothing is written is unknown in the plan of a new resource; here it is absent.
         """
-        if isinstance(self.unknown, Mapping) and self.unknown.get(steps[0]) is True and not self.writes(steps[0]):
-            return [(".".join(steps), None)]
-        return list(_values(self.values, self.unknown, steps, ""))
+        found = list(_values(self.values, self.unknown, steps, ""))
+        if any(value is AFTER_APPLY for _, value in found) and not self.writes(".".join(steps)):
+            return [(at, None if value is AFTER_APPLY else value) for at, value in found]
+        return found
 
-    def writes(self, name: str) -> bool:
+    def writes(self, path: str) -> bool:
         """Whether the configuration writes an attribute or block of the resource; True where that cannot be told."""
-        return bool(self.prefix) or self.world.writes(self, name)
+        return self.world.writes(self, (*(p for p in self.prefix if isinstance(p, str)), *path.split(".")))
 
     def one(self, path: str) -> Any:
         """The value at a path that has only one; AFTER_APPLY where it is not known."""
@@ -157,13 +158,15 @@ class World:
         for name in types:
             yield from self.by_type.get(name, ())
 
-    def writes(self, resource: Resource, name: str) -> bool:
+    def writes(self, resource: Resource, steps: tuple[str, ...]) -> bool:
         """Whether the configuration writes an attribute or block of a resource; True where that cannot be told."""
         written = self.wiring.written(resource.address)
-        if written is None or name in written:
+        if written is None or _has(written, steps):
             return True
         instance = self._instances.get(resource.address)
-        return instance is not None and name in instance.body.names()
+        if instance is None or steps[0] not in instance.body.names():
+            return False
+        return len(steps) == 1 or bool(_written(instance, list(steps)))
 
     def related(self, resource: Resource, path: str) -> Related:
         """What an attribute of a resource refers to: by the id that it holds, else by the expression it is written with."""
@@ -290,6 +293,15 @@ def _with_unknown(value: Any, unknown: Any) -> Any:
         size = max(len(value), len(unknown))
         return [AFTER_APPLY if i < len(unknown) and unknown[i] is True else value[i] for i in range(size)]
     return value
+
+
+def _has(written: Any, steps: tuple[str, ...]) -> bool:
+    """Whether the expressions of a resource have one at a path, in any of several blocks."""
+    if isinstance(written, list):
+        return any(_has(one, steps) for one in written)
+    if not steps:
+        return True
+    return isinstance(written, Mapping) and steps[0] in written and _has(written[steps[0]], steps[1:])
 
 
 def _written(instance: Instance, steps: list[str | int]) -> list[Value]:

@@ -13,7 +13,8 @@ from dataclasses import replace
 
 import pytest
 
-from iac_agent.guard.network.proof import Answer, Packet, Prover, Result
+from iac_agent.guard.network.answer import Answer, Packet, Result
+from iac_agent.guard.network.proof import Prover
 from iac_agent.guard.network.topology import (
     ANYONE,
     BALANCER,

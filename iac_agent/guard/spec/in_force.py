@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from iac_agent.guard.check import Finding
+from iac_agent.guard.network import prover
+from iac_agent.guard.network.answer import Answer, Result
 from iac_agent.guard.network.topology import EVERY_PORT, Endpoint, Range, Topology, range_of
 from iac_agent.guard.planned import World
 from iac_agent.guard.policies import shipped
@@ -122,8 +124,6 @@ class NetworkJudge:
 
     @staticmethod
     def _judged(accepted: Accepted, after: World, before: World) -> Finding | None:
-        from iac_agent.guard.network.proof import Result
-
         answer = ask(accepted.spec, after)
         if answer.result == Result.PROVED:
             return None
@@ -147,18 +147,17 @@ class NetworkJudge:
         )
 
 
-def ask(spec: Spec, world: World):  # type: ignore[no-untyped-def]
-    """The answer of the proof for a specification about the network; see `network.proof.Answer`."""
+def ask(spec: Spec, world: World) -> Answer:
+    """The answer of the proof for a specification about the network. Raises UsageError where the solver is not installed."""
     from iac_agent.guard.network.planned import topology
-    from iac_agent.guard.network.proof import Prover
 
     demand = spec.demand
     assert isinstance(demand, Unreachable)
     found = topology(world)
     targets = meant(found, spec.scope)
     ports: tuple[Range, ...] = demand.ports or (EVERY_PORT,)
-    prover = Prover(found)
+    proof = prover(found)
     if demand.source == "internet":
         but_from = [r for r in map(range_of, demand.but_from) if r is not None]
-        return prover.from_internet(targets, ports, demand.protocol, but_from)
-    return prover.between(meant(found, demand.source), targets, ports, demand.protocol)
+        return proof.from_internet(targets, ports, demand.protocol, but_from)
+    return proof.between(meant(found, demand.source), targets, ports, demand.protocol)
