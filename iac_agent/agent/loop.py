@@ -81,7 +81,6 @@ class Session:
     memory: Memory | None = None
     max_steps: int = 5
     about: tuple[str, ...] = ()
-    model: str = ""
     place: str = "."
 
     @property
@@ -242,7 +241,8 @@ class Agent:
         run.save()
         session.reporter.judged(verdict)
         edits = [redact.edit(e.as_json()) for e in changes.edits]
-        made = {"edits": edits, "steps": run.steps, "planner": changes.by, "model": session.model if changes.by == "model" else ""}
+        files = [{"path": os.path.relpath(f.path, session.directory), "before": f.before, "after": f.after} for f in run.files]
+        made = {"files": files, "edits": edits, "steps": run.steps, "planner": changes.by}
         self.record(run, "verdict", {**verdict.recorded(), **made})
         return prepared
 
@@ -407,6 +407,8 @@ class Agent:
 
 def require_only(changes: ChangeSet, verdict: Verdict) -> None:
     """Raise Surplus when the plan changes what the request did not ask for, OutOfReach when it leaves alone what it did."""
+    if not changes.touches and changes.by.startswith("model"):
+        raise Surplus("the model did not say which addresses its edits are about", hint="Name in `addresses` all that they may change.")
     if not changes.touches:
         return
     wanted = [*changes.touches, *changes.follows]
@@ -448,6 +450,6 @@ def _only_edited(plan: Plan, changes: ChangeSet) -> bool:
         if change.action == "create":
             continue
         causes = change.change.replace_paths or change.change.changed_paths
-        if any(str(p[0]) not in names for p in causes):
+        if any(not p or str(p[0]) not in names for p in causes):
             return False
     return True

@@ -111,10 +111,10 @@ def opened(path: Path, terraform: Terraform) -> Saved:
 def _require_of_the_plan(path: Path, told: dict[str, Any], blobs: dict[str, bytes], plan: Path) -> None:
     """The files that are to be written are those that the plan was made of, as far as it holds a copy of them."""
     with zipfile.ZipFile(plan) as archive:
-        copies = {archive.read(n) for n in archive.namelist() if n.startswith("tfconfig/")}
+        copies = {(Path(n).name, archive.read(n)) for n in archive.namelist() if n.startswith("tfconfig/")}
     for entry in told["files"]:
         content = blobs.get(entry["after"])
-        if content is None or (entry["path"].endswith(_IN_PLAN) and content not in copies):
+        if content is None or (entry["path"].endswith(_IN_PLAN) and (Path(entry["path"]).name, content) not in copies):
             raise PlanChanged(f"{path} is damaged: {entry['path']} is not as it was planned", hint="Plan again.")
 
 
@@ -133,9 +133,9 @@ def _verdict(path: Path, told: dict[str, Any], plan: Plan, file_hash: str) -> Ve
     )
 
 
-def subject(saved: Saved, audit: Audit, place: str) -> Subject:
-    """What an approval of it must be about. Who asked is who the file names, and who the audit does."""
-    asked = [str(saved.told.get("requested_by", ""))]
+def subject(saved: Saved, audit: Audit, place: str, applier: str = "") -> Subject:
+    """What an approval of it must be about. Who asked is who the file names, and who the audit does; who applies it cannot approve it."""
+    asked = [str(saved.told.get("requested_by", "")), applier]
     asked += [r.actor for r in audit.records() if r.kind == "verdict" and r.body.get("plan_digest") == saved.verdict.digest]
     return Subject(saved.verdict, saved.files_sha256, place, tuple(dict.fromkeys(a for a in asked if a)))
 
@@ -154,13 +154,28 @@ def apply(agent: Agent, path: Path) -> list[Proof]:
         agent.record(run, "request", {"request": run.request, "saved_plan": sha256(path.read_bytes())})
         try:
             verdict = _judged(agent, run, saved)
-            found = approval.read(approval.beside(path), subject(saved, session.audit, session.place), session.approval, datetime.now(UTC))
+            found = approval.read(
+                approval.beside(path), subject(saved, session.audit, session.place, actor()), session.approval, datetime.now(UTC)
+            )
+            _require_known_files(path, saved, session.audit, signed=bool(found.people))
             agent.approve(run, verdict, found)
         except Refused as problem:
             agent.record(run, "refused", {"error": problem.kind, "message": problem.message})
             run.save(status="refused")
             raise
         return agent.execute(run, [Expectation(**e) for e in run.expects], verdict)
+
+
+def _require_known_files(path: Path, saved: Saved, audit: Audit, *, signed: bool) -> None:
+    """Files that Terraform's plan holds no copy of, such as tfvars, are those that were judged: by a signature, or by the audit."""
+    planned = [r for r in audit.records() if r.kind == "verdict" and r.body.get("plan_digest") == saved.verdict.digest]
+    if signed or all(f["path"].endswith(_IN_PLAN) for f in saved.told["files"]):
+        return
+    if not any(r.body.get("files") == saved.told["files"] for r in planned):
+        raise PlanChanged(
+            f"nothing here says that {path} was planned with these files",
+            hint="Apply it where it was planned, or have it signed with `iacagent approve`.",
+        )
 
 
 def _prepared(agent: Agent, path: Path, saved: Saved) -> Run:

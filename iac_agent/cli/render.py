@@ -44,14 +44,27 @@ def unified(change: FileChange, name: str) -> list[str]:
     return [redact.line(line) for line in lines]
 
 
+class _Console(Console):
+    """Prints nothing that would act on the terminal: names, tags and a model's words are data."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        super().print(*map(_harmless, objects), **options)
+
+
+def _harmless(shown: Any) -> Any:
+    if isinstance(shown, str):
+        return redact.printable(shown)
+    return Text(redact.printable(shown.plain), style=shown.style) if isinstance(shown, Text) else shown
+
+
 class ConsoleReporter:
     """Prints each step as it happens."""
 
     def __init__(self, color: bool, root: Any, explain: bool = False) -> None:
         self.explain = explain
         style: dict[str, Any] = {"no_color": not color, "highlight": False, "soft_wrap": True}
-        self.out = Console(**style)
-        self.err = Console(stderr=True, **style)
+        self.out = _Console(**style)
+        self.err = _Console(stderr=True, **style)
         self.root = root
 
     def _head(self, text: str) -> None:

@@ -99,7 +99,6 @@ def session(directory: Path, settings: Settings, request: Request, reporter: Rep
         memory=memory,
         max_steps=settings.planner.max_steps,
         about=request.about,
-        model=settings.planner.model,
         place=rules.place(runner.directory, settings.path),
     )
 

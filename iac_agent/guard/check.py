@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
@@ -70,42 +70,47 @@ class Checks:
         """The findings, the worst first. `prior` is asked only when something is found."""
         found: list[Finding] = []
         for policy in self.policies:
-            if self._said(policy) == OFF:
+            said = self.outcomes.get(policy.id) or self.outcomes.get(policy.pack) or ""
+            if said == OFF:
                 continue
+            broken = Ruling(said) if said else policy.fails
             for resource in world.of_type(*policy.types):
                 truth = policy.holds.of(resource)
                 if truth == Truth.YES or (truth == Truth.UNKNOWN and policy.unclear == Ruling.PASS):
                     continue
-                found.append(self._excepted(self._finding(policy, resource, truth, prior, root)))
+                found.append(
+                    self._excepted(_finding(policy, resource, truth, broken if truth == Truth.NO else policy.unclear, prior, root))
+                )
         return sorted(found, key=lambda f: (f.standing, -f.outcome.rank, f.severity.rank, f.rule, f.address))
-
-    def _said(self, policy: Policy) -> str:
-        return self.outcomes.get(policy.id) or self.outcomes.get(policy.pack) or ""
-
-    def _finding(self, policy: Policy, resource: Resource, truth: Truth, prior: Callable[[], World], root: RootModule | None) -> Finding:
-        outcome = policy.fails if truth == Truth.NO else policy.unclear
-        if self._said(policy) and truth == Truth.NO:
-            outcome = Ruling(self._said(policy))
-        standing = _stood(policy, resource, truth, prior)
-        blamed = list(policy.holds.blame(resource))
-        at, value = next((b for b in blamed if b[1] not in (None, "", [])), blamed[0] if blamed else ("", None))
-        return Finding(
-            policy.id,
-            policy.title,
-            min(outcome, Ruling.WARN, key=lambda o: o.rank) if standing else outcome,
-            policy.severity,
-            resource.address,
-            where(root, resource.address, at),
-            at,
-            _shown(resource, at, value),
-            policy.why,
-            policy.fix,
-            policy.source,
-            standing,
-        )
 
     def _excepted(self, finding: Finding) -> Finding:
         return excepted(finding, self.exempt, self.today())
+
+
+def _finding(
+    policy: Policy, resource: Resource, truth: Truth, outcome: Ruling, prior: Callable[[], World], root: RootModule | None
+) -> Finding:
+    standing = _stood(policy, resource, truth, prior)
+    at, value = _first(policy.holds.blame(resource))
+    return Finding(
+        policy.id,
+        policy.title,
+        lenient(outcome) if standing else outcome,
+        policy.severity,
+        resource.address,
+        where(root, resource.address, at),
+        at,
+        _shown(resource, at, value),
+        policy.why,
+        policy.fix,
+        policy.source,
+        standing,
+    )
+
+
+def lenient(ruling: Ruling) -> Ruling:
+    """A warning at the most."""
+    return min(ruling, Ruling.WARN, key=lambda r: r.rank)
 
 
 def excepted(finding: Finding, exempt: Iterable[Exempt], today: date) -> Finding:
@@ -114,9 +119,19 @@ def excepted(finding: Finding, exempt: Iterable[Exempt], today: date) -> Finding
         if one.rule == finding.rule and finding.address in one.addresses:
             if today <= one.expires:
                 told = f"{one.reason} ({one.owner}, until {one.expires})"
-                return replace(finding, outcome=min(finding.outcome, Ruling.WARN, key=lambda o: o.rank), excepted=told)
+                return replace(finding, outcome=lenient(finding.outcome), excepted=told)
             return replace(finding, why=f"{finding.why} The exception of {one.owner} expired on {one.expires}.")
     return finding
+
+
+def _first(blamed: Iterator[Blame]) -> Blame:
+    """The first attribute that is blamed and has a value, else the first."""
+    first = None
+    for at, value in blamed:
+        if value not in (None, "", []):
+            return at, value
+        first = first or (at, value)
+    return first or ("", None)
 
 
 def _stood(policy: Policy, resource: Resource, truth: Truth, prior: Callable[[], World]) -> bool:
@@ -153,7 +168,11 @@ def _shown(resource: Resource, at: str, value: Blame | Any) -> str:
     """A value for people: never one that is sensitive by schema, name or looks."""
     if value is AFTER_APPLY:
         return repr(AFTER_APPLY)
-    if _is_sensitive(resource.sensitive, at) or is_sensitive_name(at) or any(in_text(str(value))):
+    if (
+        _is_sensitive(resource.sensitive, at)
+        or is_sensitive_name(at)
+        or (isinstance(value, str | list | dict) and any(in_text(str(value))))
+    ):
         return MASK
     text = "absent" if value is None else {True: "true", False: "false"}.get(value, str(value)) if isinstance(value, bool) else str(value)
     return text if len(text) <= 120 else f"{text[:117]}..."

@@ -51,8 +51,11 @@ class Resource:
 
         What Azure fills in where nothing is written is unknown in the plan of a new resource; here it is absent.
         """
-        found = list(_values(self.values, self.unknown, steps, ""))
-        if any(value is AFTER_APPLY for _, value in found) and not self.writes(".".join(steps)):
+        marks = self.unknown.get(steps[0]) if isinstance(self.unknown, dict) else self.unknown
+        if not marks and len(steps) == 1:
+            return [(steps[0], self.values.get(steps[0]))]
+        found = list(_values(self.values.get(steps[0]), marks, steps[1:], steps[0]))
+        if marks and any(value is AFTER_APPLY for _, value in found) and not self.writes(".".join(steps)):
             return [(at, None if value is AFTER_APPLY else value) for at, value in found]
         return found
 
@@ -67,7 +70,7 @@ class Resource:
     def blocks(self, path: str) -> list[Resource] | AfterApply:
         """The nested blocks of a name; AFTER_APPLY where it is not known how many there are."""
         held = self.values.get(path)
-        unknown = self.unknown.get(path) if isinstance(self.unknown, Mapping) else None
+        unknown = self.unknown.get(path) if isinstance(self.unknown, dict) else None
         if unknown is True:
             return AFTER_APPLY if self.writes(path) else []
         found = []
@@ -113,8 +116,12 @@ class World:
     @classmethod
     def planned(cls, plan: Plan, configuration: Configuration | None = None) -> World:
         """What there is after the plan."""
-        changes = [c for c in plan.resource_changes if c.action not in ("delete", "forget")]
-        return cls._of(plan, configuration, (_after(c) for c in changes), plan.planned_values)
+        gone = {c.address for c in plan.resource_changes if c.action in ("delete", "forget")}
+        kept = (_after(c) for c in plan.resource_changes if c.address not in gone)
+        world = cls._of(plan, configuration, kept, plan.planned_values)
+        for address in gone & world.resources.keys():
+            del world.resources[address]
+        return world
 
     @classmethod
     def prior(cls, plan: Plan, configuration: Configuration | None = None) -> World:
@@ -164,7 +171,9 @@ class World:
         if written is None or _has(written, steps):
             return True
         instance = self._instances.get(resource.address)
-        if instance is None or steps[0] not in instance.body.names():
+        if instance is None:  # a module whose files are not at hand: its dynamic blocks are not listed, and may write it
+            return self.configuration is not None or len(steps) > 1
+        if steps[0] not in instance.body.names():
             return False
         return len(steps) == 1 or bool(_written(instance, list(steps)))
 
@@ -279,9 +288,9 @@ def _values(values: Any, unknown: Any, steps: tuple[str, ...], at: str) -> Itera
             yield ".".join([at, *steps]), None
     elif not steps:
         yield at, _with_unknown(values, unknown)
-    elif isinstance(values, Mapping) or values is None:
+    elif isinstance(values, dict) or values is None:
         held = values.get(steps[0]) if values is not None else None
-        inner = unknown.get(steps[0]) if isinstance(unknown, Mapping) else None
+        inner = unknown.get(steps[0]) if isinstance(unknown, dict) else None
         yield from _values(held, inner, steps[1:], f"{at}.{steps[0]}" if at else steps[0])
     else:
         yield ".".join([at, *steps]), None

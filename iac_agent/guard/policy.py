@@ -20,7 +20,7 @@ class Ruling(StrEnum):
 
     @property
     def rank(self) -> int:
-        return list(Ruling).index(self)
+        return _RULINGS[self]
 
 
 class Severity(StrEnum):
@@ -31,7 +31,11 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        return list(Severity).index(self)
+        return _SEVERITIES[self]
+
+
+_RULINGS = {ruling: number for number, ruling in enumerate(Ruling)}
+_SEVERITIES = {severity: number for number, severity in enumerate(Severity)}
 
 
 @dataclass(frozen=True)

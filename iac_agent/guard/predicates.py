@@ -155,7 +155,9 @@ class Attribute:
 
     def values(self, resource: Resource) -> list[Blame]:
         found = resource.at(self.steps)
-        return [(at, self.default if value is None else value) for at, value in found] if self.default is not None else found
+        if self.default is None:
+            return found
+        return [(at, self.default if value is None else value) for at, value in found]
 
     def _test(self, says: str, test: Callable[[Any], bool | Truth], *, empty: bool = False) -> Predicate:
         return Test(self, says, test, empty)
@@ -221,10 +223,17 @@ class Test(Predicate):
         if self.empty and value is None:
             value = {}
         found = self.test(value)
+        if found is True:
+            return Truth.YES
         return found if isinstance(found, Truth) else known(found)
 
     def of(self, resource: Resource) -> Truth:
-        return every(self._one(value) for _, value in self.attribute.values(resource))
+        worst = Truth.YES
+        for _, value in self.attribute.values(resource):
+            found = self._one(value)
+            if found < worst:
+                worst = found
+        return worst
 
     def blame(self, resource: Resource) -> Iterator[Blame]:
         for at, value in self.attribute.values(resource):

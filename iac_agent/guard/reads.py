@@ -30,7 +30,6 @@ _ARGUMENTS = {
     "local_file": ("filename", "source"),
     "local_sensitive_file": ("filename", "source"),
     "azurerm_storage_blob": ("source",),
-    "terraform_remote_state": ("path",),
 }
 _HERE = re.compile(r"\$\{path\.(module|root|cwd)\}")
 _OVER_FILES = re.compile(r"for\s+(?:\w+\s*,\s*)?(\w+)\s+in\s+(?:toset\(|sort\()?fileset\([^()]*\)\)?\s*:", re.DOTALL)
@@ -150,9 +149,21 @@ def _calls(document: Document) -> Iterator[tuple[str, Node]]:
             given = [c for c in arguments.children if c.type == "expression"] if arguments else []
             yield from ((name, one) for one in given[: 2 if name == "fileset" else 1])
     for block in document.blocks:
-        for name in _ARGUMENTS.get(block.labels[0] if block.labels else "", ()):
-            if name in block.attributes:
-                yield name, block.attributes[name].value
+        for name, attribute in block.attributes.items():
+            if name in _ARGUMENTS.get(block.labels[0] if block.labels else "", ()) or (block.type == "provider" and name.endswith("_path")):
+                yield name, attribute.value
+        if block.labels[:1] == ("terraform_remote_state",) and "config" in block.attributes:
+            yield from (("path", n) for n in _paths_in(document, block.attributes["config"].value))
+
+
+def _paths_in(document: Document, config: Node) -> Iterator[Node]:
+    """What the configuration of another state says of its path. One that is no plain object may say anything."""
+    held = unwrap(config)
+    if held.type != "object":
+        yield config
+    for pair in (c for c in held.children if c.type == "object_elem"):
+        if "path" in document.text(pair.children[0]):
+            yield pair.children[-1]
 
 
 def _is_listed(document: Document, node: Node) -> bool:

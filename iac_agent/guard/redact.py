@@ -8,7 +8,13 @@ from iac_agent.hcl.secrets import in_text, is_sensitive_name
 
 MASK = "(sensitive)"
 _ASSIGNED = re.compile(r'^(?P<head>[\s+\- ]*"?(?P<name>[\w.-]+)"?\s*[=:]\s*)(?P<value>.+)$')
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _LITERAL = re.compile(r'"(?:[^"\\$%]|\\.|[$%](?!\{))*"')
+
+
+def printable(said: str) -> str:
+    """Text without what acts on a terminal: control and bidirectional characters, but for tabs and lines."""
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", said)
 
 
 def line(text: str) -> str:

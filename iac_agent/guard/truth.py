@@ -16,11 +16,11 @@ class Truth(IntEnum):
     UNKNOWN = 1
     YES = 2
 
-    def __and__(self, other: int) -> Truth:
-        return self if self <= other else Truth(other)
+    def __and__(self, other: Truth) -> Truth:  # type: ignore[override]
+        return self if self <= other else other
 
-    def __or__(self, other: int) -> Truth:
-        return self if self >= other else Truth(other)
+    def __or__(self, other: Truth) -> Truth:  # type: ignore[override]
+        return self if self >= other else other
 
     def __invert__(self) -> Truth:
         return _NOT[self]

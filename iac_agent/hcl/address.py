@@ -79,7 +79,7 @@ class Address:
 
 def without_keys(address: str) -> str:
     """The text of an address with every instance key left out, also where it is no full address (`azurerm_managed_disk*`)."""
-    return _KEY.sub("", address)
+    return _KEY.sub("", address) if "[" in address else address
 
 
 def parse_path(text: str) -> tuple[Step, ...]:

@@ -97,7 +97,13 @@ class RootModule:
         self.directory = self.directory.resolve()
 
     def read(self, path: Path) -> bytes:
-        return self.overrides[path] if path in self.overrides else path.read_bytes()
+        """The bytes of a file, as edited. Raises HclSyntaxError for one that cannot be read."""
+        if path in self.overrides:
+            return self.overrides[path]
+        try:
+            return path.read_bytes()
+        except OSError as problem:
+            raise HclSyntaxError(self.shown(path), 1, f"it cannot be read: {problem.strerror}") from problem
 
     @functools.cached_property
     def repository(self) -> Path:
@@ -151,7 +157,7 @@ class RootModule:
     def _json(self, file: Path) -> Mapping[str, object]:
         try:
             content = json.loads(self.read(file))
-        except ValueError as problem:
+        except (ValueError, RecursionError) as problem:
             raise HclSyntaxError(self.shown(file), getattr(problem, "lineno", 1), f"this is not valid JSON: {problem}") from problem
         return content if isinstance(content, dict) else {}
 

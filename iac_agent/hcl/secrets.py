@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections import Counter
@@ -41,6 +42,7 @@ _ORDINARY = re.compile(
 )
 
 
+@functools.lru_cache(maxsize=4096)
 def is_sensitive_name(name: str) -> bool:
     """Whether an argument, variable or tag of this name holds a secret."""
     return _NAME.search(name) is not None

@@ -165,7 +165,7 @@ class Audit:
         count, previous = self.verify(), GENESIS
         for record in self.records():
             previous = record.hash
-            yield json.dumps(vars(record), sort_keys=True, ensure_ascii=False)
+            yield json.dumps(vars(record), sort_keys=True)
         yield json.dumps({"head": vars(Head(count, previous))})
 
 

@@ -254,7 +254,7 @@ def test_a_tampered_saved_plan_is_refused(web_tier: Sandbox, tmp_path: Path) -> 
             out.writestr(name, one.read(name) if name == "plan.tfplan" else two.read(name))
     ran = web_tier.iacagent("apply", str(forged), "--auto-approve")
     assert ran.code == 3
-    assert "does not hold the plan that was judged" in ran.err
+    assert "is not as it was planned" in ran.err
 
 
 def test_nothing_secret_is_shown_or_kept(web_tier: Sandbox) -> None:

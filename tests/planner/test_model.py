@@ -521,7 +521,8 @@ def test_no_secret_reaches_the_model_the_output_or_the_store(sandbox: Sandbox, s
     assert "SECRET_" in sent
 
 
-def test_a_secret_that_the_model_moves_is_put_back(serve: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("target", "kept"), [("variable.note", False), ("variable.db_password", True)])
+def test_a_secret_stays_where_it_is(serve: Any, tmp_path: Path, target: str, kept: bool) -> None:
     (tmp_path / "main.tf").write_text(
         CONFIG.replace('default = "x"', 'default = "x"\n}\n\nvariable "db_password" {\n  default = "Sw0rdf1sh-99"')
     )
@@ -530,17 +531,23 @@ def test_a_secret_that_the_model_moves_is_put_back(serve: Any, tmp_path: Path) -
         def __call__(self, body: dict[str, Any]) -> Reply:
             if len(body["messages"]) == 2:
                 return {"call": "read_block", "with": {"address": "variable.db_password"}}
+            if len(body["messages"]) > 4:
+                return {"call": "refuse", "with": {"reason": body["messages"][-1]["content"]}}
             mark = next(w.strip('"') for w in body["messages"][-1]["content"].split() if "SECRET_" in w)
-            return propose({"edit": "SetAttribute", "address": "variable.note", "path": "default", "value": f'"{mark}"'}, addresses=[])
+            return propose({"edit": "SetAttribute", "address": target, "path": "default", "value": f'"{mark}-new"'}, addresses=[])
 
     server = ModelServer(Mover())
     server.start()
     client = ModelClient(Access("m", server.base_url, "k", retries=0))
     answer = ModelPlanner(client).plan("copy it", Context(RootModule(tmp_path), State(), 5))
     server.stop()
-    assert isinstance(answer, ChangeSet)
-    assert answer.edits[0].describe() == 'set default = "Sw0rdf1sh-99"'
     assert b"Sw0rdf1sh" not in b"".join(server.heard)
+    if kept:
+        assert isinstance(answer, ChangeSet)
+        assert answer.edits[0].describe() == 'set default = "Sw0rdf1sh-99-new"'
+    else:
+        assert isinstance(answer, Refusal)
+        assert "stays where it is" in answer.reason
 
 
 def test_a_repository_of_a_thousand_resources_fits_the_budget(serve: Any, tmp_path: Path) -> None:

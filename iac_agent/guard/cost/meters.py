@@ -60,7 +60,7 @@ def _machine(resource: Resource) -> Iterator[Meter]:
 
 
 def _scale_set(resource: Resource) -> Iterator[Meter]:
-    count = float(_known(resource, "instances", 0))
+    count = max(0.0, float(_known(resource, "instances", 0)))
     yield _hours(resource, str(_known(resource, "sku")), count)
     size = float(_known(resource, "os_disk.disk_size_gb", 30))
     yield _disk_of(str(_known(resource, "os_disk.storage_account_type", "Standard_LRS")), size, count)

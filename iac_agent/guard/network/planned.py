@@ -144,8 +144,8 @@ class _Builder:
                 if self.world.named(t.NSG, r.one("network_security_group_name"), r.one("resource_group_name")) is group
             ]  # fmt: skip
             unclear = "" if isinstance(written, list) else f"the rules of {group.address} are known after apply"
-            held = {str(r.one("name")).lower(): r for r in [*(written if isinstance(written, list) else ()), *own]}
-            self._groups[group.address] = Group(group.address, tuple(self._rule(r) for r in held.values()), unclear)
+            held = [*(written if isinstance(written, list) else ()), *own]
+            self._groups[group.address] = Group(group.address, tuple(dict.fromkeys(self._rule(r) for r in held)), unclear)
         return self._groups[group.address]
 
     def _rule(self, rule: Resource) -> Rule:

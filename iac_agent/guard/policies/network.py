@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import ipaddress
 import re
 from collections.abc import Callable, Iterator
@@ -31,12 +32,16 @@ from iac_agent.guard.policy import Example, Policy, Ruling, Severity
 from iac_agent.guard.predicates import A, Blame, Blocks, Custom, Predicate, To, UsedBy
 from iac_agent.guard.truth import Truth, every, known, some
 
+_MANY_SIX = 2**120  # more than a network of 8 bits
 _MANY = 2**24  # public addresses: more than a network of 8 bits
 _TAG = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:\.[A-Za-z0-9]+)*$")
 _EVERY_CUSTOMER = re.compile(r"AzureCloud(?:\.\w+)?$", re.IGNORECASE)  # machines of whoever pays for one
 _GROUPS = f"{LEARN}virtual-network/network-security-groups-overview"
 _NO_GROUP = r"^(?:Gateway|AzureFirewall|AzureFirewallManagement|RouteServer)Subnet$"
 EITHER_FORM = (RULE, NSG)
+
+
+_DESTINATION = ("destination_address_prefix", "destination_address_prefixes")
 
 
 def _held(resource: Resource, *paths: str) -> list[Any]:
@@ -49,15 +54,13 @@ def _held(resource: Resource, *paths: str) -> list[Any]:
 def _wide(resource: Resource) -> Truth:
     """Whether a rule is for sources that are a good part of the Internet, one by one or all together."""
     sources = _held(resource, "source_address_prefix", "source_address_prefixes")
-    together = sum(n.num_addresses for n in ipaddress.collapse_addresses(_public(sources)))
-    return some([known(together > _MANY), *map(_is_wide, sources)])
+    alone = some(Truth.UNKNOWN if s is AFTER_APPLY else _is_wide(str(s).strip()) for s in sources)
+    return alone | known(len(sources) > 1 and _together(sources))
 
 
-def _is_wide(source: Any) -> Truth:
+@functools.lru_cache(maxsize=4096)
+def _is_wide(text: str) -> Truth:
     """One source. What is neither a network nor a service tag may mean anything."""
-    text = str(source).strip()
-    if source is AFTER_APPLY:
-        return Truth.UNKNOWN
     if is_wide(text) or _EVERY_CUSTOMER.match(text):
         return Truth.YES
     try:
@@ -67,14 +70,19 @@ def _is_wide(source: Any) -> Truth:
     return Truth.NO
 
 
-def _public(sources: list[Any]) -> list[ipaddress.IPv4Network]:
-    found = []
+def _together(sources: list[Any]) -> bool:
+    """Whether public networks add up to more than one of 8 bits; of IPv6, where every site has 48, to more than one of 8 bits of those."""
+    four: list[ipaddress.IPv4Network] = []
+    six: list[ipaddress.IPv6Network] = []
     for source in sources:
         with contextlib.suppress(ValueError):
             net = ipaddress.ip_network(str(source).strip(), strict=False)
-            if isinstance(net, ipaddress.IPv4Network) and not net.is_private:
-                found.append(net)
-    return found
+            if isinstance(net, ipaddress.IPv6Network):
+                six.append(net)
+            elif not net.is_private:
+                four.append(net)
+    many = sum(n.num_addresses for n in ipaddress.collapse_addresses(four)) > _MANY
+    return many or sum(n.num_addresses for n in ipaddress.collapse_addresses(six)) > _MANY_SIX
 
 
 def _to_ports(resource: Resource, test: Callable[[list[str]], bool]) -> Truth:
@@ -94,7 +102,7 @@ def _lets_in(test: Callable[[list[str]], bool], says: str, protocol: str = "") -
     def exposed(rule: Resource) -> Truth:
         return into.of(rule) & _wide(rule) & _to_ports(rule, test)
 
-    looked_at = ("source_address_prefix", "destination_port_range", "source_address_prefixes", "destination_port_ranges")
+    looked_at = ("source_address_prefix", "destination_port_range", "source_address_prefixes", "destination_port_ranges", *_DESTINATION)
     one = _Exposure(says, lambda rule: ~exposed(rule), looked_at)
     return RuleOrGroup(one)
 
@@ -114,8 +122,14 @@ class _OwnRules(Blocks):
         if not isinstance(held, list):
             return held
         apart = resource.world.grouped((RULE,), _of_group)
-        named = {r.name for r in apart.get((resource.name.lower(), str(resource.values.get("resource_group_name")).lower()), ())}
-        return [b for b in held if b.name not in named]
+        own = apart.get((resource.name.lower(), str(resource.values.get("resource_group_name")).lower()), ())
+        return [b for b in held if not any(_is_same(b, r) for r in own)]
+
+
+def _is_same(block: Resource, rule: Resource) -> bool:
+    """Whether a rule in a group is a resource of its own: the same in all that both say."""
+    keys = block.values.keys() & rule.values.keys()
+    return all((block.values[k] or None) == (rule.values[k] or None) for k in keys)
 
 
 def _of_group(rule: Resource) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from iac_agent.planner.model.client import Message, ModelClient
 from iac_agent.planner.model.planner import templates
-from iac_agent.planner.model.tools import Schema, tool
+from iac_agent.planner.model.tools import Schema, tool, without_marks
 
 _MOST = 40
 _LONGEST_REASON = 300
@@ -38,7 +38,7 @@ class Advisor:
         if not asked:
             return {}
         rows = [json.dumps({**f, "possible": list(possible[str(f["key"])])}, ensure_ascii=False, default=str) for f in asked]
-        told = templates().get_template("drift.j2").render(findings=[r.replace("<data>", "").replace("</data>", "") for r in rows])
+        told = templates().get_template("drift.j2").render(findings=[without_marks(r) for r in rows])
         messages: list[Message] = [{"role": "user", "content": told}]
         reply = self.client.chat(messages, _definitions)
         found: dict[str, Advice] = {}

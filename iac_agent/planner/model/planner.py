@@ -9,7 +9,7 @@ import jinja2
 
 from iac_agent.errors import ModelFailed
 from iac_agent.planner.model.client import Message, ModelClient
-from iac_agent.planner.model.tools import Toolbox, definitions, described_kinds
+from iac_agent.planner.model.tools import Toolbox, definitions, described_kinds, without_marks
 from iac_agent.planner.model.veil import Veil
 from iac_agent.planner.protocol import Answer, ChangeSet, Context
 
@@ -63,7 +63,7 @@ class ModelPlanner:
             budget -= len(line) + 1
             if budget < 0:
                 break
-            shown.append(line.replace("<data>", "").replace("</data>", ""))
+            shown.append(without_marks(line))
         asked = (
             templates()
             .get_template("request.j2")
@@ -71,7 +71,7 @@ class ModelPlanner:
                 resources=[veil.hide(x) for x in shown],
                 shown=len(shown),
                 total=len(lines),
-                observations=[veil.hide(o)[:3000] for o in context.observations],
+                observations=[veil.hide(without_marks(o))[:3000] for o in context.observations],
                 answer=veil.hide(context.answer),
                 request=veil.hide(request),
             )

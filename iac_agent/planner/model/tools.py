@@ -9,7 +9,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from iac_agent.azure.schemas import attributes_of
-from iac_agent.errors import EditRejected, IacAgentError
+from iac_agent.errors import EditRejected, HclError, IacAgentError, UsageError
 from iac_agent.hcl import edits as e
 from iac_agent.hcl.changeset import apply_edits
 from iac_agent.hcl.datafile import is_data_file
@@ -110,6 +110,16 @@ def _required(schema: Schema) -> Schema:
     return {**schema, "properties": properties, "required": list(properties)}
 
 
+_MARKS = re.compile(r"</?\s*data\b[^>]*>", re.IGNORECASE)
+
+
+def without_marks(text: str) -> str:
+    """Text from outside with what would begin or end the data taken out, as often as taking out makes more of it."""
+    while _MARKS.search(text):
+        text = _MARKS.sub("", text)
+    return text
+
+
 class Toolbox:
     """Runs tool calls on one context. `run` returns the text for the model, or the final answer."""
 
@@ -134,7 +144,7 @@ class Toolbox:
         return self._data(outcome) if isinstance(outcome, str) else outcome
 
     def _data(self, text: str) -> str:
-        hidden = self.veil.hide(text.replace("<data>", "<_data>").replace("</data>", "</_data>"))
+        hidden = self.veil.hide(without_marks(text))
         return f"<data>\n{hidden[:_LONGEST]}{' ... (cut)' if len(hidden) > _LONGEST else ''}\n</data>"
 
     # --- looking -------------------------------------------------------------------------------------------------------
@@ -213,7 +223,19 @@ class Toolbox:
         kind = edit_kinds().get(str(described.get("edit")))
         own = {f.name for f in fields(kind)} if kind else set()
         kept = {k: v for k, v in described.items() if v not in (None, "") or (k in own and v is not None)}
-        return {k: self.veil.reveal(v) if isinstance(v, str) else v for k, v in kept.items()}
+        standing = self._standing(str(described.get("address", "")))
+        return {k: self.veil.reveal(v, standing) if isinstance(v, str) else v for k, v in kept.items()}
+
+    def _standing(self, address: str) -> str:
+        """The source of what an edit is about; empty for what is new."""
+        root = self.context.root
+        try:
+            if is_data_file(address):
+                return root.read(root.own_file(address)).decode("utf-8", "replace")
+            _, block = root.locate(address)
+        except (HclError, UsageError):
+            return ""
+        return block.document.text(block.node)
 
     def _preview_plan(self, arguments: dict[str, Any]) -> str:
         changes = self._changes(arguments)

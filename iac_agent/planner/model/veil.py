@@ -63,11 +63,15 @@ class Veil:
                 text = text.replace(secret, self._marks[secret])
         return text
 
-    def reveal(self, text: str) -> str:
-        """The text with placeholders turned back. Raises EditRejected for one that was never given out."""
+    def reveal(self, text: str, standing: str) -> str:
+        """The text with placeholders turned back. Raises EditRejected for one that was never given out, and for one whose secret is not in
+        `standing`, what stood there before: a secret may stay, and goes nowhere else.
+        """
         known = {mark: secret for secret, mark in self._marks.items()}
         for mark in set(_MARK.findall(text)):
             if mark not in known:
                 raise EditRejected(f"{mark} stands for nothing")
+            if known[mark] not in standing:
+                raise EditRejected(f"{mark} stands for a secret, which stays where it is")
             text = text.replace(mark, known[mark])
         return text
