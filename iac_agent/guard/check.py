@@ -90,7 +90,7 @@ class Checks:
 def _finding(
     policy: Policy, resource: Resource, truth: Truth, outcome: Ruling, prior: Callable[[], World], root: RootModule | None
 ) -> Finding:
-    standing = _stood(policy, resource, truth, prior)
+    standing = _stood(policy, resource, truth, outcome, prior)
     at, value = _first(policy.holds.blame(resource))
     return Finding(
         policy.id,
@@ -134,16 +134,21 @@ def _first(blamed: Iterator[Blame]) -> Blame:
     return first or ("", None)
 
 
-def _stood(policy: Policy, resource: Resource, truth: Truth, prior: Callable[[], World]) -> bool:
-    """Whether it was so before the change: the same resource, and nothing about it that is broken now and was not then."""
+def _stood(policy: Policy, resource: Resource, truth: Truth, outcome: Ruling, prior: Callable[[], World]) -> bool:
+    """Whether it was so before the change: the same resource, and nothing about it that is broken now and was not then.
+
+    What is replaced is another resource, where more than a warning hangs on it.
+    """
     before = prior().resources.get(resource.address)
-    if before is None or resource.action in ("create", "replace") or policy.holds.of(before) > truth:
+    other = resource.action == "create" or (resource.action == "replace" and outcome != Ruling.WARN)
+    if before is None or other or policy.holds.of(before) > truth:
         return False
     return _blamed(policy, resource) <= _blamed(policy, before)
 
 
 def _blamed(policy: Policy, resource: Resource) -> set[tuple[str, str]]:
-    return {(re.sub(r"\[\d+\]", "", at), repr(value)) for at, value in policy.holds.blame(resource)}
+    """What is blamed, whichever block of several it stands in; nothing is nothing, however it is written."""
+    return {(re.sub(r"\[\d+\]", "", at), repr(value or None)) for at, value in policy.holds.blame(resource)}
 
 
 def where(root: RootModule | None, address: str, attribute: str) -> str:

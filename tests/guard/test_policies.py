@@ -49,6 +49,14 @@ def test_rules_written_inside_a_group_are_judged_too(policy: Policy) -> None:
         assert policy.holds.of(group) == expected
 
 
+def test_no_rule_is_lost() -> None:
+    """The ids that are shipped, written down: taking a rule away is a change that somebody sees."""
+    counted = {"NET": 18, "IDN": 13, "ENC": 11, "DAT": 13, "REL": 21, "CST": 12, "TAG": 3, "NAM": 2}
+    wanted = [f"{pack}-{n:03}" for pack, count in counted.items() for n in range(1, count + 1)]
+    wanted += [f"DEP-{n:03}" for n in (*range(1, 21), *range(30, 53))]
+    assert sorted(p.id for p in POLICIES) == sorted(wanted)
+
+
 def test_what_the_policies_say_is_whole(figure: Figure) -> None:
     assert len({p.id for p in POLICIES}) == len(POLICIES)
     for policy in POLICIES:
