@@ -104,7 +104,9 @@ def _of_opa(answer: Mapping[str, Any], source: str) -> Iterator[Finding]:
 
 def _of_checkov(answer: Any, source: str) -> Iterator[Finding]:
     for report in answer if isinstance(answer, list) else [answer]:
-        for held in report.get("results", {}).get("failed_checks", ()):
+        if "resource_count" in report and "results" not in report:
+            continue  # there was nothing to look at
+        for held in report["results"]["failed_checks"]:
             yield Finding(
                 str(held["check_id"]),
                 str(held["check_name"]),
