@@ -31,7 +31,10 @@ TESTS: dict[str, tuple[str, ...]] = {
     "guard/blast.py": _PLANS,
     "guard/check.py": ("tests/guard/test_verdict.py", *_PLANS),
     "guard/guard.py": ("tests/guard/test_tampering.py", *_PLANS),
-    "guard/approval.py": ("tests/adversarial/test_approvals.py",),
+    "guard/approval.py": (
+        "tests/guard/test_approval.py",
+        "tests/adversarial/test_approvals.py",
+    ),
     "guard/cost/estimate.py": _PLANS,
     "guard/spec/in_force.py": ("tests/guard/test_spec.py",),
     "guard/spec/accepted.py": ("tests/guard/test_spec.py",),

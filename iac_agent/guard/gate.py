@@ -162,8 +162,6 @@ def _scan_block(block: Construct, scan_: _Scan) -> None:
         scan_.add(_HTTP, told, block.where)
     if (block.type == "provisioner" or (block.type == "action" and len(block.labels) == 2)) and not rules.provisioners:
         scan_.add(_PROVISIONER, told, block.where)
-    if block.type == "dynamic" and kind == "provisioner" and not rules.provisioners:
-        scan_.add(_PROVISIONER, told, block.where)
     if block.type == "provider":
         for name, _ in block.objects():
             if name in _ENDPOINTS:

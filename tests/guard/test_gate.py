@@ -58,6 +58,7 @@ def test_in_json_syntax(tmp_path: Path) -> None:
             "GATE-004",
             GateRules(modules=("git::https://example.com/*",)),
         ),
+        ({"main.tf": 'module "m" {\n  source = "./gone"\n}\n'}, "GATE-009", None),
         ({"main.tf": 'module "m" {\n  source = "./m.zip"\n}\n'}, "GATE-004", GateRules(modules=("./m.zip",))),
         ({"main.tf": 'module "m" {\n  source = "Azure/naming/azurerm"\n}\n'}, "GATE-004", GateRules(modules=("Azure/naming/azurerm",))),
         (

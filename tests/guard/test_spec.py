@@ -150,6 +150,18 @@ def test_a_specification_that_says_nothing_is_refused() -> None:
         examples.of(Spec(scope=Scope(types=(VM,)), demand=Value(path="size", none_of=(), one_of=("x",), at_least=5)))
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        Spec(demand=Rules(ids=("DEP-001",))),
+        Spec(scope=Scope(types=(VM,)), demand=Unreachable(but_from=("0.0.0.0/0",))),
+    ],
+)
+def test_a_specification_that_no_example_shows_is_refused(spec: Spec) -> None:
+    with pytest.raises(UsageError):
+        examples.of(spec)
+
+
 def test_a_model_cannot_say_what_the_language_does_not() -> None:
     row = json.loads(compiled(SAID[0][0]).specs[0][1].model_dump_json())
     for bad in ({**row, "allow": "everything"}, {**row, "demand": {"kind": "shell", "run": "x"}}, {**row, "scope": {"code": "1"}}):
