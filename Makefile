@@ -51,6 +51,7 @@ bench: $(READY) ## Measure, each figure beside its budget
 	@$(BIN)/python -m tests.bench
 	@$(BIN)/python -m tests.bench_drift
 	@$(BIN)/python -m tests.bench_monitor
+	@$(BIN)/python -m tests.bench_guard
 	@$(BIN)/iacagent bench run || [ $$? = 2 ]
 
 clean: ## Remove the environment and what was built

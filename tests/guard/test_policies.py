@@ -97,3 +97,15 @@ def test_unknown_does_not_hide_what_is_decided() -> None:
         {"access": "Deny", "direction": "Inbound", "protocol": "Tcp", "destination_port_range": "22"}, {}, ("source_address_prefix",)
     )
     assert policy.holds.of(world_of("azurerm_network_security_rule", deny)[1]) == Truth.YES
+
+
+def test_a_zone_known_after_apply_is_not_refused() -> None:
+    policy = next(p for p in POLICIES if p.id == "DEP-007")
+    disk, machine = "azurerm_managed_disk.d", "azurerm_linux_virtual_machine.m"
+    beside = {disk: {"id": "/d", "storage_account_type": "Premium_LRS", "zone": "1"}, machine: {"id": "/m", "zone": "2"}}
+    world, attachment = world_of(
+        "azurerm_virtual_machine_data_disk_attachment", Example({"managed_disk_id": "/d", "virtual_machine_id": "/m"}, beside)
+    )
+    assert policy.holds.of(attachment) == Truth.NO
+    world.resources[machine].unknown = {"zone": True}
+    assert policy.holds.of(attachment) == Truth.UNKNOWN
