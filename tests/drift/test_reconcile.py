@@ -63,6 +63,23 @@ def test_rules_decide_and_what_they_leave_is_reported(drifted: Sandbox) -> None:
     assert code == 2
 
 
+def test_what_a_policy_refuses_is_not_written_into_the_configuration(web_tier: Sandbox) -> None:
+    azure, network = Azure(web_tier.gym), str(web_tier.state()[NSG]["id"])
+    body = azure.done("GET", network)
+    opened = {**RULE["properties"], "access": "Allow", "direction": "Inbound", "protocol": "Tcp", "destinationPortRange": "22"}
+    opened |= {"sourceAddressPrefix": "Internet", "priority": 222}
+    body["properties"]["securityRules"].append({"name": "rescue", "properties": opened})
+    azure.done("PUT", network, body, ALICE)
+    before = web_tier.files()
+    code, outcomes, document = reconcile(web_tier, "--decide", f"{NSG}=adopt", "--auto-approve")
+    assert outcomes == {NSG: "reported"}, document
+    assert "NET-001" in document["settled"][0]["detail"]
+    assert code == 2
+    assert web_tier.files() == before
+    code, outcomes, _ = reconcile(web_tier, "--decide", f"{NSG}=revert", "--auto-approve")
+    assert (code, outcomes) == (0, {NSG: "reverted"})
+
+
 def test_without_a_decision_nothing_happens(drifted: Sandbox) -> None:
     files, state = drifted.files(), (drifted.directory / "terraform.tfstate").read_bytes()
     code, outcomes, _ = reconcile(drifted)
