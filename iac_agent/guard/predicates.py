@@ -195,9 +195,6 @@ class Attribute:
         """Any other test of one value, with how it reads."""
         return self._test(says, test)
 
-    def same_as(self, other: Attribute) -> Predicate:
-        return Custom(f"{self.path} is the same as {other.path}", lambda r: _pairwise(self, r, other, r), (self.path, other.path))
-
     def __str__(self) -> str:
         return self.path
 

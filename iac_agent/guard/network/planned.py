@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from iac_agent.guard.network.topology import (
@@ -306,9 +306,3 @@ def _port(text: str) -> Range | None:
     if first == "*":
         return EVERY_PORT
     return (int(first), int(last or first)) if first.isdigit() and (last or first).isdigit() else None
-
-
-def owned_by(found: Topology, owners: Iterable[Resource]) -> list[Endpoint]:
-    """The endpoints of some machines."""
-    addresses = {o.address for o in owners}
-    return [e for e in found.endpoints if any(o.address in addresses for o in e.owners)]

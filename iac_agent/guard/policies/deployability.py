@@ -135,16 +135,10 @@ def _same_region(attachment: Resource) -> Truth:
     return every(found) if disks.certain and machines.certain else surely(found)
 
 
-_IN_SET = A("availability_set_id").passes(lambda v: v not in (None, ""), "is set")
-
-
-class _Set(Custom):
-    """Whether an attribute that holds an id is written, whatever the id will be."""
-
-
 def has(path: str) -> Predicate:
+    """An attribute is written, whatever its value will be."""
     steps = tuple(path.split("."))
-    return _Set(f"{path} is set", lambda r: known(any(v not in (None, "") for _, v in r.at(steps))), (path,))
+    return Custom(f"{path} is set", lambda r: known(any(v not in (None, "") for _, v in r.at(steps))), (path,))
 
 
 def _sets_performance(disk: Resource) -> Truth:
@@ -321,8 +315,7 @@ POLICIES = (
         18,
         "Performance is set only on disks that take it",
         (DISK,),
-        Custom("performance is written", _sets_performance, ("disk_iops_read_write", "disk_mbps_read_write"))
-        >> A("storage_account_type").is_in(*_NO_CACHE),
+        _PERFORMANCE >> A("storage_account_type").is_in(*_NO_CACHE),
         "The provider refuses it at apply: IOPS and throughput are for Ultra and Premium v2 disks.",
         "Drop disk_iops_read_write and disk_mbps_read_write, or change the type of the disk.",
         f"{_VM}disks-types",
