@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# The suite and the demos start the command hundreds of times: without cached bytecode each compiles the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo demo-drift demo-monitor demo-guard tools test check fmt bench clean
 .DEFAULT_GOAL := help

@@ -81,14 +81,11 @@ def test_show_run_and_forget(sandbox: Sandbox, model: ModelServer) -> None:
 @pytest.mark.parametrize(
     ("request_text", "flags"),
     [
-        ("resize vm-shop-web to Standard_D4s_v5", []),
-        ("tag vm-shop-web with owner=sre", []),
         ("enable boot diagnostics on vm-shop-web", []),
         ("attach a 64 GB premium disk to vm-shop-web", []),
         ("open port 80 on nsg-shop-web", []),
         ("set the env tag of vm-shop-web to test", []),
         ("make vm-shop-web spot", ["--allow-replace", WEB]),
-        ("close port 443 on nsg-shop-web", []),
     ],
 )
 def test_undo_takes_a_change_back(web_tier: Sandbox, request_text: str, flags: list[str]) -> None:

@@ -62,24 +62,19 @@ class Live:
 Step = tuple[str, Callable[[Live], bool]]
 FLAT: list[Step] = [
     ("attach a 64 GB premium disk to vm-orders-batch", lambda z: len(z.vm("vm-orders-batch").storage_profile.data_disks) >= 1),
-    ("grow the os disk of vm-orders-batch to 128 GB", lambda z: z.vm("vm-orders-batch").storage_profile.os_disk.disk_size_gb == 128),
     ("open 8443 from 10.0.0.0/8 on nsg-orders-front", lambda z: z.ports("nsg-orders-front")["8443"] == "10.0.0.0/8"),
     ("close port 8443 on nsg-orders-front", lambda z: "8443" not in z.ports("nsg-orders-front")),
     ("make vm-orders-jump spot", lambda z: z.vm("vm-orders-jump").priority == "Spot"),
     ("spin up a linux vm called cache in the front subnet, Standard_B2s", lambda z: any("cache" in n for n in z.names())),
     ("rename azurerm_linux_virtual_machine.jump to bastion in the code", lambda z: not z.gone("vm-orders-jump")),
     ("delete vm-orders-reports but keep its disk", lambda z: z.gone("vm-orders-reports")),
-    ("give vm-orders-db a public ip", lambda z: z.public("vm-orders-db")),
 ]
 FOREACH: list[Step] = [
     ("resize vm-orders-web to Standard_D4s_v5", lambda z: z.vm("vm-orders-web").hardware_profile.vm_size == "Standard_D4s_v5"),
-    ("add maintenance=sunday to the db vm", lambda z: z.vm("vm-orders-db").tags["maintenance"] == "sunday"),
-    ("grow disk-orders-db-data to 1 TB", lambda z: z.disk("disk-orders-db-data").disk_size_gb == 1024),
     ("postgres only from 10.30.2.16/28", lambda z: z.ports("nsg-orders-data")["5432"] == "10.30.2.16/28"),
     ("add a worker called w3", lambda z: any(n.endswith("w3") for n in z.names())),
     ("detach the log disk from db", lambda z: len(z.vm("vm-orders-db").storage_profile.data_disks) == 1),
     ("make db's data disk standard ssd", lambda z: z.kind("disk-orders-db-data") == "StandardSSD_LRS"),
-    ("create a linux vm called cache in the data subnet with a 32 GB ssd", lambda z: z.disks("vm-orders-cache") == [32]),
     ("two spot vms named batch in snet-backend and tag them owner=ml", lambda z: z.vm("vm-orders-batch-2").tags["owner"] == "ml"),
 ]
 YAML: list[Step] = [
@@ -99,14 +94,11 @@ CALLS: list[Step] = [
     ("the ledger machine needs a public ip", lambda z: z.public("ord-ldg-01")),
     ("switch the report's data disk to standard ssd", lambda z: z.kind("ord-report-data") == "StandardSSD_LRS"),
     ("I need a second reporting box just like the first one", lambda z: z.disks("ord-report-2") == [256]),
-    ("create a vm ord-rpt-02 like the ledger but with 4 cores and a 1 TB disk", lambda z: z.disks("ord-rpt-02") == [1024]),
     ("drop ord-wrk-gamma and its disk", lambda z: z.gone("ord-wrk-gamma")),
-    ("remove search with its disks", lambda z: z.gone("vm-search")),
     ("ssh on the mgmt nsg should only be reachable from 10.8.0.0/16", lambda z: "22" in z.ports("nsg-mgmt")),
 ]
 COUNTED: list[Step] = [
     ("every web server gets a 64 gig premium data disk", lambda z: all(z.vm(f"vm-web-0{i}").storage_profile.data_disks for i in (1, 2, 3))),
-    ("boot diagnostics on for the web tier", lambda z: z.vm("vm-web-02").diagnostics_profile.boot_diagnostics.enabled),
     ("scale workers to 3", lambda z: "vm-worker-2" in z.names()),
     ("one worker less", lambda z: "vm-worker-2" not in z.names()),
 ]
