@@ -138,13 +138,18 @@ def _is_noticed(mutation: Mutation) -> bool:
 
 
 def run(only: str = "") -> tuple[int, list[str]]:
-    """How many losses are noticed, and the names of those that are not."""
+    """How many losses are noticed, and the names of those that are not. Raises RuntimeError where tests fail with nothing lost."""
     for name in _HEAVY:
         importlib.import_module(name)
     for name in [n for n in sys.modules if n.startswith("iac_agent.") and n != "iac_agent.errors"]:
         del sys.modules[name]
     mutations = [m for m in every() if only in f"{m.file} {m.name}"]
+    asked = {TESTS[m.file]: m.file for m in mutations}
+    whole = [Mutation(file, "nothing", (ROOT / "iac_agent" / file).read_text("utf-8")) for file in asked.values()]
     with ThreadPoolExecutor(2) as pool:
+        failing = [m.file for m, seen in zip(whole, pool.map(_is_noticed, whole), strict=True) if seen]
+        if failing:
+            raise RuntimeError(f"the tests of {', '.join(failing)} fail with nothing taken away: run them first")
         noticed = list(pool.map(_is_noticed, mutations))
     missed = [f"{m.file}: {m.name}" for m, seen in zip(mutations, noticed, strict=True) if not seen]
     return len(mutations) - len(missed), missed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ from iac_agent.guard.planned import AFTER_APPLY, Resource, World
 from iac_agent.guard.policy import Policy, Ruling, Severity
 from iac_agent.guard.predicates import Blame
 from iac_agent.guard.redact import MASK
-from iac_agent.guard.truth import Truth
+from iac_agent.guard.truth import NO, UNKNOWN, YES, Truth
 from iac_agent.hcl.address import without_keys
 from iac_agent.hcl.module import RootModule
 from iac_agent.hcl.secrets import in_text, is_sensitive_name
@@ -76,11 +77,9 @@ class Checks:
             broken = Ruling(said) if said else policy.fails
             for resource in world.of_type(*policy.types):
                 truth = policy.holds.of(resource)
-                if truth == Truth.YES or (truth == Truth.UNKNOWN and policy.unclear == Ruling.PASS):
+                if truth == YES or (truth == UNKNOWN and policy.unclear == Ruling.PASS):
                     continue
-                found.append(
-                    self._excepted(_finding(policy, resource, truth, broken if truth == Truth.NO else policy.unclear, prior, root))
-                )
+                found.append(self._excepted(_finding(policy, resource, truth, broken if truth == NO else policy.unclear, prior, root)))
         return sorted(found, key=lambda f: (f.standing, -f.outcome.rank, f.severity.rank, f.rule, f.address))
 
     def _excepted(self, finding: Finding) -> Finding:
@@ -173,14 +172,19 @@ def _shown(resource: Resource, at: str, value: Blame | Any) -> str:
     """A value for people: never one that is sensitive by schema, name or looks."""
     if value is AFTER_APPLY:
         return repr(AFTER_APPLY)
-    if (
-        _is_sensitive(resource.sensitive, at)
-        or is_sensitive_name(at)
-        or (isinstance(value, str | list | dict) and any(in_text(str(value))))
-    ):
+    if is_sensitive_name(at) or (resource.sensitive and _is_sensitive(resource.sensitive, at)) or _holds_secret(value):
         return MASK
     text = "absent" if value is None else {True: "true", False: "false"}.get(value, str(value)) if isinstance(value, bool) else str(value)
     return text if len(text) <= 120 else f"{text[:117]}..."
+
+
+def _holds_secret(value: Any) -> bool:
+    return isinstance(value, str | list | dict) and _is_secret_in(str(value))
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_secret_in(text: str) -> bool:
+    return any(in_text(text))
 
 
 def _is_sensitive(marks: Any, at: str) -> bool:

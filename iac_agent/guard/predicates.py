@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from iac_agent.guard.planned import AFTER_APPLY, AfterApply, Resource
-from iac_agent.guard.truth import Truth, every, known, some
+from iac_agent.guard.truth import NO, UNKNOWN, YES, Truth, every, known, some
 
 Blame = tuple[str, Any]
 
@@ -56,10 +56,10 @@ class _All(Predicate):
     parts: tuple[Predicate, ...]
 
     def of(self, resource: Resource) -> Truth:
-        found = Truth.YES
+        found = YES
         for part in self.parts:
             found = found & part.of(resource)
-            if found == Truth.NO:
+            if found == NO:
                 break
         return found
 
@@ -82,10 +82,10 @@ class _Any(Predicate):
     parts: tuple[Predicate, ...]
 
     def of(self, resource: Resource) -> Truth:
-        found = Truth.NO
+        found = NO
         for part in self.parts:
             found = found | part.of(resource)
-            if found == Truth.YES:
+            if found == YES:
                 break
         return found
 
@@ -125,10 +125,10 @@ class _Implies(Predicate):
 
     def of(self, resource: Resource) -> Truth:
         where = self.where.of(resource)
-        return Truth.YES if where == Truth.NO else ~where | self.then.of(resource)
+        return YES if where == NO else ~where | self.then.of(resource)
 
     def blame(self, resource: Resource) -> Iterator[Blame]:
-        yield from self.then.blame(resource) if self.where.of(resource) == Truth.YES else self.where.read(resource)
+        yield from self.then.blame(resource) if self.where.of(resource) == YES else self.where.read(resource)
 
     def read(self, resource: Resource) -> Iterator[Blame]:
         yield from self.where.read(resource)
@@ -213,19 +213,17 @@ class Test(Predicate):
     empty: bool = False
 
     def _one(self, value: Any) -> Truth:
-        if value is AFTER_APPLY:
-            return Truth.UNKNOWN
-        if isinstance(value, list) and any(v is AFTER_APPLY for v in value):
-            return Truth.UNKNOWN
+        if value is AFTER_APPLY or (isinstance(value, list) and AFTER_APPLY in value):
+            return UNKNOWN
         if self.empty and value is None:
             value = {}
         found = self.test(value)
         if found is True:
-            return Truth.YES
+            return YES
         return found if isinstance(found, Truth) else known(found)
 
     def of(self, resource: Resource) -> Truth:
-        worst = Truth.YES
+        worst = YES
         for _, value in self.attribute.values(resource):
             found = self._one(value)
             if found < worst:
@@ -234,7 +232,7 @@ class Test(Predicate):
 
     def blame(self, resource: Resource) -> Iterator[Blame]:
         for at, value in self.attribute.values(resource):
-            if self._one(value) != Truth.YES:
+            if self._one(value) != YES:
                 yield at, value
 
     def read(self, resource: Resource) -> Iterator[Blame]:
@@ -302,9 +300,9 @@ class UsedBy(Predicate):
         truths = []
         for kind, path in self.types:
             related = resource.world.referrers(resource, kind, path)
-            truths += [(Truth.YES if self.inner is None else self.inner.of(r)) & known_or(related.certain) for r in related.resources]
+            truths += [(YES if self.inner is None else self.inner.of(r)) & known_or(related.certain) for r in related.resources]
             if not related.certain:
-                truths.append(Truth.UNKNOWN)
+                truths.append(UNKNOWN)
         return some(truths)
 
     def blame(self, resource: Resource) -> Iterator[Blame]:
@@ -331,7 +329,7 @@ class Blocks(Predicate):
 
     def of(self, resource: Resource) -> Truth:
         blocks = self.blocks(resource)
-        return every(map(self.inner.of, blocks)) if isinstance(blocks, list) else Truth.UNKNOWN
+        return every(map(self.inner.of, blocks)) if isinstance(blocks, list) else UNKNOWN
 
     def blame(self, resource: Resource) -> Iterator[Blame]:
         blocks = self.blocks(resource)
@@ -339,7 +337,7 @@ class Blocks(Predicate):
             yield self.path, AFTER_APPLY
             return
         for block in blocks:
-            if self.inner.of(block) != Truth.YES:
+            if self.inner.of(block) != YES:
                 yield from ((f"{self.path}[{block.prefix[-1]}].{at}", value) for at, value in self.inner.blame(block))
 
     def read(self, resource: Resource) -> Iterator[Blame]:
@@ -351,12 +349,12 @@ class Blocks(Predicate):
 
 def surely(truths: list[Truth]) -> Truth:
     """The truth of one of several, where it is not sure which one is meant: that of all of them, if they agree that it is NO."""
-    return Truth.NO if truths and max(truths) == Truth.NO else Truth.UNKNOWN
+    return NO if truths and max(truths) == NO else UNKNOWN
 
 
 def known_or(certain: bool) -> Truth:
     """YES when it is certain, else UNKNOWN."""
-    return Truth.YES if certain else Truth.UNKNOWN
+    return YES if certain else UNKNOWN
 
 
 def same(here: str, through: str, there: str) -> Predicate:
@@ -374,7 +372,7 @@ def same(here: str, through: str, there: str) -> Predicate:
 def _pairwise(one: Attribute, resource: Resource, other: Attribute, related: Resource) -> Truth:
     here, there = [v for _, v in one.values(resource)], [v for _, v in other.values(related)]
     if AFTER_APPLY in here or AFTER_APPLY in there:
-        return Truth.UNKNOWN
+        return UNKNOWN
     return known({_low(v) for v in here} == {_low(v) for v in there})
 
 
