@@ -6,6 +6,7 @@ rather than as absent. Sources: https://developer.hashicorp.com/terraform/langua
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -113,12 +114,18 @@ def _read(found: Folder, root: RootModule, file: Path, shown: str) -> None:
         else:
             document = root.document(file)
             found.documents.append(document)
-            found.constructs += [_of_hcl(b) for b in document.blocks]
+            found.constructs += _of_document(document)
     except (HclError, OSError, ValueError, RecursionError) as problem:
         found.unread.append((shown, str(problem).splitlines()[0][:120]))
 
 
 # --- HCL ---------------------------------------------------------------------------------------------------------------
+
+
+@functools.lru_cache(maxsize=1024)
+def _of_document(document: Document) -> tuple[Construct, ...]:
+    """A document never changes: what was not edited is read once, before the edits as after them."""
+    return tuple(map(_of_hcl, document.blocks))
 
 
 def _of_hcl(block: Block) -> Construct:
