@@ -36,7 +36,7 @@ from iac_agent.guard import approval, redact
 from iac_agent.guard.approval import UNSIGNED, ApprovalRules, Approvals, Autonomy
 from iac_agent.guard.guard import Guard, require_allowed
 from iac_agent.guard.policy import Ruling
-from iac_agent.guard.verdict import Approved, Verdict, judge
+from iac_agent.guard.verdict import Approved, Verdict, flags, judge
 from iac_agent.hcl.address import Address, without_keys
 from iac_agent.hcl.changeset import Outcome, apply_edits
 from iac_agent.hcl.configuration import Given
@@ -188,12 +188,11 @@ class Agent:
         if not outcome.files:
             raise OutOfReach("the edits change nothing: it is so already")
         edited = {path: change.after for path, change in outcome.files.items()}
-        session.guard.require_edits(root, edited)
+        after = session.guard.require_edits(root, edited)
         terraform = self.shadowed(run, root, edited)
         plan = self.planned(terraform, run.plan_file)
         verdict = self._verdict(run, plan, changes, root)
         require_only(changes, verdict)
-        after = root.with_edits(edited)
         if not plan.changes and not plan.moves and not plan.output_changes:
             raise OutOfReach("the edits would change nothing in Azure: Terraform plans no change from them")
         if (verdict.unrelated or verdict.entangled) and not session.consent.unrelated:
@@ -328,16 +327,15 @@ class Agent:
             {"addresses": addresses, "plan_digest": verdict.digest, "plan_file_sha256": verdict.file_hash, "signed_by": by},
         )
         run.save(status="approved", approved=addresses)
-        named = verdict.need_replace or verdict.need_destroy or verdict.need_unknown
+        named = any(verdict.needs.values())
         self.session.reporter.approved(addresses, f"signed by {', '.join(by)}" if by else "by address" if named else "in general")
 
     def _refuse(self, run: Run, missing: dict[str, list[str]]) -> None:
-        flags = [f"--allow-{what} '{a}'" for what, addresses in missing.items() for a in addresses]
         need = [a for addresses in missing.values() for a in addresses]
         text = f"approval by name is missing for {', '.join(need)}" if need else "nobody approved the changes"
         self.record(run, "refused", {"error": "ApprovalMissing", "message": text})
         run.save(status="refused")
-        hint = f"Pass {' '.join(flags)}." if flags else "Pass --auto-approve, or answer at the prompt."
+        hint = f"Pass {flags(missing)}." if need else "Pass --auto-approve, or answer at the prompt."
         if need and self.session.approval.autonomy == Autonomy.REVERSIBLE:
             hint = "guard.autonomy is reversible: this takes a person at the terminal, or a plan that somebody signed (iacagent approve)."
         raise ApprovalMissing(text, need, hint=hint)

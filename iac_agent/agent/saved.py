@@ -12,6 +12,7 @@ import json
 import os
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +29,7 @@ from iac_agent.guard.guard import require_allowed
 from iac_agent.guard.verdict import Verdict, judge
 from iac_agent.hcl.module import RootModule
 from iac_agent.planner.protocol import Expectation
-from iac_agent.store.audit import Audit, actor
+from iac_agent.store.audit import Audit, Record, actor
 from iac_agent.terraform.models import Plan
 from iac_agent.terraform.runner import Terraform
 
@@ -136,8 +137,13 @@ def _verdict(path: Path, told: dict[str, Any], plan: Plan, file_hash: str) -> Ve
 def subject(saved: Saved, audit: Audit, place: str, applier: str = "") -> Subject:
     """What an approval of it must be about. Who asked is who the file names, and who the audit does; who applies it cannot approve it."""
     asked = [str(saved.told.get("requested_by", "")), applier]
-    asked += [r.actor for r in audit.records() if r.kind == "verdict" and r.body.get("plan_digest") == saved.verdict.digest]
+    asked += [r.actor for r in _judgements(audit, saved)]
     return Subject(saved.verdict, saved.files_sha256, place, tuple(dict.fromkeys(a for a in asked if a)))
+
+
+def _judgements(audit: Audit, saved: Saved) -> Iterator[Record]:
+    """What the audit says of the making of this plan."""
+    return (r for r in audit.records() if r.kind == "verdict" and r.body.get("plan_digest") == saved.verdict.digest)
 
 
 def apply(agent: Agent, path: Path) -> list[Proof]:
@@ -168,10 +174,9 @@ def apply(agent: Agent, path: Path) -> list[Proof]:
 
 def _require_known_files(path: Path, saved: Saved, audit: Audit, *, signed: bool) -> None:
     """Files that Terraform's plan holds no copy of, such as tfvars, are those that were judged: by a signature, or by the audit."""
-    planned = [r for r in audit.records() if r.kind == "verdict" and r.body.get("plan_digest") == saved.verdict.digest]
     if signed or all(f["path"].endswith(_IN_PLAN) for f in saved.told["files"]):
         return
-    if not any(r.body.get("files") == saved.told["files"] for r in planned):
+    if not any(r.body.get("files") == saved.told["files"] for r in _judgements(audit, saved)):
         raise PlanChanged(
             f"nothing here says that {path} was planned with these files",
             hint="Apply it where it was planned, or have it signed with `iacagent approve`.",
@@ -202,9 +207,8 @@ def _judged(agent: Agent, run: Run, saved: Saved) -> Verdict:
     """The verdict by the rules of now. Raises PolicyRefused, GateRefused."""
     session = agent.session
     edited = {Path(f.path): saved.blobs[f.after] for f in run.files}
-    bare = RootModule(session.directory)
-    session.guard.require_edits(bare, edited)
-    verdict = session.guard.assess(saved.verdict, saved.plan, bare.with_edits(edited), session.given)
+    after = session.guard.require_edits(RootModule(session.directory), edited)
+    verdict = session.guard.assess(saved.verdict, saved.plan, after, session.given)
     session.reporter.judged(verdict)
     require_allowed(verdict)
     return verdict

@@ -13,7 +13,7 @@ from iac_agent.guard import redact
 from iac_agent.guard.check import Finding
 from iac_agent.guard.cost.estimate import Estimate
 from iac_agent.guard.policy import Ruling, Severity
-from iac_agent.guard.verdict import Item, Verdict
+from iac_agent.guard.verdict import Item, Verdict, flags
 from iac_agent.hcl.changeset import FileChange, Outcome
 from iac_agent.planner.protocol import ChangeSet
 from iac_agent.store.audit import Record
@@ -201,11 +201,10 @@ def summary(verdict: Verdict) -> str:
     """One line: what may happen, and what it needs."""
     counts = verdict.counts()
     words = ", ".join(f"{n} to {_WORD[a]}" for a, n in counts.items()) or "nothing to do"
-    needs = [f"--allow-replace '{a}'" for a in verdict.need_replace] + [f"--allow-destroy '{a}'" for a in verdict.need_destroy]
-    needs += [f"--allow-unknown '{a}'" for a in verdict.need_unknown]
+    needs = flags(verdict.needs)
     text = f"{verdict.outcome}: {words}."
     if needs:
-        text += f" Needs approval by name: {' '.join(needs)}."
+        text += f" Needs approval by name: {needs}."
     if verdict.unknown:
         text += f" Unknown: no lens for {', '.join(verdict.unknown)}."
     return text

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
 from iac_agent.guard.planned import AFTER_APPLY, Resource, World
 from iac_agent.guard.policy import Policy, Ruling, Severity
-from iac_agent.guard.predicates import Blame
+from iac_agent.guard.predicates import Blame, shown
 from iac_agent.guard.redact import MASK
 from iac_agent.guard.truth import NO, UNKNOWN, YES, Truth
 from iac_agent.hcl.address import without_keys
@@ -67,8 +67,8 @@ class Checks:
     exempt: tuple[Exempt, ...] = ()
     today: Callable[[], date] = date.today
 
-    def run(self, world: World, prior: Callable[[], World], root: RootModule | None) -> list[Finding]:
-        """The findings, the worst first. `prior` is asked only when something is found."""
+    def run(self, world: World, prior: World, root: RootModule | None) -> list[Finding]:
+        """The findings, the worst first; what was so in `prior` already is standing."""
         found: list[Finding] = []
         for policy in self.policies:
             said = self.outcomes.get(policy.id) or self.outcomes.get(policy.pack) or ""
@@ -79,16 +79,21 @@ class Checks:
                 truth = policy.holds.of(resource)
                 if truth == YES or (truth == UNKNOWN and policy.unclear == Ruling.PASS):
                     continue
-                found.append(self._excepted(_finding(policy, resource, truth, broken if truth == NO else policy.unclear, prior, root)))
+                found.append(self.excepted(_finding(policy, resource, truth, broken if truth == NO else policy.unclear, prior, root)))
         return sorted(found, key=lambda f: (f.standing, -f.outcome.rank, f.severity.rank, f.rule, f.address))
 
-    def _excepted(self, finding: Finding) -> Finding:
-        return excepted(finding, self.exempt, self.today())
+    def excepted(self, finding: Finding) -> Finding:
+        """The finding as it is under the exceptions: let through by one that names it and has not expired."""
+        for one in self.exempt:
+            if one.rule == finding.rule and finding.address in one.addresses:
+                if self.today() <= one.expires:
+                    told = f"{one.reason} ({one.owner}, until {one.expires})"
+                    return replace(finding, outcome=lenient(finding.outcome), excepted=told)
+                return replace(finding, why=f"{finding.why} The exception of {one.owner} expired on {one.expires}.")
+        return finding
 
 
-def _finding(
-    policy: Policy, resource: Resource, truth: Truth, outcome: Ruling, prior: Callable[[], World], root: RootModule | None
-) -> Finding:
+def _finding(policy: Policy, resource: Resource, truth: Truth, outcome: Ruling, prior: World, root: RootModule | None) -> Finding:
     standing = _stood(policy, resource, truth, outcome, prior)
     at, value = _first(policy.holds.blame(resource))
     return Finding(
@@ -112,17 +117,6 @@ def lenient(ruling: Ruling) -> Ruling:
     return min(ruling, Ruling.WARN, key=lambda r: r.rank)
 
 
-def excepted(finding: Finding, exempt: Iterable[Exempt], today: date) -> Finding:
-    """The finding as it is under the exceptions: let through by one that names it and has not expired."""
-    for one in exempt:
-        if one.rule == finding.rule and finding.address in one.addresses:
-            if today <= one.expires:
-                told = f"{one.reason} ({one.owner}, until {one.expires})"
-                return replace(finding, outcome=lenient(finding.outcome), excepted=told)
-            return replace(finding, why=f"{finding.why} The exception of {one.owner} expired on {one.expires}.")
-    return finding
-
-
 def _first(blamed: Iterator[Blame]) -> Blame:
     """The first attribute that is blamed and has a value, else the first."""
     first = None
@@ -133,12 +127,12 @@ def _first(blamed: Iterator[Blame]) -> Blame:
     return first or ("", None)
 
 
-def _stood(policy: Policy, resource: Resource, truth: Truth, outcome: Ruling, prior: Callable[[], World]) -> bool:
+def _stood(policy: Policy, resource: Resource, truth: Truth, outcome: Ruling, prior: World) -> bool:
     """Whether it was so before the change: the same resource, and nothing about it that is broken now and was not then.
 
     What is replaced is another resource, where more than a warning hangs on it.
     """
-    before = prior().resources.get(resource.address)
+    before = prior.resources.get(resource.address)
     other = resource.action == "create" or (resource.action == "replace" and outcome != Ruling.WARN)
     if before is None or other or policy.holds.of(before) > truth:
         return False
@@ -174,7 +168,7 @@ def _shown(resource: Resource, at: str, value: Blame | Any) -> str:
         return repr(AFTER_APPLY)
     if is_sensitive_name(at) or (resource.sensitive and _is_sensitive(resource.sensitive, at)) or _holds_secret(value):
         return MASK
-    text = "absent" if value is None else {True: "true", False: "false"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+    text = shown(value)
     return text if len(text) <= 120 else f"{text[:117]}..."
 
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
 from pathlib import Path
 
 from iac_agent.errors import PolicyRefused, UsageError
 from iac_agent.guard import blast, gate, tampering
-from iac_agent.guard.check import Checks, Finding, excepted
+from iac_agent.guard.check import Checks, Finding
 from iac_agent.guard.cost import estimate
 from iac_agent.guard.cost.estimate import Budget, Estimator
 from iac_agent.guard.cost.prices import PriceList, shipped
@@ -24,7 +23,6 @@ from iac_agent.guard.network.answer import Result
 from iac_agent.guard.planned import World
 from iac_agent.guard.policies.network import EXPOSURES
 from iac_agent.guard.policy import Ruling
-from iac_agent.guard.references import Wiring
 from iac_agent.guard.verdict import Verdict
 from iac_agent.hcl.configuration import Configuration, Given
 from iac_agent.hcl.module import RootModule
@@ -45,7 +43,6 @@ class Guard:
     prices: Callable[[], PriceList] = shipped
     more: tuple[Judge, ...] = ()
     protected: tuple[Path, ...] = ()
-    today: Callable[[], date] = date.today
 
     @functools.cached_property
     def _estimator(self) -> Estimator:
@@ -55,13 +52,15 @@ class Guard:
         """Raise GateRefused for what may not even be planned."""
         gate.refuse(self._unexcepted(gate.scan(root, self.gate)))
 
-    def require_edits(self, root: RootModule, edited: Mapping[Path, bytes]) -> None:
-        """Raise GateRefused for edits of what edits must leave alone, or with which the configuration may not be planned."""
-        gate.refuse(tampering.found(root, edited, self.protected))
-        self.require(root.with_edits(dict(edited)))
+    def require_edits(self, root: RootModule, edited: Mapping[Path, bytes]) -> RootModule:
+        """The configuration as edited. Raises GateRefused for edits of what edits must leave alone, or with which it may not be planned."""
+        after = root.with_edits(dict(edited))
+        gate.refuse(tampering.found(root, after, self.protected))
+        self.require(after)
+        return after
 
     def _unexcepted(self, found: list[Finding]) -> list[Finding]:
-        judged = [excepted(replace(f, address=f.where), self.checks.exempt, self.today()) for f in found]
+        judged = [self.checks.excepted(replace(f, address=f.where)) for f in found]
         return [f for f, after in zip(found, judged, strict=True) if not after.excepted]
 
     def assess(self, verdict: Verdict, plan: Plan, root: RootModule, given: Given | None = None, *, whole: bool = False) -> Verdict:
@@ -71,13 +70,13 @@ class Guard:
         """
         configuration = Configuration(root, given)
         after, prior = World.planned(plan, configuration), World.prior(plan, configuration)
-        before = World({}, Wiring({})) if whole else prior
+        before = World({}) if whole else prior
         costs = self._estimator.estimate(after, prior)
         others = [*estimate.within(self.budget, costs), *blast.judged(plan, prior, after)]
         for judge in self.more:
             others += judge(plan, after, before)
-        judged = [with_packet(f, after) for f in self.checks.run(after, lambda: before, root)]
-        found = [*judged, *(excepted(f, self.checks.exempt, self.today()) for f in others)]
+        judged = [with_packet(f, after) for f in self.checks.run(after, before, root)]
+        found = [*judged, *map(self.checks.excepted, others)]
         return replace(
             verdict,
             findings=tuple(sorted(found, key=lambda f: (f.standing, -f.outcome.rank, f.severity.rank))),
@@ -88,8 +87,7 @@ class Guard:
     def refused_as_new(self, plan: Plan, root: RootModule, given: Given | None = None) -> list[Finding]:
         """What would be refused if all of it were new: for what is in Azure already and would be written into the configuration."""
         after = World.planned(plan, Configuration(root, given))
-        nothing = World({}, Wiring({}))
-        return [f for f in self.checks.run(after, lambda: nothing, root) if f.outcome == Ruling.REFUSE]
+        return [f for f in self.checks.run(after, World({}), root) if f.outcome == Ruling.REFUSE]
 
 
 def with_packet(finding: Finding, after: World) -> Finding:

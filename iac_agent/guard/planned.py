@@ -108,7 +108,7 @@ class World:
     """All resources of a plan by address. The configuration, where there is one, tells what refers to what before ids are known."""
 
     resources: dict[str, Resource]
-    wiring: Wiring
+    wiring: Wiring = field(default_factory=lambda: Wiring({}))
     configuration: Configuration | None = None
     _reverse: dict[tuple[str, str], tuple[dict[str, list[tuple[Resource, bool]]], bool]] = field(default_factory=dict, repr=False)
     _groups: dict[Any, dict[Any, list[Resource]]] = field(default_factory=dict, repr=False)
@@ -135,10 +135,11 @@ class World:
         for row in _rows(values.get("root_module") or {}):
             if row["address"] not in found:
                 found[row["address"]] = Resource(row["address"], row["type"], "no-op", row.get("values") or {}, index=row.get("index"))
-        world = cls(found, Wiring(plan.configuration), configuration)
-        for resource in found.values():
-            resource.world = world
-        return world
+        return cls(found, Wiring(plan.configuration), configuration)
+
+    def __post_init__(self) -> None:
+        for resource in self.resources.values():
+            resource.world = self
 
     @functools.cached_property
     def by_type(self) -> dict[str, list[Resource]]:

@@ -163,11 +163,11 @@ class Attribute:
         return Test(self, says, test, empty)
 
     def is_(self, value: Any) -> Predicate:
-        return self._test(f"is {_shown(value)}", lambda held: _same(held, value))
+        return self._test(f"is {shown(value)}", lambda held: _same(held, value))
 
     def is_in(self, *values: Any) -> Predicate:
         low = {_low(v) for v in values}
-        return self._test(f"is {' or '.join(map(_shown, values))}", lambda held: _low(held) in low)
+        return self._test(f"is {' or '.join(map(shown, values))}", lambda held: _low(held) in low)
 
     def is_set(self) -> Predicate:
         return self._test("is set", lambda held: held not in (None, "", [], {}))
@@ -396,5 +396,6 @@ def _number(value: Any, otherwise: float) -> float:
         return otherwise
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as people write it."""
     return {True: "true", False: "false", None: "absent"}.get(value, str(value)) if isinstance(value, bool | None) else str(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from iac_agent.guard.check import Finding
@@ -25,15 +25,13 @@ _SOURCE = "https://developer.hashicorp.com/terraform/language"
 _Key = tuple[str, str]
 
 
-def found(before: RootModule, edited: Mapping[Path, bytes], protected: tuple[Path, ...] = ()) -> list[Finding]:
-    """What the edits touch and must not. `edited` are whole files by absolute path, as they would be; `protected` are more files and
-    folders that the guard goes by.
-    """
-    return [*_files(before, edited, protected), *_pinned(before, before.with_edits(dict(edited)))]
+def found(before: RootModule, after: RootModule, protected: tuple[Path, ...] = ()) -> list[Finding]:
+    """What the edits of `after` touch and must not. `protected` are more files and folders that the guard goes by."""
+    return [*_files(after, protected), *_pinned(before, after)]
 
 
-def _files(root: RootModule, edited: Mapping[Path, bytes], protected: tuple[Path, ...]) -> Iterator[Finding]:
-    for path in edited:
+def _files(root: RootModule, protected: tuple[Path, ...]) -> Iterator[Finding]:
+    for path in root.overrides:
         shown = str(root.shown(path))
         for real in dict.fromkeys((path, path.resolve())):
             parts = set(real.relative_to(root.repository).parts) if real.is_relative_to(root.repository) else set()

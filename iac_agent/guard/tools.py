@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,22 +58,15 @@ class Checkov:
             return _run("CHECKOV", arguments, _of_checkov, _CHECKOV, self.where)
 
 
-class _on_disk:  # noqa: N801
+@contextmanager
+def _on_disk(plan: Plan) -> Iterator[str]:
     """The plan as a file that only its owner reads, for as long as it is needed."""
-
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-
-    def __enter__(self) -> str:
-        self._folder = tempfile.TemporaryDirectory()
-        file = Path(self._folder.name) / "plan.json"
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "plan.json"
         descriptor = os.open(file, os.O_CREAT | os.O_WRONLY, 0o600)
         with os.fdopen(descriptor, "w") as stream:
-            json.dump(self._plan.model_dump(mode="json"), stream)
-        return str(file)
-
-    def __exit__(self, *_: object) -> None:
-        self._folder.cleanup()
+            json.dump(plan.model_dump(mode="json"), stream)
+        yield str(file)
 
 
 def _run(rule: str, arguments: list[str], read: Any, source: str, where: Path | None = None) -> list[Finding]:

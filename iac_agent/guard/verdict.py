@@ -79,6 +79,11 @@ class Verdict:
         """Addresses of which a rule that matters cannot be told."""
         return list(dict.fromkeys(f.address for f in self.findings if f.outcome == Ruling.UNKNOWN))
 
+    @property
+    def needs(self) -> dict[str, list[str]]:
+        """Addresses that need approval by name, by what it is for: to replace, to destroy, or although a rule cannot be told of them."""
+        return {"replace": self.need_replace, "destroy": self.need_destroy, "unknown": self.need_unknown}
+
     def counts(self) -> dict[str, int]:
         actions = [i.action for i in self.items]
         return {a: actions.count(a) for a in ("create", "update", "replace", "delete") if a in actions}
@@ -113,9 +118,13 @@ class Approved:
     ordinary: bool = False
 
     def missing(self, verdict: Verdict) -> dict[str, list[str]]:
-        """Addresses still lacking a name, by what they lack it for: to replace, to destroy, or although a rule cannot be told of them."""
-        needs = {"replace": verdict.need_replace, "destroy": verdict.need_destroy, "unknown": verdict.need_unknown}
-        return {what: [a for a in addresses if a not in getattr(self, what)] for what, addresses in needs.items()}
+        """Addresses still lacking a name, by what they lack it for."""
+        return {what: [a for a in addresses if a not in getattr(self, what)] for what, addresses in verdict.needs.items()}
+
+
+def flags(needs: dict[str, list[str]]) -> str:
+    """What to pass on the command line to approve them."""
+    return " ".join(f"--allow-{what} '{a}'" for what, addresses in needs.items() for a in addresses)
 
 
 def dotted(path: Iterable[str | int]) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from iac_agent.azure.clients import AzureClients
-from iac_agent.azure.exposure import ANYWHERE
+from iac_agent.azure.exposure import ANYWHERE, port_ranges
 from iac_agent.azure.lenses.table import Body
 from iac_agent.errors import NoTelemetry
 from iac_agent.monitor.answer import Answer, Table
@@ -131,7 +131,7 @@ def _fits(rule: Body, asked: Wanted) -> bool:
     ports = [*rule.get("destinationPortRanges", ()), *([rule["destinationPortRange"]] if rule.get("destinationPortRange") else ())]
     if rule["protocol"] not in ("*", asked.protocol) and rule["protocol"].upper() != asked.protocol:
         return False
-    return any(p == "*" or int(p.split("-")[0]) <= asked.port <= int(p.split("-")[-1]) for p in ports)
+    return any(first <= asked.port <= last for first, last in port_ranges(ports))
 
 
 def _sources(rule: Body) -> list[str]:

@@ -171,9 +171,9 @@ class Prover:
         try:
             outcome = apply_edits(root, edits)
             edited = {path: change.after for path, change in outcome.files.items()}
-            session.guard.require_edits(root, edited)
+            after = session.guard.require_edits(root, edited)
             plan = self.agent.planned(self.agent.shadowed(run, root, edited), run.folder / "proof.tfplan")
-            refused = session.guard.refused_as_new(plan, root.with_edits(edited), session.given)
+            refused = session.guard.refused_as_new(plan, after, session.given)
         except (TerraformFailed, HclError) as problem:
             why = f"withdrawn: {problem.message.splitlines()[0]}"
             return Outcome(), [Settled(d.finding, "reported", why) for d in _blamed(proposal, problem)]

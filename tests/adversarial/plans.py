@@ -66,5 +66,5 @@ def assessed(folder: Path, resources: Mapping[str, Planned], exempt: Iterable[Ex
     """The verdict of the guard with every policy in force, on a day of 2026."""
     plan = plan_of(resources)
     policies = tuple(p for p in shipped() if not p.optional)
-    guard = Guard(checks=Checks(policies, exempt=tuple(exempt), today=lambda: TODAY), budget=budget or Budget(), today=lambda: TODAY)
+    guard = Guard(checks=Checks(policies, exempt=tuple(exempt), today=lambda: TODAY), budget=budget or Budget())
     return guard.assess(judge(plan, None, digest=plan.digest()), plan, RootModule(folder))

@@ -15,7 +15,6 @@ from iac_agent.guard.check import Checks, Finding
 from iac_agent.guard.planned import World
 from iac_agent.guard.policies import shipped
 from iac_agent.guard.policy import Policy, Ruling
-from iac_agent.guard.references import Wiring
 from iac_agent.hcl.configuration import Configuration
 from iac_agent.hcl.module import RootModule
 from iac_agent.terraform.models import Plan
@@ -33,8 +32,7 @@ def planned(sandbox: Sandbox, example: str) -> list[Finding]:
     sandbox.terraform("plan", "-no-color", "-input=false", "-out", "p")
     plan = Plan.model_validate(json.loads(sandbox.terraform("show", "-json", "p").out))
     root = RootModule(sandbox.directory)
-    nothing = World({}, Wiring({}))
-    return Checks(tuple(PACK)).run(World.planned(plan, Configuration(root)), lambda: nothing, root)
+    return Checks(tuple(PACK)).run(World.planned(plan, Configuration(root)), World({}), root)
 
 
 @pytest.mark.parametrize("policy", PACK, ids=lambda p: p.id)

@@ -19,11 +19,16 @@ PINNED = (
 )
 
 
+def versions(directory: Path, edited: dict[Path, bytes]) -> tuple[RootModule, RootModule]:
+    root = RootModule(directory)
+    return root, root.with_edits(edited)
+
+
 def rules(tmp_path: Path, before: str, after: str, name: str = "main.tf") -> list[str]:
     (tmp_path / "own").mkdir(exist_ok=True)
     if before:
         (tmp_path / name).write_text(before)
-    return [f.rule for f in found(RootModule(tmp_path), {tmp_path.resolve() / name: after.encode()})]
+    return [f.rule for f in found(*versions(tmp_path, {tmp_path.resolve() / name: after.encode()}))]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +78,7 @@ def test_other_edits_are_free(tmp_path: Path, before: str, after: str) -> None:
 def test_files_that_are_not_the_planners(tmp_path: Path, name: str, rule: str) -> None:
     (tmp_path / ".git").mkdir()
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-    assert [f.rule for f in found(RootModule(tmp_path), {tmp_path.resolve() / name: b"x"})] == [rule]
+    assert [f.rule for f in found(*versions(tmp_path, {tmp_path.resolve() / name: b"x"}))] == [rule]
 
 
 def test_a_link_does_not_lead_out(tmp_path: Path) -> None:
@@ -82,6 +87,6 @@ def test_a_link_does_not_lead_out(tmp_path: Path) -> None:
     elsewhere.write_text("locals {}\n")
     (root / "main.tf").symlink_to(elsewhere)
     edited = {root.resolve() / "main.tf": b"locals { a = 1 }\n"}
-    assert [f.rule for f in found(RootModule(root), edited)] == ["EDT-003"]
+    assert [f.rule for f in found(*versions(root, edited))] == ["EDT-003"]
     with pytest.raises(GateRefused, match="EDT-003"):
         Guard().require_edits(RootModule(root), edited)

@@ -12,7 +12,6 @@ import pytest
 from iac_agent.guard.check import Finding
 from iac_agent.guard.planned import World
 from iac_agent.guard.policy import Ruling
-from iac_agent.guard.references import Wiring
 from iac_agent.guard.tools import Checkov, Conftest
 from iac_agent.terraform.models import Plan
 
@@ -51,7 +50,7 @@ CHECKOV = {
 
 
 def judged(judge: Any) -> list[Finding]:
-    nothing = World({}, Wiring({}))
+    nothing = World({})
     return list(judge(PLAN, nothing, nothing))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from iac_agent.azure.lenses.codecs import normal_location
 from iac_agent.guard.check import Finding
 from iac_agent.guard.cost import meters
 from iac_agent.guard.cost.prices import PriceList
@@ -168,4 +169,4 @@ def _sum(costs: Mapping[str, Monthly]) -> float:
 
 def _region(resource: Resource) -> str:
     held = resource.values.get("location")
-    return "" if held is AFTER_APPLY or held is None else str(held).replace(" ", "").lower()
+    return "" if held is AFTER_APPLY or held is None else normal_location(str(held))

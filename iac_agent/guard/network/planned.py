@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from iac_agent.azure.exposure import port_ranges
 from iac_agent.guard.network.topology import (
     BALANCER,
     EVERY_PORT,
@@ -192,8 +193,7 @@ class _Builder:
         values = [*_listed(rule.one(f"{end}_port_range")), *_listed(rule.one(f"{end}_port_ranges"))]
         if AFTER_APPLY in values:
             self.unmodelled[f"a port of {rule.address} is known after apply"] = None
-        found = [_port(str(v)) for v in values if v is not AFTER_APPLY]
-        return tuple(p for p in found if p is not None)
+        return tuple(port_ranges(str(v) for v in values if v is not AFTER_APPLY))
 
     # --- endpoints -------------------------------------------------------------------------------------------------------
 
@@ -299,10 +299,3 @@ def _usable(prefix: Range) -> Range:
     """What Azure gives out of a subnet: not its first four addresses, nor its last."""
     low, high = prefix
     return (low + 4, high - 1) if high - low >= 7 else prefix
-
-
-def _port(text: str) -> Range | None:
-    first, _, last = text.strip().partition("-")
-    if first == "*":
-        return EVERY_PORT
-    return (int(first), int(last or first)) if first.isdigit() and (last or first).isdigit() else None

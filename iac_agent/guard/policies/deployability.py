@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from iac_agent.azure import sizes
+from iac_agent.azure.lenses.codecs import normal_location
 from iac_agent.guard.planned import AFTER_APPLY, Resource
 from iac_agent.guard.policies.types import (
     ATTACHMENT,
@@ -113,6 +114,10 @@ def _handler(extension: Resource) -> list[Any]:
     return known_key(extension, "virtual_machine_id", "publisher", "type")
 
 
+def region_of(resource: Resource) -> str:
+    return normal_location(str(resource.one("location")))
+
+
 def _same_zone(attachment: Resource) -> Truth:
     """Disk and machine are in one zone, or the disk is in all."""
     disks, machines = attachment.related("managed_disk_id"), attachment.related("virtual_machine_id")
@@ -131,7 +136,9 @@ def _same_zone(attachment: Resource) -> Truth:
 def _same_region(attachment: Resource) -> Truth:
     disks, machines = attachment.related("managed_disk_id"), attachment.related("virtual_machine_id")
     pairs = [(d, m) for d in disks.resources for m in machines.resources]
-    found = [Truth.UNKNOWN if AFTER_APPLY in (d.one("location"), m.one("location")) else known(_region(d) == _region(m)) for d, m in pairs]
+    found = [
+        Truth.UNKNOWN if AFTER_APPLY in (d.one("location"), m.one("location")) else known(region_of(d) == region_of(m)) for d, m in pairs
+    ]
     return every(found) if disks.certain and machines.certain else surely(found)
 
 
@@ -341,7 +348,3 @@ POLICIES = (
         "https://registry.terraform.io/providers/hashicorp/azurerm/latest/docs/resources/linux_virtual_machine",
     ),
 )
-
-
-def _region(resource: Resource) -> str:
-    return str(resource.one("location")).replace(" ", "").lower()

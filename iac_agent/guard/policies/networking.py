@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from iac_agent.guard.planned import AFTER_APPLY, Resource
-from iac_agent.guard.policies.deployability import alone, has, known_key, refused
+from iac_agent.guard.policies.deployability import alone, has, known_key, refused, region_of
 from iac_agent.guard.policies.network import EITHER_FORM, RuleOrGroup
 from iac_agent.guard.policies.types import (
     BALANCER,
@@ -213,14 +213,10 @@ def _regions(path: str) -> Custom:
             held = network_of(other) if other.type == SUBNET else other
             if held is None or AFTER_APPLY in (resource.one("location"), held.one("location")):
                 continue
-            found.append(known(_plain(resource.one("location")) == _plain(held.one("location"))))
+            found.append(known(region_of(resource) == region_of(held)))
         return every(found)
 
     return Custom(f"{path} is in the same region", test, ("location",))
-
-
-def _plain(region: Any) -> str:
-    return str(region).replace(" ", "").lower()
 
 
 POLICIES = (

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib import resources
 
+from iac_agent.azure.lenses.codecs import normal_location
+from iac_agent.azure.schemas import provider_schema
 from iac_agent.guard.planned import AFTER_APPLY, Resource
 from iac_agent.guard.policies.types import LEARN
 from iac_agent.guard.policy import Example, Policy, Ruling, Severity
@@ -53,8 +53,7 @@ class Conventions:
 @functools.cache
 def types_with(attribute: str) -> tuple[str, ...]:
     """The azurerm types that have an attribute, by the provider's own schema."""
-    schema = json.loads(resources.files("iac_agent.azure.schemas").joinpath("azurerm-5.2.0.json").read_text("utf-8"))
-    return tuple(t for t, held in schema["resource_schemas"].items() if attribute in held["block"]["attributes"])
+    return tuple(t for t, held in provider_schema(5).raw["resource_schemas"].items() if attribute in held["block"]["attributes"])
 
 
 def _fits(resource: Resource) -> Truth:
@@ -88,10 +87,6 @@ def _by_convention(resource: Resource) -> Truth:
     if name is AFTER_APPLY:
         return Truth.UNKNOWN
     return known(bool(_FIXED.match(str(name))) or re.match(_PREFIXES[resource.type], str(name), re.IGNORECASE) is not None)
-
-
-def _plain(region: object) -> str:
-    return str(region).replace(" ", "").lower()
 
 
 ALWAYS = (
@@ -158,13 +153,13 @@ def by(conventions: Conventions) -> tuple[Policy, ...]:
             )
         )
     if conventions.regions:
-        regions = {_plain(r) for r in conventions.regions} | {"global"}
+        regions = {normal_location(r) for r in conventions.regions} | {"global"}
         found.append(
             Policy(
                 "NAM-002",
                 f"Resources are in {', '.join(conventions.regions)}",
                 types_with("location"),
-                A("location", "global").passes(lambda v: _plain(v) in regions, f"is one of {', '.join(conventions.regions)}"),
+                A("location", "global").passes(lambda v: normal_location(str(v)) in regions, f"is one of {', '.join(conventions.regions)}"),
                 "What is elsewhere is under other laws, and far from the rest.",
                 "Choose a region that is allowed.",
                 f"{LEARN}reliability/regions-overview",

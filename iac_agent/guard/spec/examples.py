@@ -9,7 +9,6 @@ from iac_agent.guard.planned import Resource, World
 from iac_agent.guard.policies import shipped
 from iac_agent.guard.policies.types import LINUX, NETWORK, NIC, NSG, SUBNET, SUBNET_NSG
 from iac_agent.guard.policy import Example, Policy
-from iac_agent.guard.references import Wiring
 from iac_agent.guard.spec import in_force
 from iac_agent.guard.spec.in_force import Accepted
 from iac_agent.guard.spec.language import ENVIRONMENT_KEYS, Costs, Rules, Scope, Spec, Tagged, Unreachable, Value, Where
@@ -36,11 +35,7 @@ def of(spec: Spec) -> tuple[str, str]:
 
 def world(resources: dict[str, dict[str, Any]]) -> World:
     """A world of resources by address; ids are as they are written."""
-    held = {a: Resource(a, a.split(".")[0], "create", v) for a, v in resources.items()}
-    found = World(held, Wiring({}))
-    for resource in held.values():
-        resource.world = found
-    return found
+    return World({a: Resource(a, a.split(".")[0], "create", v) for a, v in resources.items()})
 
 
 def _meant(scope: Scope) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from iac_agent.azure.lenses.codecs import normal_location
 from iac_agent.guard.check import Finding
 from iac_agent.guard.network import prover
 from iac_agent.guard.network.answer import Answer, Result
@@ -80,7 +81,7 @@ def _in_scope(scope: Scope) -> Predicate:
 def _demand(demand: Where | Value | Tagged | Rules) -> Predicate:
     if isinstance(demand, Where):
         regions = {r.lower() for r in demand.regions} | {"global"}
-        return A("location", "global").passes(lambda v: str(v).replace(" ", "").lower() in regions, str(demand))
+        return A("location", "global").passes(lambda v: normal_location(str(v)) in regions, str(demand))
     if isinstance(demand, Tagged):
         return A("tags").has(*demand.keys)
     if isinstance(demand, Value):
