@@ -14,6 +14,7 @@ from iac_agent.cli.main import SCHEMA_VERSION, Globals
 from iac_agent.errors import ApprovalMissing, NeedsAnswer, UsageError
 
 if TYPE_CHECKING:
+    from iac_agent.guard.guard import Guard
     from iac_agent.guard.planned import World
     from iac_agent.guard.policy import Policy
     from iac_agent.guard.spec.language import Spec
@@ -103,6 +104,7 @@ def compile_words(options: Globals, text: str, accept: bool) -> int:
     """
 
     def work() -> int:
+        from iac_agent.agent.journal import replace_file
         from iac_agent.cli import rules
         from iac_agent.guard.spec import accepted, examples
         from iac_agent.store.audit import actor
@@ -125,7 +127,7 @@ def compile_words(options: Globals, text: str, accept: bool) -> int:
             raise ApprovalMissing("it was not accepted, and is not in force", [], hint="Say it differently.")
         text_before = file.read_text("utf-8") if file.is_file() else ""
         text_after, added = accepted.written(text_before, str(file), found, actor())
-        _write(file, text_after)
+        replace_file(file, text_after.encode())
         _record(options, added)
         options.document["accepted"] = [a.id for a in added]
         click.echo(f"In force: {', '.join(a.id for a in added)}, in {file}. Commit it.", err=True)
@@ -198,6 +200,7 @@ def prices(options: Globals, regions: tuple[str, ...], url: str) -> int:
     def work() -> int:
         from datetime import UTC, datetime
 
+        from iac_agent.agent.journal import replace_file
         from iac_agent.cli import rules
         from iac_agent.guard.cost import prices as price_lists
 
@@ -205,7 +208,7 @@ def prices(options: Globals, regions: tuple[str, ...], url: str) -> int:
         count = len(price_lists.PriceList.read(text).items)
         folder = rules.price_cache()
         folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / "prices.json", text)
+        replace_file(folder / "prices.json", text.encode())
         click.echo(f"{count} prices in {folder / 'prices.json'}", err=True)
         return 0
 
@@ -227,7 +230,7 @@ def _get(url: str) -> bytes:
 # --- what they share ---------------------------------------------------------------------------------------------------
 
 
-def _rules(options: Globals):  # type: ignore[no-untyped-def]
+def _rules(options: Globals) -> tuple[Guard, list[Policy]]:
     """The guard here, and every rule there is."""
     from iac_agent.cli import config, rules
     from iac_agent.guard.policies import shipped
@@ -313,13 +316,6 @@ def _by_model(options: Globals, sentences: list[str]) -> list[tuple[str, Spec]]:
             [],
         )
     return [(said, spec) for said in sentences for spec in compiled(client, said)]
-
-
-def _write(file: Path, text: str) -> None:
-    """Write a file whole or not at all. Raises NoSpace."""
-    from iac_agent.agent.journal import replace_file
-
-    replace_file(file, text.encode())
 
 
 def _record(options: Globals, added: list[Any]) -> None:

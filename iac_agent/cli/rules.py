@@ -19,7 +19,7 @@ from iac_agent.guard.policies.tagging import Conventions
 from iac_agent.guard.spec import accepted, in_force
 from iac_agent.guard.spec.in_force import Accepted
 from iac_agent.guard.tools import Checkov, Conftest
-from iac_agent.hcl.module import RootModule
+from iac_agent.hcl.module import RootModule, repository_of
 
 if TYPE_CHECKING:
     from iac_agent.cli.config import Guard as GuardSettings
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def at_revision(directory: Path, name: str, revision: str) -> str | None:
     """A file of the repository as it is at a git revision; None when it is not there. Raises UsageError for a revision that is none."""
-    top = next((p for p in (directory, *directory.parents) if (p / ".git").exists()), None)
+    top = repository_of(directory)
     if top is None:
         raise UsageError(f"{directory} is in no git repository", hint="IACAGENT_RULES_FROM names a git revision.")
     known = subprocess.run(
@@ -56,7 +56,7 @@ def policies_file(directory: Path) -> Path:
                 return folder / accepted.FILE
             if (folder / ".git").exists():
                 break
-    return next((f for f in above if (f / ".git").exists()), directory) / accepted.FILE
+    return (repository_of(directory) or directory) / accepted.FILE
 
 
 def accepted_policies(directory: Path) -> tuple[Accepted, ...]:

@@ -108,7 +108,7 @@ class RootModule:
     @functools.cached_property
     def repository(self) -> Path:
         """The repository that the root module is in; the root module itself where there is none."""
-        return next((p for p in (self.directory, *self.directory.parents) if (p / ".git").exists()), self.directory)
+        return repository_of(self.directory) or self.directory
 
     def may_call(self, directory: Path) -> bool:
         """Whether a module there is one of our own: in the repository; where there is none, beside the root module or below that."""
@@ -348,6 +348,11 @@ def _expressions(node: Node) -> Iterator[Node]:
             yield child
         else:
             yield from _expressions(child)
+
+
+def repository_of(directory: Path) -> Path | None:
+    """The git repository that a directory is in; None where there is none."""
+    return next((p for p in (directory, *directory.parents) if (p / ".git").exists()), None)
 
 
 def is_ignored(name: str) -> bool:
