@@ -49,8 +49,11 @@ def _locked(path: Path) -> Version | None:
 
 def _constraints(directory: Path) -> Iterable[str]:
     for file in sorted(directory.glob("*.tf")):
+        raw = file.read_bytes()
+        if b"required_providers" not in raw:
+            continue
         try:
-            document = Document.read(file)
+            document = Document(file, raw)
         except HclSyntaxError:
             continue
         for block in document.blocks:

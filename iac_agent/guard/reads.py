@@ -140,9 +140,7 @@ def _as_document(shown: str, text: str) -> Document:
 
 def _calls(document: Document) -> Iterator[tuple[str, Node]]:
     """Every call of a function that reads a file, with the arguments that say which; and every argument of a block that names one."""
-    for node in walk(document.tree.root_node):
-        if node.type != "function_call":
-            continue
+    for node in _function_calls(document):
         name = document.text(node.children[0]).rsplit("::", 1)[-1].strip()
         if name in _FUNCTIONS or (name == "core" and "::" in document.text(node)):
             arguments = next((c for c in node.children if c.type == "function_arguments"), None)
@@ -154,6 +152,12 @@ def _calls(document: Document) -> Iterator[tuple[str, Node]]:
                 yield name, attribute.value
         if block.labels[:1] == ("terraform_remote_state",) and "config" in block.attributes:
             yield from (("path", n) for n in _paths_in(document, block.attributes["config"].value))
+
+
+def _function_calls(document: Document) -> Iterator[Node]:
+    """The function calls of a document; none is looked for where its bytes cannot hold one that reads: all have `file` or `::` in them."""
+    if any(part in document.raw for part in (b"file", b"::")):
+        yield from (n for n in walk(document.tree.root_node) if n.type == "function_call")
 
 
 def _paths_in(document: Document, config: Node) -> Iterator[Node]:
