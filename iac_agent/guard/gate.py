@@ -124,7 +124,7 @@ def scan(root: RootModule, rules: GateRules) -> list[Finding]:
         _enter(scan_, directory)
     _scan_plugins(scan_)
     for read in Reads(Configuration(root), scan_.folders.values()).outside(rules.files):
-        scan_.add(_FILE, read.what, read.where, read.path)
+        scan_.add(_FILE, read.told, read.where, read.path)
     return list({(f.rule, f.address, f.where): f for f in scan_.found}.values())
 
 

@@ -18,7 +18,8 @@ from iac_agent.errors import HclError
 from iac_agent.guard.constructs import Folder, strings
 from iac_agent.hcl.configuration import Configuration
 from iac_agent.hcl.document import Document, unwrap, walk
-from iac_agent.hcl.evaluate import Frame, evaluate
+from iac_agent.hcl.evaluate import Frame, evaluate, rounds
+from iac_agent.hcl.expressions import operands
 from iac_agent.hcl.scope import Scope
 
 _FUNCTIONS = frozenset(
@@ -31,6 +32,8 @@ _ARGUMENTS = {
     "local_sensitive_file": ("filename", "source"),
     "azurerm_storage_blob": ("source",),
 }
+# What the second argument of fileset() is called.
+PATTERN = "fileset pattern"
 _HERE = re.compile(r"\$\{path\.(module|root|cwd)\}")
 _OVER_FILES = re.compile(r"for\s+(?:\w+\s*,\s*)?(\w+)\s+in\s+(?:toset\(|sort\()?fileset\([^()]*\)\)?\s*:", re.DOTALL)
 _EXPANDED = re.compile(r'pathexpand\("([^"$]*)"\)')
@@ -38,11 +41,19 @@ _EXPANDED = re.compile(r'pathexpand\("([^"$]*)"\)')
 
 @dataclass(frozen=True)
 class Read:
-    """A file that is read: by which function, where that is written, and its path as far as it is known."""
+    """A path that is read: by which function or argument, where that is written, the path as far as it is `known`, and the folder of the
+    module that reads it. The pattern of fileset() is a read of its own, behind that of its folder.
+    """
 
     what: str
     where: str
     path: str
+    known: bool
+    folder: Path
+
+    @property
+    def told(self) -> str:
+        return f'{self.what}("{self.path}")'
 
 
 class Reads:
@@ -55,15 +66,22 @@ class Reads:
 
     def outside(self, allowed: tuple[str, ...]) -> list[Read]:
         """The reads of files that are not of the repository and not allowed, or of which that cannot be told."""
-        found: dict[tuple[str, str], Read] = {}
+        outside = (r for r in self.every() if not r.known or not self._is_allowed(r, allowed))
+        return list({(r.where, r.path): r for r in outside}.values())
+
+    def every(self) -> Iterator[Read]:
+        """Every read, once for each value that its path may have."""
         for scope, folder in self._places():
             for document in (*folder.documents, *self._templates(folder)):
                 for what, node in _calls(document):
+                    where = f"{document.path}:{node.start_point[0] + 1}"
                     for path, known in self._paths(scope, document, node):
-                        if not known or not self._is_allowed(path, folder.directory, allowed):
-                            where = f"{document.path}:{node.start_point[0] + 1}"
-                            found[where, path] = Read(f'{what}("{path}")', where, path)
-        return list(found.values())
+                        yield Read(what, where, path, known, folder.directory)
+
+    def file(self, read: Read) -> Path:
+        """The file that a known path names, links not followed."""
+        path = _HERE.sub(lambda m: str(read.folder if m[1] == "module" else self._root.directory), read.path)
+        return self._root.directory / Path(path).expanduser() if path.startswith("~") else self._root.directory / path
 
     def _places(self) -> Iterator[tuple[Scope | None, Folder]]:
         """Every folder with each scope that it is evaluated in; None for one that is called from JSON or installed."""
@@ -111,23 +129,20 @@ class Reads:
 
     def _frames(self, scope: Scope, document: Document, node: Node, text: str) -> list[Frame]:
         frames = [scope.frame(document, "")]
-        if not re.search(r"\b(?:each|count)\.", text):
-            return frames
-        held = [
-            i.frame
-            for i in self._configuration.instances
-            if i.scope is scope and i.block.document is document and _contains(i.block.node, node)
-        ]
-        return held or frames
+        if re.search(r"\b(?:each|count)\.", text):
+            held = (i for i in self._configuration.instances if i.scope is scope and i.block.document is document)
+            frames = [i.frame for i in held if _contains(i.block.node, node)] or frames
+        for around in _fors_around(node):
+            frames = [r for f in frames for r in rounds(f, around, evaluate(f, operands(around)[0], ()))] or frames
+        return frames
 
-    def _is_allowed(self, path: str, directory: Path, allowed: tuple[str, ...]) -> bool:
-        path = _HERE.sub(lambda m: str(directory if m[1] == "module" else self._root.directory), path)
+    def _is_allowed(self, read: Read, allowed: tuple[str, ...]) -> bool:
+        path = _HERE.sub(lambda m: str(read.folder if m[1] == "module" else self._root.directory), read.path)
         if any(fnmatch.fnmatchcase(path, p) and ".." not in path for p in allowed):
             return True
         if "\0" in path or not path:
             return False
-        file = Path(path).expanduser() if path.startswith("~") else Path(path)
-        return self._root.holds(file if file.is_absolute() else self._root.directory / file)
+        return self._root.holds(self.file(read))
 
 
 def _as_document(shown: str, text: str) -> Document:
@@ -145,7 +160,8 @@ def _calls(document: Document) -> Iterator[tuple[str, Node]]:
         if name in _FUNCTIONS or (name == "core" and "::" in document.text(node)):
             arguments = next((c for c in node.children if c.type == "function_arguments"), None)
             given = [c for c in arguments.children if c.type == "expression"] if arguments else []
-            yield from ((name, one) for one in given[: 2 if name == "fileset" else 1])
+            yield from ((name, one) for one in given[:1])
+            yield from ((PATTERN, one) for one in given[1:2] if name == "fileset")
     for block in document.blocks:
         for name, attribute in block.attributes.items():
             if name in _ARGUMENTS.get(block.labels[0] if block.labels else "", ()) or (block.type == "provider" and name.endswith("_path")):
@@ -186,6 +202,17 @@ def _is_listed(document: Document, node: Node) -> bool:
 
 def _names_only(argument: str, variable: str) -> bool:
     return re.fullmatch(rf'{variable}|"(?:\$\{{path\.(?:module|root)\}}/)?(?:[\w-]+/)*\$\{{{variable}\}}"', argument.strip()) is not None
+
+
+def _fors_around(node: Node) -> list[Node]:
+    """The `for` expressions that a node stands in, the outermost first."""
+    found: list[Node] = []
+    above = node.parent
+    while above is not None:
+        if above.type == "for_expr":
+            found.insert(0, above)
+        above = above.parent
+    return found
 
 
 def _contains(outer: Node, inner: Node) -> bool:

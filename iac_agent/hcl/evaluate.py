@@ -5,7 +5,7 @@ What only Azure or a provider knows is unknown, never guessed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -237,8 +237,6 @@ def _operation(frame: Frame, node: Node, path: tuple[Step, ...]) -> Value:
 
 def _for(frame: Frame, node: Node, path: tuple[Step, ...]) -> Value:
     body = node.children[0]
-    intro = next(c for c in body.children if c.type == "for_intro")
-    names = [frame.document.text(c) for c in intro.children if c.type == "identifier"]
     parts = operands(node)
     source = evaluate(frame, parts[0], (*path, "@0"))
     if not isinstance(source.data, dict | list):
@@ -248,9 +246,7 @@ def _for(frame: Frame, node: Node, path: tuple[Step, ...]) -> Value:
     grouped = any(c.type == "ellipsis" for c in body.children)
     out_map: dict[str, Value] = {}
     out_list: list[Value] = []
-    for key, value in elements(source):
-        bound = {names[-1]: value} if len(names) == 1 else {names[0]: computed(key, "the key of a for", source), names[1]: value}
-        inner = frame.bind(**bound)
+    for inner in rounds(frame, node, source):
         if condition is not None:
             test = evaluate(inner, next(c for c in condition.children if c.type == "expression"), (*path, "@if"))
             if not test.known:
@@ -271,6 +267,15 @@ def _for(frame: Frame, node: Node, path: tuple[Step, ...]) -> Value:
         else:
             out_map[name] = made
     return replace(computed(out_map if is_map else out_list, f"{frame.where(node)}: computed by a for", source), parts=(source,))
+
+
+def rounds(frame: Frame, node: Node, source: Value) -> Iterator[Frame]:
+    """The frame of each round of a `for` over a collection whose value is `source`; its condition is not asked."""
+    intro = next(c for c in node.children[0].children if c.type == "for_intro")
+    names = [frame.document.text(c) for c in intro.children if c.type == "identifier"]
+    for key, value in elements(source):
+        keyed = {names[0]: computed(key, "the key of a for", source)} if len(names) > 1 else {}
+        yield frame.bind(**keyed, **{names[-1]: value})
 
 
 def elements(source: Value) -> list[tuple[Any, Value]]:

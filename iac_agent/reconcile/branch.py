@@ -6,19 +6,17 @@ Source: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects (an index file 
 from __future__ import annotations
 
 import os
-import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from iac_agent.agent.git import IDENTITY, Git
 from iac_agent.drift.finding import Finding
 from iac_agent.drift.wording import cause_text, difference_text
-from iac_agent.errors import GitFailed, Refused
+from iac_agent.errors import Refused
 from iac_agent.hcl.changeset import FileChange
 
 _TRAILER = "Drift-Finding"
-_IDENTITY = {"GIT_AUTHOR_NAME": "iacagent", "GIT_AUTHOR_EMAIL": "iacagent@localhost"}
-_COMMITTER = {"GIT_COMMITTER_NAME": "iacagent", "GIT_COMMITTER_EMAIL": "iacagent@localhost"}
 
 
 def message(findings: Sequence[Finding]) -> str:
@@ -38,8 +36,8 @@ def commit(directory: Path, branch: str, files: Sequence[FileChange], text: str)
     A branch that says the same already is left as it is. Raises Refused when someone else committed to it, it is checked out, or a
     file is not as in HEAD; GitFailed when git does.
     """
-    git = _Git(directory)
-    top = _Git(Path(git.told("rev-parse", "--show-toplevel")))
+    git = Git(directory)
+    top = Git(Path(git.told("rev-parse", "--show-toplevel")))
     reference, head = f"refs/heads/{branch}", git.told("rev-parse", "HEAD")
     git.told("check-ref-format", reference)
     tip = git.told("rev-parse", "-q", "--verify", reference, accept=(0, 1))
@@ -48,13 +46,13 @@ def commit(directory: Path, branch: str, files: Sequence[FileChange], text: str)
     tree = _tree(top, head, base, files)
     if git.told("rev-parse", f"{base}^{{tree}}") == tree:
         return base
-    who = {} if git.told("config", "user.email", accept=(0, 1)) else {**_IDENTITY, **_COMMITTER}
+    who = {} if git.told("config", "user.email", accept=(0, 1)) else IDENTITY
     made = git.told("commit-tree", tree, "-p", base, "-F", "-", stdin=text.encode(), extra=who)
     git.told("update-ref", "-m", "iacagent drift reconcile", reference, made, tip or "0" * len(made))
     return made
 
 
-def _require_ours(git: _Git, branch: str, reference: str, head: str, tip: str) -> None:
+def _require_ours(git: Git, branch: str, reference: str, head: str, tip: str) -> None:
     if git.told("symbolic-ref", "-q", "HEAD", accept=(0, 1)) == reference:
         raise Refused(f"{branch} is checked out", hint="Check out the branch that Terraform applies, and name another one.")
     if not tip:
@@ -64,7 +62,7 @@ def _require_ours(git: _Git, branch: str, reference: str, head: str, tip: str) -
         raise Refused(f"{branch} holds commits of others ({untold.split()[0][:12]})", hint="Merge it, or name another branch.")
 
 
-def _tree(top: _Git, head: str, base: str, files: Sequence[FileChange]) -> str:
+def _tree(top: Git, head: str, base: str, files: Sequence[FileChange]) -> str:
     """The tree of `base` with the files changed, written through an index of its own."""
     with tempfile.TemporaryDirectory() as folder:
         own = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
@@ -79,7 +77,7 @@ def _tree(top: _Git, head: str, base: str, files: Sequence[FileChange]) -> str:
         return top.told("write-tree", extra=own)
 
 
-def _require_committed(top: _Git, name: str, head: str, change: FileChange) -> None:
+def _require_committed(top: Git, name: str, head: str, change: FileChange) -> None:
     """Raise Refused when the file holds what is not in HEAD: the branch would carry somebody's unfinished work."""
     if top.told("check-ignore", "--", name, accept=(0, 1)):
         raise Refused(f"{name} is ignored by git: a branch cannot hold its change", hint="Reconcile without --branch.")
@@ -88,29 +86,3 @@ def _require_committed(top: _Git, name: str, head: str, change: FileChange) -> N
     committed = top.told("rev-parse", "-q", "--verify", f"{head}:{name}", accept=(0, 1))
     if committed != top.told("hash-object", "--stdin", f"--path={name}", stdin=change.before):
         raise Refused(f"{name} has changes that are not committed", hint="Commit or stash them first.")
-
-
-class _Git:
-    """git in one directory."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-
-    def told(
-        self,
-        *arguments: str,
-        stdin: bytes = b"",
-        extra: Mapping[str, str] | None = None,
-        accept: tuple[int, ...] = (0,),
-    ) -> str:
-        """What git prints, without the last line end. Raises GitFailed."""
-        try:
-            done = subprocess.run(
-                ["git", *arguments], cwd=self.directory, env={**os.environ, **(extra or {})}, input=stdin, capture_output=True, check=False
-            )
-        except FileNotFoundError as problem:
-            raise GitFailed("git is not installed", hint="--branch needs it.") from problem
-        if done.returncode not in accept:
-            why = done.stderr.decode("utf-8", "replace").strip().splitlines()
-            raise GitFailed(f"git {arguments[0]}: {why[0] if why else f'exit {done.returncode}'}", hint="--branch needs a git repository.")
-        return done.stdout.decode("utf-8", "replace").strip()
