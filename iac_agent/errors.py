@@ -45,6 +45,7 @@ IacAgentError
 │   ├── GitFailed               git could not commit the edits to a branch
 │   ├── NotifyFailed            nobody could be told of the findings
 │   └── NoSpace                 the local disk is full or cannot be written
+├── ForgeFailed                 GitHub, GitLab or Azure DevOps refused, or did not answer
 ├── AuditBroken                 the hash chain of the audit does not verify
 └── GymError                    the local Azure could not start, stop or answer
 """
@@ -356,6 +357,14 @@ class NotifyFailed(RunError):
 
 class NoSpace(RunError):
     """The local disk is full, or cannot be written."""
+
+
+class ForgeFailed(IacAgentError):
+    """A forge refused a request, or did not answer. `status` is that of HTTP; 0 where there was no answer."""
+
+    def __init__(self, message: str, status: int = 0, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
 
 
 class AuditBroken(IacAgentError):

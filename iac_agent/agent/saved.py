@@ -12,7 +12,7 @@ import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,10 +56,9 @@ class Saved:
 
 
 def save(prepared: Prepared, session: Session, out: Path) -> None:
-    """Write the saved plan, replacing `out` atomically."""
+    """Write the saved plan of a request, replacing `out` atomically."""
     run, root = prepared.run, session.directory
-    content = {
-        "version": _VERSION,
+    told = {
         "request": run.request,
         "root_module": session.place,
         "verdict": run.verdict,
@@ -68,12 +67,23 @@ def save(prepared: Prepared, session: Session, out: Path) -> None:
         "requested_by": actor(),
         "files": [{"path": os.path.relpath(f.path, root), "before": f.before, "after": f.after} for f in run.files],
     }
+    _write(out, told, run.plan_file, sorted((run.folder / "files").iterdir()))
+
+
+def save_plan(out: Path, plan_file: Path, verdict: Verdict, request: str, root_module: str, requested_by: str) -> None:
+    """Write a saved plan of the configuration as it is, with no edits: of a commit that was reviewed."""
+    told = {"request": request, "root_module": root_module, "verdict": verdict.as_json(), "requested_by": requested_by}
+    _write(out, {**told, "expects": [], "targets": [], "files": []}, plan_file, ())
+
+
+def _write(out: Path, told: Mapping[str, Any], plan_file: Path, blobs: Iterable[Path]) -> None:
+    """Write a saved plan, replacing `out` atomically."""
     partial = out.with_name(f".{out.name}.partial")
     descriptor = os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
     with os.fdopen(descriptor, "wb") as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(_MEMBER, json.dumps(content))
-        archive.write(run.plan_file, _PLAN)
-        for blob in sorted((run.folder / "files").iterdir()):
+        archive.writestr(_MEMBER, json.dumps({"version": _VERSION, **told}))
+        archive.write(plan_file, _PLAN)
+        for blob in blobs:
             archive.write(blob, f"files/{blob.name}")
     os.replace(partial, out)
 

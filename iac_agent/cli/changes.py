@@ -106,9 +106,9 @@ def agent_for(options: Globals, interactive: bool, **flags: Any) -> Agent:
         flags.get("var_files", ()),
         flags.get("lock_timeout", ""),
         flags.get("parallelism", 0),
-        flags.get("answer", ""),
-        tuple(flags.get("about", ())),
-        consent,
+        answer=flags.get("answer", ""),
+        about=tuple(flags.get("about", ())),
+        consent=consent,
     )
     prompt = _Prompt(interactive and not options.as_json and sys.stdin.isatty())
     return Agent(wiring.session(root, settings, request, reporter, prompt))

@@ -180,6 +180,36 @@ class DriftSettings(BaseModel):
     notify: NotifySettings = Field(default_factory=lambda: NotifySettings.model_validate({}), description="Who is told of new findings.")
 
 
+class RootModuleSettings(BaseModel):
+    """How root modules are planned for a review."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: str = Field(description="A pattern of places of root modules in the repository, as in live/*.")
+    workspaces: list[str] = Field(default_factory=list, description="The workspaces to plan; none: the selected one.")
+    var_files: list[str] = Field(
+        default_factory=list, description="Files of variables, relative to the root module; {workspace} stands for the workspace."
+    )
+    backend: list[str] = Field(default_factory=list, description="Files of the backend's configuration, relative to the root module.")
+
+
+class ReviewSettings(BaseModel):
+    """Reviews of pull requests."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    root_modules: list[RootModuleSettings] = Field(
+        default_factory=list, description="The root modules to plan, the first that fits decides; none: those that are found."
+    )
+    environment: list[str] = Field(
+        default_factory=list, description="Variables of the environment that plans may see, beside those of Terraform and Azure."
+    )
+    drift: bool = Field(True, description="Look for drift in what a change touches.")
+    apply: bool = Field(False, description="Let comments apply the reviewed plan.")
+    approvals: int = Field(1, ge=0, le=9, description="How many people must have approved the reviewed commit before it is applied.")
+    hours: float = Field(24.0, gt=0, le=24 * 31, description="How long a reviewed plan may be applied.")
+
+
 class Settings(BaseSettings):
     """The configuration of iacagent for one repository."""
 
@@ -196,6 +226,7 @@ class Settings(BaseSettings):
     )
     drift: DriftSettings = Field(default_factory=lambda: DriftSettings.model_validate({}), description="Drift.")
     guard: Guard = Field(default_factory=lambda: Guard.model_validate({}), description="Guardrails.")
+    review: ReviewSettings = Field(default_factory=lambda: ReviewSettings.model_validate({}), description="Reviews of pull requests.")
     _path: Path | None = PrivateAttr(None)
 
     @property

@@ -62,13 +62,13 @@ class Wanted:
 class Drifts:
     """Detecting drift of one root module, as the command line wires it."""
 
-    def __init__(self, options: Globals, progress: bool, flags: Mapping[str, Any]) -> None:
+    def __init__(self, options: Globals, progress: bool, flags: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> None:
         self.options, self.progress = options, progress
         self.settings: Settings = config.load(options.directory.resolve(), options.config)
         request = wiring.Request(
             flags.get("variables", ()), flags.get("var_files", ()), flags.get("lock_timeout", ""), flags.get("parallelism", 0)
         )
-        self.terraform, self.major = wiring.terraform(options.directory, self.settings, request)
+        self.terraform, self.major = wiring.terraform(options.directory, self.settings, request, environment)
         self.given = wiring.given(self.terraform)
         self.findings = Findings(Home(self.terraform.directory).database_url)
         self.intent: Intent | None = None

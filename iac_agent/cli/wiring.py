@@ -40,15 +40,19 @@ class Request:
     var_files: tuple[str, ...] = ()
     lock_timeout: str = ""
     parallelism: int = 0
+    lock: bool = True
     answer: str = ""
     about: tuple[str, ...] = ()
     consent: Consent = field(default_factory=Consent)
 
 
-def terraform(directory: Path, settings: Settings, request: Request) -> tuple[Terraform, int]:
-    """Terraform on one root module, and its azurerm major. Raises TerraformNotFound, or UsageError for an azurerm we do not know."""
+def terraform(directory: Path, settings: Settings, request: Request, environment: Mapping[str, str] | None = None) -> tuple[Terraform, int]:
+    """Terraform on one root module, with our environment or this one, and its azurerm major.
+
+    Raises TerraformNotFound, or UsageError for an azurerm we do not know.
+    """
     directory = directory.resolve()
-    environment = dict(os.environ)
+    environment = dict(os.environ if environment is None else environment)
     if settings.terraform:
         environment["IACAGENT_TERRAFORM"] = settings.terraform
     major = major_of(directory) if settings.azurerm == "auto" else int(settings.azurerm)
@@ -58,6 +62,7 @@ def terraform(directory: Path, settings: Settings, request: Request) -> tuple[Te
         tuple(_var_file(directory, f) for f in request.var_files),
         request.lock_timeout or settings.lock_timeout,
         request.parallelism,
+        request.lock,
     )
     return Terraform(directory, find(environment), environment, inputs), major
 
@@ -70,11 +75,24 @@ def _var_file(directory: Path, given: str) -> str:
     raise UsageError(f"there is no file {given}", hint=f"It is looked for in {directory} and in the current directory.")
 
 
-def session(directory: Path, settings: Settings, request: Request, reporter: Reporter, approver: Approver) -> Session:
-    """A session on one root module. Raises TerraformNotFound, or UsageError for an azurerm we do not know."""
-    runner, major = terraform(directory, settings, request)
+def session(
+    directory: Path,
+    settings: Settings,
+    request: Request,
+    reporter: Reporter,
+    approver: Approver,
+    *,
+    environment: Mapping[str, str] | None = None,
+    ruled: Path | None = None,
+    kept: Path | None = None,
+) -> Session:
+    """A session on one root module. `ruled` is where the rules are read that hold for it, `kept` where its runs and its audit are kept,
+    where that is not in the root module itself. Raises TerraformNotFound, or UsageError for an azurerm we do not know.
+    """
+    runner, major = terraform(directory, settings, request, environment)
     environment = dict(runner.environment)
-    home = Home(runner.directory)
+    home = Home(runner.directory, kept)
+    ruled = ruled or runner.directory
     memory = Memory(home.database_url)
 
     def arm() -> Arm:
@@ -88,7 +106,7 @@ def session(directory: Path, settings: Settings, request: Request, reporter: Rep
         planner=_planner(settings, environment, memory),
         audit=Audit(home.database_url),
         arm=arm,
-        guard=rules.guard(settings.guard, runner.directory),
+        guard=rules.guard(settings.guard, ruled),
         approval=rules.approval(settings.guard, settings.path),
         reporter=reporter,
         approver=approver,
@@ -99,7 +117,7 @@ def session(directory: Path, settings: Settings, request: Request, reporter: Rep
         memory=memory,
         max_steps=settings.planner.max_steps,
         about=request.about,
-        place=rules.place(runner.directory, settings.path),
+        place=rules.place(ruled, settings.path),
     )
 
 

@@ -50,7 +50,7 @@ class Guard:
 
     def require(self, root: RootModule) -> None:
         """Raise GateRefused for what may not even be planned."""
-        gate.refuse(self._unexcepted(gate.scan(root, self.gate)))
+        gate.refuse(self.gated(root))
 
     def require_edits(self, root: RootModule, edited: Mapping[Path, bytes]) -> RootModule:
         """The configuration as edited. Raises GateRefused for edits of what edits must leave alone, or with which it may not be planned."""
@@ -59,7 +59,9 @@ class Guard:
         self.require(after)
         return after
 
-    def _unexcepted(self, found: list[Finding]) -> list[Finding]:
+    def gated(self, root: RootModule) -> list[Finding]:
+        """What may not even be planned, less what the exceptions let through."""
+        found = gate.scan(root, self.gate)
         judged = [self.checks.excepted(replace(f, address=f.where)) for f in found]
         return [f for f, after in zip(found, judged, strict=True) if not after.excepted]
 

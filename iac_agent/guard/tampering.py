@@ -27,7 +27,7 @@ _Key = tuple[str, str]
 
 def found(before: RootModule, after: RootModule, protected: tuple[Path, ...] = ()) -> list[Finding]:
     """What the edits of `after` touch and must not. `protected` are more files and folders that the guard goes by."""
-    return [*_files(after, protected), *_pinned(before, after)]
+    return [*_files(after, protected), *pinned(before, after)]
 
 
 def _files(root: RootModule, protected: tuple[Path, ...]) -> Iterator[Finding]:
@@ -46,7 +46,8 @@ def _files(root: RootModule, protected: tuple[Path, ...]) -> Iterator[Finding]:
                 break
 
 
-def _pinned(before: RootModule, after: RootModule) -> Iterator[Finding]:
+def pinned(before: RootModule, after: RootModule) -> Iterator[Finding]:
+    """What is swapped that says which programs run and where the state is, and what is not protected any more."""
     old, new = _protections(before), _protections(after)
     places = {key: held for key, (_, held) in {**old, **new}.items()}
     for key in sorted(old.keys() | new.keys()):

@@ -1,4 +1,4 @@
-"""Revisions of a repository, each checked out in a clone of its own: the repository itself is only read.
+"""Revisions of a repository, each checked out in a clone of its own: its working tree, index and branches stay as they are.
 
 What is planned is what will be there after the merge: the head merged into the base as it is now. Where that conflicts it is the head.
 Sources: https://git-scm.com/docs/git-merge-tree, https://git-scm.com/docs/git-clone (--shared)
@@ -6,6 +6,7 @@ Sources: https://git-scm.com/docs/git-merge-tree, https://git-scm.com/docs/git-c
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,12 +61,22 @@ class Checkouts:
     def at(self, revision: str) -> Path:
         """The top of a checkout of a commit."""
         if revision not in self._made:
+            self.folder.mkdir(parents=True, exist_ok=True)
             place = self.folder / revision[:12]
             git = Git(self.repository)
+            if (place / ".git" / "complete").is_file():  # of a process that died
+                self._made[revision] = place
+                return place
+            shutil.rmtree(place, ignore_errors=True)
             git.told(*_QUIET, "clone", "--quiet", "--shared", "--no-checkout", str(self.repository.resolve()), str(place))
             Git(place).told(*_QUIET, "checkout", "--quiet", "--detach", revision)
+            (place / ".git" / "complete").touch()
             self._made[revision] = place
         return self._made[revision]
+
+    def tops(self) -> list[Path]:
+        """The tops of all checkouts, as they are named and as they really are."""
+        return [p for made in self._made.values() for p in dict.fromkeys((made, made.resolve()))]
 
     def merged(self, revisions: Revisions) -> Path:
         """The top of a checkout of what is planned."""

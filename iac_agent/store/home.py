@@ -8,12 +8,13 @@ from pathlib import Path
 class Home:
     """Where the agent keeps its own things for one root module. Folders are made on first use."""
 
-    def __init__(self, root_module: Path) -> None:
+    def __init__(self, root_module: Path, folder: Path | None = None) -> None:
+        """`folder` stands elsewhere where the root module is a checkout that does not last."""
         self.root_module = root_module.resolve()
-        self.folder = self.root_module / ".iacagent"
+        self.folder = folder or self.root_module / ".iacagent"
 
     def ensure(self) -> Path:
-        self.folder.mkdir(mode=0o700, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=self.folder.parent != self.root_module, exist_ok=True)
         ignore = self.folder / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n")

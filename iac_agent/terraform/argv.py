@@ -23,12 +23,15 @@ class _Builder(PythonTerraform):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the user gives every plan: -var, -var-file, -lock-timeout, -parallelism, in Terraform's own syntax."""
+    """What every plan is given: -var, -var-file, -lock-timeout, -parallelism, in Terraform's own syntax; and, for a plan that is only
+    looked at, -lock=false.
+    """
 
     variables: tuple[str, ...] = ()
     var_files: tuple[str, ...] = ()
     lock_timeout: str = ""
     parallelism: int = 0
+    lock: bool = True
 
     def options(self) -> dict[str, object]:
         return {
@@ -36,6 +39,7 @@ class Inputs:
             "var_file": list(self.var_files),
             "lock_timeout": self.lock_timeout or None,
             "parallelism": self.parallelism or None,
+            "lock": None if self.lock else False,
         }
 
 
@@ -44,8 +48,9 @@ def _build(command: str, *arguments: str, **options: object) -> list[str]:
     return argv[1:]
 
 
-def init(*, upgrade: bool = False) -> list[str]:
-    return _build("init", input=False, no_color=_FLAG, upgrade=True if upgrade else None)
+def init(*, upgrade: bool = False, backend: tuple[str, ...] = ()) -> list[str]:
+    """`backend` are files of the backend's configuration."""
+    return _build("init", input=False, no_color=_FLAG, upgrade=True if upgrade else None, backend_config=list(backend))
 
 
 def plan(

@@ -63,8 +63,9 @@ class Terraform:
         """The version, as `1.11.4`."""
         return str(json.loads(self._run("version", argv.version()).text)["terraform_version"])
 
-    def init(self, on_line: OnLine = _ignore, *, upgrade: bool = False) -> None:
-        self._run("init", argv.init(upgrade=upgrade), on_line)
+    def init(self, on_line: OnLine = _ignore, *, upgrade: bool = False, backend: tuple[str, ...] = ()) -> None:
+        """Install what the directory needs. `backend` are files of the backend's configuration."""
+        self._run("init", argv.init(upgrade=upgrade, backend=backend), on_line)
 
     def plan(
         self,

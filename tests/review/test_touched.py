@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -53,7 +53,7 @@ TABLE: list[tuple[str, Callable[[Path], None], set[str]]] = [
     ("its only file goes", d("live/plain/main.tf"), {"live/plain"}),
     ("a file of it is renamed", m("live/web/main.tf", "live/web/all.tf"), {"live/web"}),
     ("an override file", w("live/net/override.tf", "locals {}\n"), {"live/net"}),
-    ("JSON syntax", w("live/data/main.tf.json", '{"module": {"s": {"source": "../../modules/storage"}}, "locals": {"a": 1}}'), {"live/data"}),
+    ("JSON syntax", w("live/data/main.tf.json", '{"module": {"s": {"source": "../../modules/storage"}}}'), {"live/data"}),
     ("a second JSON file", w("live/web/x.tf.json", "{}"), {"live/web"}),
     ("a broken file", w("live/web/broken.tf", "resource {{{\n"), {"live/web"}),
     ("a file of OpenTofu, which the gate will refuse", w("live/web/x.tofu", "locals {}\n"), {"live/web"}),
@@ -160,10 +160,10 @@ TABLE: list[tuple[str, Callable[[Path], None], set[str]]] = [
 
 
 @pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str, Repository]]:
+def repository(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, Repository]:
     folder = tmp_path_factory.mktemp("touched")
     first = made(folder / "repository")
-    yield folder / "repository", first, Repository(Checkouts(folder / "repository", folder / "base").at(first), PATTERNS)
+    return folder / "repository", first, Repository(Checkouts(folder / "repository", folder / "base").at(first), PATTERNS)
 
 
 def look(repository: tuple[Path, str, Repository], change: Callable[[Path], None], folder: Path) -> Change:

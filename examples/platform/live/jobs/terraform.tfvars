@@ -1,0 +1,1 @@
+size = "Standard_D2s_v5"

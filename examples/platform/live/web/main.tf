@@ -1,0 +1,6 @@
+module "web" {
+  source   = "../../modules/machine"
+  name     = "web"
+  location = "westeurope"
+  tags     = { team = "shop" }
+}

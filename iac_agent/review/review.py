@@ -1,0 +1,331 @@
+"""The review of a change: find what it touches, plan each root module without a lock, judge it by the rules of the base, look for drift.
+
+Read `Reviewer.review` from the top. It changes nothing: every plan is made in a clone of its own, with what `Setup` gives it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from iac_agent.agent.git import Git
+from iac_agent.agent.journal import sha256
+from iac_agent.drift.finding import Finding as Drifted
+from iac_agent.drift.scan import Report
+from iac_agent.errors import IacAgentError
+from iac_agent.guard import redact, tampering
+from iac_agent.guard.check import Finding
+from iac_agent.guard.guard import Guard
+from iac_agent.guard.policy import Ruling
+from iac_agent.guard.verdict import Item, Verdict, judge
+from iac_agent.hcl.configuration import Configuration
+from iac_agent.hcl.module import RootModule
+from iac_agent.hcl.secrets import in_values
+from iac_agent.review import static
+from iac_agent.review.checkout import Checkouts, Revisions
+from iac_agent.review.dependencies import is_loaded
+from iac_agent.review.report import Review, Reviewed, Row
+from iac_agent.review.rows import Places, rows
+from iac_agent.review.touched import Pattern, Repository, Target, Touched, touched
+from iac_agent.terraform.models import Plan
+from iac_agent.terraform.runner import Terraform
+
+_PLANS_AT_ONCE = 4
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What one target is reviewed with: Terraform in its directory, the guard of the base, and a scan for drift."""
+
+    terraform: Terraform
+    guard: Guard
+    major: int
+    drift: Callable[[], Report]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan that was made, with the file that an apply would take."""
+
+    plan: Plan
+    file: Path
+
+
+@dataclass
+class Reviewer:
+    """Reviews changes of one repository. `patterns` tells which root modules the configuration names in a checkout; `wire` sets up a
+    target: its checkout, and that of the base whose rules hold.
+
+    `keep` is told each plan that may be applied later, while its files are there.
+    """
+
+    repository: Path
+    patterns: Callable[[Path], Sequence[Pattern]]
+    wire: Callable[[Path, Path, Target], Setup]
+    keep: Callable[[Reviewed, Verdict, Path], None] = lambda *_: None
+    tell: Callable[[str], None] = lambda _: None
+    _judging: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _installing: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def review(self, base: str, head: str, folder: Path, *, trusted: bool = True) -> Review:
+        """Review `head` against `base`, both commits of the repository, with checkouts below `folder`. Where it is not `trusted` nothing of
+        it is run. Raises UsageError for revisions that are not there, GitFailed.
+        """
+        checkouts = Checkouts(self.repository, folder)
+        revisions = checkouts.revisions(base, head)
+        after_top, base_top = checkouts.merged(revisions), checkouts.at(revisions.base)
+        patterns = self.patterns(base_top)
+        before, after = Repository(base_top, patterns), Repository(after_top, patterns)
+        since = revisions.fork if revisions.conflicts else revisions.base
+        changed = checkouts.changed(since, Git(after_top).told("rev-parse", "HEAD"))
+        change = touched(before, after, changed)
+        work = _Work(self, checkouts, revisions, before, after, checkouts.changed(revisions.fork, revisions.base))
+        with ThreadPoolExecutor(_PLANS_AT_ONCE) as pool:
+            found = list(pool.map(work.static if not trusted else work.planned, change.touched))
+        rules = tuple(n for n in changed if n.rpartition("/")[2] in tampering.RULES_FILES)
+        return Review(revisions, tuple(found), change.unread, rules, static=not trusted)
+
+    def back(self, base: str, head: str, folder: Path, keep: Callable[[Target, Verdict, Path, int | None], None]) -> list[Reviewed]:
+        """Plan the base again in every root module that a change touches: what it would take to go back. `keep` is told each plan."""
+        checkouts = Checkouts(self.repository, folder)
+        revisions = checkouts.revisions(base, head)
+        top = checkouts.at(revisions.base)
+        patterns = self.patterns(top)
+        before = Repository(top, patterns)
+        change = touched(before, Repository(checkouts.at(revisions.head), patterns), checkouts.changed(revisions.fork, revisions.head))
+        work = _Work(self, checkouts, revisions, before, before, [])
+        return [work.back(t, keep) for t in change.touched if not t.new]
+
+
+@dataclass
+class _Work:
+    """One review on the way: what the targets share."""
+
+    by: Reviewer
+    checkouts: Checkouts
+    revisions: Revisions
+    before: Repository
+    after: Repository
+    others: list[str]
+
+    # --- with Terraform ----------------------------------------------------------------------------------------------
+
+    def planned(self, one: Touched) -> Reviewed:
+        """Plan one target, judge the plan, and look for what is so without the change."""
+        self.by.tell(f"{one.target.name}: touched by {', '.join(one.by[:3])}{' ...' if len(one.by) > 3 else ''}")
+        if one.gone:
+            return self._gone(one)
+        place = one.target.place
+        setup = self.by.wire(self.after.top, self.before.top, one.target)
+        found = replace(self._gated(one, setup), behind=self._behind(one))
+        if found.refused:
+            return found
+        known: set[str] = set()
+        try:
+            baseline = self._baseline(one) if not one.new else None
+            made = self._plan(setup, one.target, self.after.top)
+            known = _secrets(made.plan)
+            undone = self._undone(one, made.plan) if found.behind and not self.revisions.conflicts else ()
+        except IacAgentError as problem:
+            return replace(found, problem=_scrubbed(f"{problem.message} {problem.hint}".strip(), known, self.checkouts))
+        file_hash = sha256(made.file.read_bytes())
+        verdict = judge(made.plan, baseline, digest=made.plan.digest(), file_hash=file_hash)
+        root = RootModule(self.after.top / place)
+        verdict = self._assessed(setup, verdict, made.plan, root, one.target)
+        places = Places(self.after.top, root)
+        drift, drift_unknown = self._drift(one, known)
+        reviewed = replace(
+            found,
+            rows=self._rows(made.plan, verdict.intended, verdict, places),
+            waiting=self._rows(made.plan, verdict.unrelated, verdict, places),
+            findings=(*found.findings, *(_placed(f, places) for f in verdict.findings)),
+            undone=undone,
+            drift=drift,
+            drift_unknown=drift_unknown,
+            cost=verdict.cost,
+            digest=verdict.digest,
+            serial=serial_in(made.file),
+        )
+        self.by.keep(reviewed, verdict, made.file)
+        return reviewed
+
+    def _assessed(self, setup: Setup, verdict: Verdict, plan: Plan, root: RootModule, target: Target) -> Verdict:
+        """Judged by the guard, one at a time: the prover is not made for threads."""
+        with self.by._judging:
+            return setup.guard.assess(verdict, plan, root, target.given(root.directory))
+
+    def back(self, one: Touched, keep: Callable[[Target, Verdict, Path, int | None], None]) -> Reviewed:
+        """Plan one target as the base has it, for going back to it."""
+        setup = self.by.wire(self.before.top, self.before.top, one.target)
+        root = RootModule(setup.terraform.directory)
+        setup.guard.require(root)
+        made = self._plan(setup, one.target, self.before.top)
+        verdict = judge(made.plan, None, digest=made.plan.digest(), file_hash=sha256(made.file.read_bytes()))
+        verdict = self._assessed(setup, verdict, made.plan, root, one.target)
+        places = Places(self.before.top, root)
+        found = Reviewed(one, self._rows(made.plan, verdict.intended, verdict, places), verdict.findings, digest=verdict.digest)
+        if found.outcome != "refused" and verdict.items:
+            keep(one.target, verdict, made.file, serial_in(made.file))
+        return found
+
+    def _gated(self, one: Touched, setup: Setup) -> Reviewed:
+        """What the static gate says, and what was swapped that a reviewer should look at."""
+        root = RootModule(self.after.top / one.target.place)
+        places = Places(self.after.top, root)
+        outside = _links_outside(self.after, one.target)
+        if outside:
+            return Reviewed(one, problem=f"{outside} is a link that leaves the repository", refused=True)
+        try:
+            found = [_placed(f, places) for f in setup.guard.gated(root)]
+            if not found and not one.new:
+                swapped = tampering.pinned(RootModule(self.before.top / one.target.place), root)
+                found = [_placed(replace(f, outcome=Ruling.WARN, fix="Look at it well."), places) for f in swapped]
+        except IacAgentError as problem:
+            return Reviewed(one, problem=_scrubbed(problem.message, (), self.checkouts))
+        return Reviewed(one, findings=tuple(found), refused=any(f.outcome == Ruling.REFUSE for f in found))
+
+    def _gone(self, one: Touched) -> Reviewed:
+        """A root module that is not there any more: nothing is planned, and what it made stays."""
+        told = "its configuration is gone, so nothing can be planned: what it made stays in Azure and in its state, managed by nobody"
+        return Reviewed(one, problem=f"{told}. Destroy it first, or move its resources.", behind=self._behind(one))
+
+    def _plan(self, setup: Setup, target: Target, top: Path) -> Planned:
+        """Plan in a checkout, without a lock. Raises what Terraform raises."""
+        directory = setup.terraform.directory
+        _lend(self.by.repository, top, target.place)
+        with self.by._installing:
+            setup.terraform.init(backend=tuple(str(directory / b) for b in target.backend))
+        file = top.parent / f"{top.name}-{target.name.replace('/', '-')}.tfplan"
+        setup.terraform.plan(file)
+        return Planned(setup.terraform.show_plan(file), file)
+
+    def _baseline(self, one: Touched) -> Plan:
+        setup = self.by.wire(self.before.top, self.before.top, one.target)
+        setup.guard.require(RootModule(setup.terraform.directory))
+        return self._plan(setup, one.target, self.before.top).plan
+
+    def _behind(self, one: Touched) -> tuple[str, ...]:
+        """The files that others changed on the base since the branch left it, and that this target reads."""
+        if one.target not in self.before.targets:
+            return ()
+        return tuple(n for n in self.others if self.before.reads(one.target).on(n))
+
+    def _undone(self, one: Touched, merged: Plan) -> tuple[Row, ...]:
+        """What the branch alone, applied as it is, would do beside: it takes back what others merged meanwhile."""
+        top = self.checkouts.at(self.revisions.head)
+        if not (top / one.target.place).is_dir():
+            return ()
+        setup = self.by.wire(top, self.before.top, one.target)
+        root = RootModule(setup.terraform.directory)
+        setup.guard.require(root)
+        alone = self._plan(setup, one.target, top).plan
+        beside = judge(alone, merged).intended
+        return self._rows(alone, beside, None, Places(top, root))
+
+    def _rows(self, plan: Plan, items: Iterable[Item], verdict: Verdict | None, places: Places) -> tuple[Row, ...]:
+        wanted = {i.address for i in items}
+        changes = [c for c in plan.changes if c.address in wanted]
+        extra = [*plan.moves, *plan.imports] if verdict is not None and items is verdict.intended else []
+        changes += [c for c in extra if c.address not in {d.address for d in plan.changes}]
+        return rows(changes, verdict.impacts if verdict else (), places.of)
+
+    def _drift(self, one: Touched, known: Iterable[str]) -> tuple[tuple[Drifted, ...], str]:
+        """What drifts in it already, by the state of the base; why that is not known."""
+        if one.new:
+            return (), ""
+        try:
+            report = self.by.wire(self.before.top, self.before.top, one.target).drift()
+        except IacAgentError as problem:
+            return (), _scrubbed(problem.message, known, self.checkouts)
+        gaps = [*report.gaps, *(f"{f.subject}: {f.reason}" for f in report.findings if f not in report.drifted)]
+        return tuple(report.drifted), _scrubbed("; ".join(gaps[:3]), known, self.checkouts)
+
+    # --- without ------------------------------------------------------------------------------------------------------
+
+    def static(self, one: Touched) -> Reviewed:
+        """Judge one target by its configuration alone: nothing of it is run, and nothing is asked of Azure."""
+        if one.gone:
+            return replace(self._gone(one), static=True)
+        setup = self.by.wire(self.after.top, self.before.top, one.target)
+        found = replace(self._gated(one, setup), behind=self._behind(one), static=True)
+        if found.problem or found.refused:
+            return found
+        root, old = RootModule(self.after.top / one.target.place), RootModule(self.before.top / one.target.place)
+        given = one.target.given(root.directory)
+        try:
+            configuration = Configuration(root, given)
+            prior = None if one.new else Configuration(old, one.target.given(old.directory))
+            plan = static.plan(prior, configuration, setup.major)
+            verdict = self._assessed(setup, judge(plan, None), plan, root, one.target)
+        except IacAgentError as problem:
+            return replace(found, problem=_scrubbed(problem.message, (), self.checkouts))
+        places = Places(self.after.top, root)
+        findings = (*found.findings, *(_placed(f, places) for f in verdict.findings))
+        return replace(found, rows=self._rows(plan, verdict.intended, verdict, places), findings=findings, cost=verdict.cost)
+
+
+def _placed(finding: Finding, places: Places) -> Finding:
+    """A finding whose place is named as the repository names it, and that says nothing secret."""
+    where = places.named(finding.where)
+    address = where if finding.address == finding.where else finding.address
+    return replace(finding, where=where, address=address, detail=redact.text(finding.detail))
+
+
+def _links_outside(repository: Repository, target: Target) -> str:
+    """A linked file of its configuration that leads out of the checkout: it would be read into the review."""
+    reads = repository.reads(target)
+    for folder in sorted(reads.modules):
+        for file in sorted((repository.top / folder).glob("*")) if not folder.startswith("..") else ():
+            if file.is_symlink() and not file.resolve().is_relative_to(repository.top):
+                return f"{folder}/{file.name}".lstrip("/")
+    return ""
+
+
+def _lend(repository: Path, top: Path, place: str) -> None:
+    """Copy what Terraform needs of the user's checkout and git does not hold: a local state, and variable files that git ignores."""
+    checkout = Git(repository).told("rev-parse", "--show-toplevel", accept=(0, 128))  # a bare repository has none
+    source, into = Path(checkout) / place, top / place
+    if not checkout or not source.is_dir():
+        return
+    for file in source.iterdir():
+        state = file.name == "terraform.tfstate"
+        if file.is_file() and (state or is_loaded(file.name)) and not (into / file.name).exists():
+            shutil.copyfile(file, into / file.name)
+        elif file.name == "terraform.tfstate.d" and file.is_dir():
+            shutil.copytree(file, into / file.name, dirs_exist_ok=True)
+
+
+def serial_in(plan_file: Path) -> int | None:
+    """The serial of the state that a plan was made of, which the plan file holds."""
+    with zipfile.ZipFile(plan_file) as archive:
+        try:
+            return int(json.loads(archive.read("tfstate"))["serial"])
+        except (KeyError, ValueError):
+            return None
+
+
+def _secrets(plan: Plan) -> set[str]:
+    """What is secret in a plan: no message may hold it."""
+    return {
+        text
+        for c in plan.resource_changes
+        for values, marks in ((c.change.before, c.change.before_sensitive), (c.change.after, c.change.after_sensitive))
+        for text in in_values(values, marks)
+        if len(text) > 3
+    }
+
+
+def _scrubbed(text: str, known: Iterable[str], checkouts: Checkouts) -> str:
+    """A message without secrets, and without paths of this machine."""
+    for secret in sorted(known, key=len, reverse=True):
+        text = text.replace(secret, redact.MASK)
+    for top in checkouts.tops():
+        text = text.replace(f"{top}{os.sep}", "").replace(str(top), ".")
+    return redact.printable(redact.text(text))

@@ -1,0 +1,117 @@
+"""Planned changes as rows for people: what changes from what to what, without anything sensitive, the most dangerous first."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from iac_agent.drift.wording import value_text
+from iac_agent.guard import redact
+from iac_agent.guard.blast import Impact
+from iac_agent.guard.check import where as where_written
+from iac_agent.guard.redact import MASK
+from iac_agent.guard.verdict import dotted
+from iac_agent.hcl.module import RootModule
+from iac_agent.hcl.secrets import held_in, is_sensitive_name
+from iac_agent.review.report import Attribute, Row
+from iac_agent.terraform.models import ResourceChange
+
+_AFTER_APPLY = "(known after apply)"
+_EMPTY = frozenset(map(value_text, (None, "", False, [], {})))
+Steps = tuple[str | int, ...]
+
+
+def rows(changes: Iterable[ResourceChange], impacts: Iterable[Impact], written: Callable[[str], str]) -> tuple[Row, ...]:
+    """The rows of these changes. `written` tells where an address is written."""
+    held: dict[str, list[Impact]] = {}
+    for impact in impacts:
+        held.setdefault(impact.address, []).append(impact)
+    found = (_row(c, tuple(held.get(c.address, ())), written(c.address)) for c in changes)
+    return tuple(sorted(found, key=lambda r: r.rank))
+
+
+def _row(change: ResourceChange, impacts: tuple[Impact, ...], written: str) -> Row:
+    forced = {dotted(p) for p in change.change.replace_paths}
+    attributes = () if change.action in ("create", "delete") else tuple(_attribute(change, p, forced) for p in change.change.changed_paths)
+    forcing_first = tuple(sorted((a for a in attributes if not _is_noise(a)), key=lambda a: not a.forces))
+    action, reason = str(change.action), change.action_reason.replace("_", " ")
+    if action == "no-op":
+        action = "import" if change.change.importing else "move"
+        reason = f"from {change.previous_address}" if change.previous_address else reason
+    return Row(change.address, action, written, forcing_first, reason, impacts)
+
+
+def _is_noise(attribute: Attribute) -> bool:
+    """What Azure fills in again after a replacement says nothing, nor does an empty value in place of another."""
+    filled_in = attribute.after == _AFTER_APPLY or (attribute.before in _EMPTY and attribute.after in _EMPTY)
+    return filled_in and not attribute.forces
+
+
+def _attribute(change: ResourceChange, path: Steps, forced: set[str]) -> Attribute:
+    at, said = dotted(path), change.change
+    marked = _marked(said.before_sensitive, path) or _marked(said.after_sensitive, path)
+    unknown = _marked(said.after_unknown, path)
+    before, after = (_shown(at, _at(v, path), marked) for v in (said.before, said.after))
+    forces = any(at == f or at.startswith(f"{f}.") or f.startswith(f"{at}.") for f in forced)
+    return Attribute(at, before, _AFTER_APPLY if unknown else after, forces)
+
+
+def _shown(at: str, value: Any, marked: bool) -> str:
+    """A value for people: never one that is sensitive by schema, by its name, by the name of anything in it, or by its looks."""
+    if value is None:
+        return value_text(None)
+    if value in ("", False, [], {}):
+        return value_text(value)
+    if marked or is_sensitive_name(at) or held_in(value):
+        return MASK
+    return redact.printable(value_text(value))
+
+
+def _at(value: Any, path: Steps) -> Any:
+    for step in path:
+        if isinstance(value, Mapping):
+            value = value.get(step)
+        elif isinstance(value, list) and isinstance(step, int):
+            value = value[step] if step < len(value) else None
+        else:
+            return None
+    return value
+
+
+def _marked(marks: Any, path: Steps) -> bool:
+    """Whether a mark covers the path, or something below it."""
+    for step in path:
+        if marks is True:
+            return True
+        marks = _at(marks, (step,))
+    return _any_true(marks)
+
+
+def _any_true(marks: Any) -> bool:
+    if isinstance(marks, Mapping):
+        return any(map(_any_true, marks.values()))
+    if isinstance(marks, list):
+        return any(map(_any_true, marks))
+    return marks is True
+
+
+class Places:
+    """Where things are written in a checkout, as the repository names it: never with a path of this machine."""
+
+    def __init__(self, top: Path, root: RootModule) -> None:
+        self._top, self._root = top.resolve(), root
+
+    def of(self, address: str) -> str:
+        """`file:line` of an address; empty where it is not written, as when it goes."""
+        return self.named(where_written(self._root, address, ""))
+
+    def named(self, where: str) -> str:
+        """A place as messages show it (relative to the root module), relative to the repository."""
+        if not where:
+            return ""
+        file, colon, line = where.rpartition(":")
+        file, line = (file, line) if colon and line.isdigit() else (where, "")
+        path = os.path.relpath(os.path.normpath(self._root.directory / file), self._top).replace(os.sep, "/")
+        return f"{path}:{line}" if line else path
