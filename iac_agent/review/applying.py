@@ -121,7 +121,7 @@ class Applier:
         ready = [self._ready(checkouts, pull, k, wanted) for k in chosen]
         self._require_unmoved(source, pull, ready, rules)
         _require_approved(approvers, rules.approvals, pull)
-        _require_related(ready, wanted)
+        _require_named(ready, wanted)
         applied: list[Applied] = []
         for one in ready:
             applied.append(self._applied(one))
@@ -214,22 +214,21 @@ def _require_approved(approvers: frozenset[str], needed: int, pull: PullRequest)
         raise ApprovalMissing(f"{lacking} more approval(s) of {pull.head[:12]} are needed by people who may push{who}", [])
 
 
-def _require_related(ready: Sequence[_Ready], wanted: Applying) -> None:
-    """Raise Refused where a plan also does what the change did not ask for, and nobody said that it may."""
-    for one in ready:
-        verdict = saved.opened(one.file, one.session.terraform).verdict if one.state == "fresh" else None
-        if verdict is not None and verdict.unrelated and not wanted.include_unrelated:
-            listed = ", ".join(i.address for i in verdict.unrelated[:5])
+def _require_named(ready: Sequence[_Ready], wanted: Applying) -> None:
+    """Raise Refused where a plan also does what would be done without the pull request, ApprovalMissing for what must be named."""
+    for one in (r for r in ready if r.state == "fresh"):
+        beside = one.kept.binding.beside
+        if beside and not wanted.include_unrelated:
             raise Refused(
-                f"{one.name}: the plan also changes what would change without this pull request: {listed}",
+                f"{one.name}: the plan also does what would be done without this pull request, to {', '.join(beside[:5])}",
                 hint="Settle that first (/iacagent drift), or pass --include-unrelated.",
             )
-        if verdict is not None:
-            approver = Named(wanted)
-            missing = {w: [a for a in found if not approver.name(a, w, ())] for w, found in verdict.needs.items()}
-            if any(missing.values()):
-                need = [a for found in missing.values() for a in found]
-                raise ApprovalMissing(f"{one.name}: {', '.join(need)} must be approved by name", need, hint=f"Add {flags(missing)}.")
+        verdict = saved.opened(one.file, one.session.terraform).verdict
+        approver = Named(wanted)
+        missing = {w: [a for a in found if not approver.name(a, w, ())] for w, found in verdict.needs.items()}
+        if any(missing.values()):
+            need = [a for found in missing.values() for a in found]
+            raise ApprovalMissing(f"{one.name}: {', '.join(need)} must be approved by name", need, hint=f"Add {flags(missing)}.")
 
 
 def _serial(state: bytes) -> int | None:

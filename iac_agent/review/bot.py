@@ -86,7 +86,7 @@ class Bot:
         assert self.plans is not None
         binding = Binding(
             self.plans.repository, pull.number, target.place, target.workspace, target.var_files, target.backend, pull.head, pull.base,
-            serial, verdict.digest, pull.author, moment(), undo,
+            serial, verdict.digest, pull.author, moment(), (*(i.address for i in verdict.unrelated), *verdict.entangled), undo,
         )  # fmt: skip
         out = plan.with_suffix(".saved")
         place = self.applier.place(target)

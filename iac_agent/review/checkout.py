@@ -85,7 +85,7 @@ class Checkouts:
         git = Git(self.repository)
         made = git.told(
             "commit-tree", revisions.tree, "-p", revisions.base, "-p", revisions.head, "-m", "merged for review",
-            extra={**IDENTITY, "GIT_AUTHOR_DATE": "0 +0000", "GIT_COMMITTER_DATE": "0 +0000"},
+            extra={**IDENTITY, "GIT_AUTHOR_DATE": "1970-01-01T00:00:00Z", "GIT_COMMITTER_DATE": "1970-01-01T00:00:00Z"},
         )  # fmt: skip
         return self.at(made)
 

@@ -109,7 +109,7 @@ def code(text: object) -> str:
 def plain(text: object) -> str:
     """Text as text: what Markdown and HTML would act on is escaped, and nobody is mentioned."""
     said = " ".join(redact.printable(str(text)).split())
-    said = re.sub(r"([\\`*_\[\]<>|#~])", r"\\\1", said)
+    said = re.sub(r"([\\`*\[\]<>|#~])", r"\\\1", said)
     return re.sub(r"(?<![\w`])@(?=\w)", "@\N{ZERO WIDTH NON-JOINER}", said)
 
 

@@ -1,16 +1,19 @@
 """Fixes as suggestions: an edit that makes a broken rule hold, written where the value is written, and proven before it is shown.
 
-The value comes from the rule's own example of what passes. A fix is shown only when the configuration with it breaks the rule no more, and
-no other.
+The value comes from the rule: what its fix says to set, or its own example of what passes. A fix is shown only when the configuration with
+it breaks the rule no more, and no other.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from iac_agent.agent.git import Git
 from iac_agent.errors import HclError, IacAgentError
@@ -30,6 +33,9 @@ from iac_agent.review.forges import PullRequest, Suggestion
 from iac_agent.review.review import Reviewer, Setup
 from iac_agent.review.touched import Repository, Touched, touched
 from iac_agent.terraform.models import State
+
+# What the fix of a rule says to set, as in: Set min_tls_version = "TLS1_2".
+_SET = re.compile(r'(?P<name>[a-z][\w.]*) = (?P<value>"[^"]*"|true|false|\d+)')
 
 
 @dataclass(frozen=True)
@@ -125,15 +131,18 @@ class _Fixer:
 
 
 def _passing(policy: Policy, finding: Finding) -> Any:
-    """The value of the blamed attribute in the rule's own example of what passes; None where there is none to take over."""
-    if not isinstance(policy.passing, Example) or not finding.attribute:
-        return None
-    value: Any = policy.passing.values
-    for step in parse_path(finding.attribute):
-        if isinstance(value, dict):
+    """A value that would pass: what the rule's fix says to set, else that of its own example; None where neither says one."""
+    name = str(parse_path(finding.attribute)[-1]) if finding.attribute else ""
+    for said in _SET.finditer(policy.fix):
+        if said["name"].split(".")[-1] == name:
+            return yaml.safe_load(said["value"])
+    value: Any = policy.passing.values if isinstance(policy.passing, Example) and name else None
+    for step in parse_path(finding.attribute) if name else ():
+        if isinstance(value, Mapping):
             value = value.get(str(step))
         elif isinstance(value, list | tuple) and value:
-            value = value[0] if isinstance(step, int) else value[0].get(str(step)) if isinstance(value[0], dict) else None
+            inner = value[0]
+            value = inner if isinstance(step, int) else inner.get(str(step)) if isinstance(inner, Mapping) else None
         else:
             return None
     plain = isinstance(value, str | int | float | bool) and not str(value).startswith(("=", "/"))

@@ -30,7 +30,9 @@ _LEAST = 32
 
 @dataclass(frozen=True)
 class Binding:
-    """What a kept plan is for, and what it was made of. `made` is ISO 8601 in UTC; `undo`: it goes back to the base."""
+    """What a kept plan is for, and what it was made of. `made` is ISO 8601 in UTC. `beside` are addresses that the plan would
+    change without the pull request too; `undo`: it goes back to the base.
+    """
 
     repository: str
     number: int
@@ -44,6 +46,7 @@ class Binding:
     digest: str
     author: str
     made: str
+    beside: tuple[str, ...] = ()
     undo: bool = False
 
     @property
@@ -85,7 +88,8 @@ class Plans:
 
     def of(self, number: int) -> list[Kept]:
         """The plans of a pull request. Raises PlanChanged for one that was altered, or kept with another key."""
-        return [self._opened(f, number) for f in sorted(self.folder.glob(f"{number}-*.plan"))]
+        found = (self._opened(f, number) for f in self.folder.glob(f"{number}-*.plan"))
+        return sorted(found, key=lambda k: k.binding.target.name)
 
     def drop(self, number: int, target: Target | None = None) -> None:
         """Forget the plan of a target, or all of a pull request."""

@@ -20,12 +20,15 @@ from iac_agent.review.touched import Touched
 
 @dataclass(frozen=True)
 class Attribute:
-    """One attribute that changes, with its values as people may see them; `forces` a replacement."""
+    """One attribute that changes, with its values as people may see them; `forces` a replacement; `waiting`: it would change without this
+    change too.
+    """
 
     path: str
     before: str
     after: str
     forces: bool = False
+    waiting: bool = False
 
 
 @dataclass(frozen=True)

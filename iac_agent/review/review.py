@@ -143,7 +143,7 @@ class _Work:
         drift, drift_unknown = self._drift(one, known)
         reviewed = replace(
             found,
-            rows=self._rows(made.plan, verdict.intended, verdict, places),
+            rows=self._rows(made.plan, verdict.intended, verdict, places, baseline),
             waiting=self._rows(made.plan, verdict.unrelated, verdict, places),
             findings=(*found.findings, *(_placed(f, places) for f in verdict.findings)),
             undone=undone,
@@ -153,7 +153,8 @@ class _Work:
             digest=verdict.digest,
             serial=serial_in(made.file),
         )
-        self.by.keep(reviewed, verdict, made.file)
+        if not self.revisions.conflicts:
+            self.by.keep(reviewed, verdict, made.file)
         return reviewed
 
     def _assessed(self, setup: Setup, verdict: Verdict, plan: Plan, root: RootModule, target: Target) -> Verdict:
@@ -229,12 +230,13 @@ class _Work:
         beside = judge(alone, merged).intended
         return self._rows(alone, beside, None, Places(top, root))
 
-    def _rows(self, plan: Plan, items: Iterable[Item], verdict: Verdict | None, places: Places) -> tuple[Row, ...]:
+    @staticmethod
+    def _rows(plan: Plan, items: Iterable[Item], verdict: Verdict | None, places: Places, baseline: Plan | None = None) -> tuple[Row, ...]:
         wanted = {i.address for i in items}
         changes = [c for c in plan.changes if c.address in wanted]
         extra = [*plan.moves, *plan.imports] if verdict is not None and items is verdict.intended else []
         changes += [c for c in extra if c.address not in {d.address for d in plan.changes}]
-        return rows(changes, verdict.impacts if verdict else (), places.of)
+        return rows(changes, verdict.impacts if verdict else (), places.of, baseline.changes if baseline else ())
 
     def _drift(self, one: Touched, known: Iterable[str]) -> tuple[tuple[Drifted, ...], str]:
         """What drifts in it already, by the state of the base; why that is not known."""

@@ -23,19 +23,23 @@ _EMPTY = frozenset(map(value_text, (None, "", False, [], {})))
 Steps = tuple[str | int, ...]
 
 
-def rows(changes: Iterable[ResourceChange], impacts: Iterable[Impact], written: Callable[[str], str]) -> tuple[Row, ...]:
-    """The rows of these changes. `written` tells where an address is written."""
+def rows(
+    changes: Iterable[ResourceChange], impacts: Iterable[Impact], written: Callable[[str], str], baseline: Iterable[ResourceChange] = ()
+) -> tuple[Row, ...]:
+    """The rows of these changes. `written` tells where an address is written; `baseline` is what would be changed without them."""
+    before = {c.address: c for c in baseline}
     held: dict[str, list[Impact]] = {}
     for impact in impacts:
         held.setdefault(impact.address, []).append(impact)
-    found = (_row(c, tuple(held.get(c.address, ())), written(c.address)) for c in changes)
+    found = (_row(c, tuple(held.get(c.address, ())), written(c.address), before.get(c.address)) for c in changes)
     return tuple(sorted(found, key=lambda r: r.rank))
 
 
-def _row(change: ResourceChange, impacts: tuple[Impact, ...], written: str) -> Row:
+def _row(change: ResourceChange, impacts: tuple[Impact, ...], written: str, baseline: ResourceChange | None) -> Row:
     forced = {dotted(p) for p in change.change.replace_paths}
-    attributes = () if change.action in ("create", "delete") else tuple(_attribute(change, p, forced) for p in change.change.changed_paths)
-    forcing_first = tuple(sorted((a for a in attributes if not _is_noise(a)), key=lambda a: not a.forces))
+    paths = () if change.action in ("create", "delete") else change.change.changed_paths
+    attributes = (_attribute(change, p, forced, waiting=baseline is not None and _same(change, baseline, p)) for p in paths)
+    forcing_first = tuple(sorted((a for a in attributes if not _is_noise(a)), key=lambda a: (a.waiting, not a.forces)))
     action, reason = str(change.action), change.action_reason.replace("_", " ")
     if action == "no-op":
         action = "import" if change.change.importing else "move"
@@ -49,13 +53,18 @@ def _is_noise(attribute: Attribute) -> bool:
     return filled_in and not attribute.forces
 
 
-def _attribute(change: ResourceChange, path: Steps, forced: set[str]) -> Attribute:
+def _same(change: ResourceChange, other: ResourceChange, path: Steps) -> bool:
+    """Whether another plan changes the attribute too, and to the same."""
+    return path in other.change.changed_paths and _at(change.change.after, path) == _at(other.change.after, path)
+
+
+def _attribute(change: ResourceChange, path: Steps, forced: set[str], *, waiting: bool) -> Attribute:
     at, said = dotted(path), change.change
     marked = _marked(said.before_sensitive, path) or _marked(said.after_sensitive, path)
     unknown = _marked(said.after_unknown, path)
     before, after = (_shown(at, _at(v, path), marked) for v in (said.before, said.after))
     forces = any(at == f or at.startswith(f"{f}.") or f.startswith(f"{at}.") for f in forced)
-    return Attribute(at, before, _AFTER_APPLY if unknown else after, forces)
+    return Attribute(at, before, _AFTER_APPLY if unknown else after, forces, waiting)
 
 
 def _shown(at: str, value: Any, marked: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from azure.mgmt.compute import ComputeManagementClient
@@ -79,7 +80,7 @@ def test_a_pull_request_without_approvals_is_not_applied(stage: Stage) -> None:
 
     answer = stage.command(pull, "ann", "/iacagent apply")
 
-    assert "1 more approval\\(s\\)" in answer
+    assert "1 more approval(s)" in answer
     assert machine(stage, "live/jobs")["size"] == "Standard_D2s_v5"
 
 
@@ -123,7 +124,7 @@ def test_what_moved_since_the_review_is_told_and_nothing_is_applied(stage: Stage
     told = {
         "branch": f"the branch moved from {head[:12]} to {stage.forge.head(pull)[:12]}",
         "base": "Locals for the network",
-        "state": "the state moved from serial 1 to 2",
+        "state": "the state moved from serial 2 to 3",
         "time": "the plan is older than 24 hours",
     }
     assert "**Refused**: the reviewed plan is not applied" in answer
@@ -151,8 +152,17 @@ def test_what_is_no_command_is_not_answered(stage: Stage) -> None:
     assert "not understood" in stage.command(pull, "ann", "/iacagent explain 'x")
 
 
+def watched(stage: Stage) -> Path:
+    """Let the bot have a Terraform that leaves a file behind when it is run."""
+    told, program = stage.folder / "was-run", stage.folder / "terraform"
+    program.write_text(f"#!/bin/sh\ntouch {told}\nexit 1\n")
+    program.chmod(0o755)
+    stage.extra["IACAGENT_TERRAFORM"] = str(program)
+    return told
+
+
 def test_code_of_a_fork_is_read_and_not_run(stage: Stage) -> None:
-    stage.extra["IACAGENT_TERRAFORM"] = "/nowhere/terraform"  # whoever runs it fails
+    told = watched(stage)
     size(stage)
     stage.write({"live/jobs/run.tf": 'data "external" "x" {\n  program = ["sh", "-c", "env"]\n}\n'})
     pull = stage.pull(author="mallory", fork="mallory/platform")
@@ -164,10 +174,11 @@ def test_code_of_a_fork_is_read_and_not_run(stage: Stage) -> None:
     assert "⛔ refused: GATE-003" in comment or "⛔ refused: GATE" in comment
     assert all("it is not run" in a for a in answers)
     assert list((stage.home / "plans").glob("*")) == []
+    assert not told.exists()
 
 
 def test_a_static_review_judges_by_the_same_rules(stage: Stage) -> None:
-    stage.extra["IACAGENT_TERRAFORM"] = "/nowhere/terraform"
+    told = watched(stage)
     stage.branch("change")
     stage.write({"live/web/open.tf": OPEN})
     pull = stage.pull(author="mallory", fork="mallory/platform")
@@ -176,6 +187,7 @@ def test_a_static_review_judges_by_the_same_rules(stage: Stage) -> None:
 
     assert "⛔ refused: NET-001" in comment
     assert "`azurerm_network_security_group.open` (`live/web/open.tf:" in comment
+    assert not told.exists()
 
 
 def test_an_opening_is_refused_with_its_place_and_never_kept(stage: Stage) -> None:
@@ -272,7 +284,7 @@ def test_explain_says_everything_of_an_address(stage: Stage) -> None:
 
     assert f"**replace** `module.jobs.{VM}` in `live/jobs` (`modules/machine/main.tf:44`)" in answer
     assert "`priority`: `Regular` → `Spot`, which forces the replacement" in answer
-    assert f"Nearest: module.jobs.{VM}".replace("_", "\\_") in unknown
+    assert f"Nearest: module.jobs.{VM}" in unknown
 
 
 def test_a_fix_is_proven_and_suggested_where_the_lines_are(stage: Stage) -> None:
@@ -281,7 +293,7 @@ def test_a_fix_is_proven_and_suggested_where_the_lines_are(stage: Stage) -> None
     pull = stage.pull()
 
     stage.review(pull)
-    answer = stage.command(pull, "ben", "/iacagent fix STO-003")
+    answer = stage.command(pull, "ben", "/iacagent fix ENC-001")
     none = stage.command(pull, "ben", "/iacagent fix NET-001")
 
     assert "1 of 1 can be fixed by an edit" in answer, answer
