@@ -30,6 +30,7 @@ _COMMANDS = {
     "resume": ("iac_agent.cli.changes", "Finish an interrupted run, or give it up."),
     "policy": ("iac_agent.cli.policy", "Guardrails: list them, check a plan, compile plain words, prove what is reachable."),
     "review": ("iac_agent.cli.review", "Review a pull request: what it does, costs and breaks; apply exactly what was reviewed."),
+    "serve": ("iac_agent.cli.serve", "The reviewing bot as a server of webhooks."),
     "approve": ("iac_agent.cli.approve", "Sign a saved plan, where a signature is needed."),
     "lock": ("iac_agent.cli.lock", "Run a command while holding the lock that Terraform takes."),
     "audit": ("iac_agent.cli.audit", "Show or verify the audit trail."),

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from iac_agent.agent.git import Git
 from iac_agent.agent.loop import Consent, Session
 from iac_agent.cli import config, rules, wiring
@@ -34,6 +36,8 @@ _SEEN_BY_NAME = frozenset(
         "http_proxy https_proxy no_proxy SSH_AUTH_SOCK GIT_SSH_COMMAND IACAGENT_TERRAFORM PYTHONPATH"
     )
 )
+_WAIT_SECONDS = 1800
+_NAMES = {"github": "GITHUB_REPOSITORY", "gitlab": "CI_PROJECT_PATH", "azure-devops": "BUILD_REPOSITORY_NAME"}
 PLAN, APPLY = "IACAGENT_PLAN_", "IACAGENT_APPLY_"
 
 
@@ -105,6 +109,12 @@ class Wiring:
         """Where the runs and the audit of a target are kept."""
         return self._folder / "homes" / hashlib.sha256(target.name.encode()).hexdigest()[:16]
 
+    def alone(self, target: Target) -> FileLock:
+        """Held while a target is planned: one run at a time, whichever process it is in."""
+        home = self.home(target)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return FileLock(str(home / "plan.lock"), timeout=_WAIT_SECONDS, thread_local=False)
+
     @staticmethod
     def place(target: Target) -> str:
         """A root module as the rules name it."""
@@ -129,7 +139,7 @@ def bot(forge: Forge, source: Source, told: Mapping[str, str], home: Path, plans
     made = Bot(
         forge,
         source,
-        lambda: Reviewer(source.directory, wire.patterns, wire, tell=made.tell),
+        lambda: Reviewer(source.directory, wire.patterns, wire, tell=made.tell, alone=wire.alone),
         Applier(wire.session, wire.rules, wire.place, home / "applying"),
         Plans(plans, told, repository(forge.name, told)) if plans is not None else None,
     )
@@ -139,7 +149,7 @@ def bot(forge: Forge, source: Source, told: Mapping[str, str], home: Path, plans
 def checkout(top: Path, forge: Forge) -> Source:
     """The checkout of a job as a source: what is missing is fetched from its origin."""
     origin = Git(top).told("remote", "get-url", "origin", accept=(0, 1, 2, 128)) if forge.name != "none" else ""
-    return Source(top, origin, pulls=PULLS.get(forge.name, ""))
+    return Source(top, lambda: (origin, ""), PULLS.get(forge.name, ""))
 
 
 PULLS = {
@@ -149,7 +159,7 @@ PULLS = {
 
 def repository(forge: str, told: Mapping[str, str]) -> str:
     """The repository's name on its forge. Raises UsageError where nothing says it."""
-    name = {"github": "GITHUB_REPOSITORY", "gitlab": "CI_PROJECT_PATH", "azure-devops": "BUILD_REPOSITORY_NAME"}.get(forge)
+    name = _NAMES.get(forge)
     if name is None:
         return "here"
     if not told.get(name):
@@ -164,3 +174,13 @@ def forge(name: str, told: Mapping[str, str]) -> Forge:
 
         return GitHub.from_environment(told, repository(name, told))
     raise UsageError(f"there is no forge {name}")
+
+
+def naming(forge: str, name: str, told: Mapping[str, str]) -> dict[str, str]:
+    """The environment, with the repository that is meant."""
+    return {**told, _NAMES[forge]: name}
+
+
+def mirror(directory: Path, forge: Forge, remote: str = "") -> Source:
+    """A copy of a repository that the server keeps, fetched from the forge or from `remote`."""
+    return Source(directory, (lambda: (remote, "")) if remote else forge.remote, PULLS[forge.name])

@@ -24,6 +24,7 @@ from iac_agent.review.report import Review, Reviewed
 from iac_agent.review.review import Reviewer
 from iac_agent.review.source import Source
 from iac_agent.review.touched import Target
+from iac_agent.store.audit import acting_for
 
 
 @dataclass
@@ -100,7 +101,8 @@ class Bot:
             command = commands.parse(event.text)
             if command is None:
                 return "it is no command"
-            body = self._obeyed(command, event, pull)
+            with acting_for(event.by):
+                body = self._obeyed(command, event, pull)
         except Refused as problem:
             body = _told("Refused", problem)
         except IacAgentError as problem:

@@ -12,6 +12,7 @@ import threading
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -63,7 +64,7 @@ class Reviewer:
     """Reviews changes of one repository. `patterns` tells which root modules the configuration names in a checkout; `wire` sets up a
     target: its checkout, and that of the base whose rules hold.
 
-    `keep` is told each plan that may be applied later, while its files are there.
+    `keep` is told each plan that may be applied later, while its files are there; `alone` holds others off a target while it is planned.
     """
 
     repository: Path
@@ -71,6 +72,7 @@ class Reviewer:
     wire: Callable[[Path, Path, Target], Setup]
     keep: Callable[[Reviewed, Verdict, Path], None] = lambda *_: None
     tell: Callable[[str], None] = lambda _: None
+    alone: Callable[[Target], AbstractContextManager[object]] = lambda _: nullcontext()
     _judging: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _installing: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -88,7 +90,7 @@ class Reviewer:
         change = touched(before, after, changed)
         work = _Work(self, checkouts, revisions, before, after, checkouts.changed(revisions.fork, revisions.base))
         with ThreadPoolExecutor(_PLANS_AT_ONCE) as pool:
-            found = list(pool.map(work.static if not trusted else work.planned, change.touched))
+            found = list(pool.map(work.planned if trusted else work.static, change.touched))
         rules = tuple(n for n in changed if n.rpartition("/")[2] in tampering.RULES_FILES)
         return Review(revisions, tuple(found), change.unread, rules, static=not trusted)
 
@@ -119,6 +121,10 @@ class _Work:
 
     def planned(self, one: Touched) -> Reviewed:
         """Plan one target, judge the plan, and look for what is so without the change."""
+        with self.by.alone(one.target):
+            return self._planned(one)
+
+    def _planned(self, one: Touched) -> Reviewed:
         self.by.tell(f"{one.target.name}: touched by {', '.join(one.by[:3])}{' ...' if len(one.by) > 3 else ''}")
         if one.gone:
             return self._gone(one)

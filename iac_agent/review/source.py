@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from iac_agent.agent.git import Git
@@ -13,14 +13,12 @@ from iac_agent.review.forges import PullRequest
 
 @dataclass(frozen=True)
 class Source:
-    """A git repository on this machine. `remote` is where commits are fetched from and pushed to (empty: nowhere); `header` signs in there.
-
-    `pulls` names the heads of pull requests there, with `{number}` in it.
+    """A git repository on this machine. `remote` tells where commits are fetched from and pushed to (empty: nowhere), and the header that
+    signs in there; `pulls` names the heads of pull requests there, with `{number}` in it.
     """
 
     directory: Path
-    remote: str = ""
-    header: str = field(default="", repr=False)
+    remote: Callable[[], tuple[str, str]] = lambda: ("", "")
     pulls: str = "refs/pull/{number}/head"
 
     def ensure(self) -> None:
@@ -34,28 +32,29 @@ class Source:
         git = Git(self.directory)
         if self.has(pull.base) and self.has(pull.head):
             return
-        if not self.remote:
+        remote, header = self.remote()
+        if not remote:
             missing = pull.head if self.has(pull.base) else pull.base
             raise GitFailed(f"commit {missing[:12]} is not here", hint="Fetch the whole history (actions/checkout: fetch-depth: 0).")
         wanted = [f"+refs/heads/{pull.base_branch}:refs/iacagent/base/{pull.number}"]
         wanted.append(f"+{self.pulls.format(number=pull.number)}:refs/iacagent/head/{pull.number}")
-        git.told("fetch", "--quiet", "--no-tags", "--force", "--no-recurse-submodules", self.remote, *wanted, extra=self._signed())
+        git.told("fetch", "--quiet", "--no-tags", "--force", "--no-recurse-submodules", remote, *wanted, extra=_signed(header))
         for commit in (pull.base, pull.head):
             if not self.has(commit):
-                raise GitFailed(f"commit {commit[:12]} is not at {self.remote} any more", hint="It was pushed over; a new event will come.")
+                raise GitFailed(f"commit {commit[:12]} is not at {remote} any more", hint="It was pushed over; a new event will come.")
 
     def push(self, branch: str, commit: str) -> None:
         """Bring a branch of ours to a commit, over whatever of ours stood there."""
-        Git(self.directory).told(
-            "push", "--quiet", "--force", self.remote, f"{commit}:refs/heads/{branch}", extra=self._signed()
-        )  # fmt: skip
+        remote, header = self.remote()
+        Git(self.directory).told("push", "--quiet", "--force", remote, f"{commit}:refs/heads/{branch}", extra=_signed(header))
 
     def has(self, commit: str) -> bool:
         return bool(Git(self.directory).told("rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}", accept=(0, 1, 128)))
 
-    def _signed(self) -> Mapping[str, str]:
-        """Signs in by the environment, where no list of processes shows it."""
-        quiet = {"GIT_TERMINAL_PROMPT": "0"}
-        if not self.header:
-            return quiet
-        return {**quiet, "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "http.extraHeader", "GIT_CONFIG_VALUE_0": self.header}
+
+def _signed(header: str) -> Mapping[str, str]:
+    """Signs in by the environment, where no list of processes shows it."""
+    quiet = {"GIT_TERMINAL_PROMPT": "0"}
+    if not header:
+        return quiet
+    return {**quiet, "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "http.extraHeader", "GIT_CONFIG_VALUE_0": header}

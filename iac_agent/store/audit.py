@@ -13,6 +13,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,6 +85,19 @@ def actor() -> str:
     except (KeyError, OSError):
         user = str(os.getuid())
     return f"{user}@{socket.gethostname()}"
+
+
+@contextmanager
+def acting_for(person: str) -> Iterator[None]:
+    """What is recorded meanwhile is recorded as this person's: a bot does what people ask for."""
+    before = os.environ.get("IACAGENT_ACTOR")
+    os.environ["IACAGENT_ACTOR"] = person
+    try:
+        yield
+    finally:
+        os.environ.pop("IACAGENT_ACTOR")
+        if before is not None:
+            os.environ["IACAGENT_ACTOR"] = before
 
 
 def _digest(previous: str, number: int, time: str, who: str, run: str, kind: str, body: str) -> str:

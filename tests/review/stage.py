@@ -16,7 +16,6 @@ from iac_agent.gym.daemon import Gym
 from iac_agent.gym.forges import Heard, serving
 from iac_agent.gym.forges.github import GitHubForge, Pull
 from iac_agent.review.bot import Bot
-from iac_agent.review.source import Source
 from iac_agent.terraform.binary import find
 from tests.conftest import ROOT
 from tests.review.repositories import git
@@ -96,8 +95,8 @@ class Stage:
     def bot(self) -> Bot:
         """The bot in this process, with a copy of the repository of its own."""
         told = self.environment
-        source = Source(self.home / "repository.git", str(self.forge.repository))
-        return review_wiring.bot(review_wiring.forge("github", told), source, told, self.home, self.home / "plans")
+        forge = review_wiring.forge("github", told)
+        return review_wiring.bot(forge, review_wiring.mirror(self.home / "repository.git", forge), told, self.home, self.home / "plans")
 
     def review(self, pull: Pull) -> str:
         """Review it; the comment."""

@@ -150,6 +150,9 @@ class GitHubForge:
     def _repository(self, full_name: str) -> Json:
         return shapes.repository(self.api, full_name, f"file://{self.repository}")
 
+    def _whole_repository(self) -> Json:
+        return {**self._repository(self.full_name), "network_count": 0, "subscribers_count": 0}
+
     def _told(self, pull: Pull) -> Json:
         sides = {"head": self.head(pull), "head_ref": pull.branch, "base": self.tip(pull.base), "base_ref": pull.base}
         return {**{k: getattr(pull, k) for k in ("number", "title", "body", "state", "merged", "author")}, **sides}
@@ -171,6 +174,7 @@ class GitHubForge:
         repo = f"/repos/{self.full_name}"
         routes: list[tuple[str, str, Callable[[str, Json, Any], Any]]] = [
             ("GET", "/user", lambda who, _, __: self._viewer(who)),
+            ("GET", repo, lambda _, __, ___: self._whole_repository()),
             ("GET", f"{repo}/pulls", self._list_pulls),
             ("POST", f"{repo}/pulls", self._create_pull),
             ("GET", f"{repo}/pulls/{{number:int}}", lambda _, at, __: self.pull(self._pull(at))),

@@ -60,6 +60,9 @@ class Forge(Protocol):
     def limit(self) -> int:
         """How many bytes a comment may have."""
 
+    def remote(self) -> tuple[str, str]:
+        """Where git fetches the repository, and the header that signs in there."""
+
     def pull(self, number: int) -> PullRequest: ...
 
     def may_write(self, user: str) -> bool:

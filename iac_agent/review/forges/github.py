@@ -67,6 +67,21 @@ class GitHub:
     def _rest(self) -> Any:
         return self._client.rest
 
+    def remote(self) -> tuple[str, str]:
+        with _translated("the repository"):
+            url = str(self._rest.repos.get(self.owner, self.repo).parsed_data.clone_url)
+            token = self._token()
+        signed = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+        return url, f"Authorization: Basic {signed}"
+
+    def _token(self) -> str:
+        """A token for git: ours, or one that the App gets for its installation."""
+        auth = self._client.auth
+        if hasattr(auth, "token"):
+            return str(auth.token)
+        made = self._rest.apps.create_installation_access_token(auth.installation_id).parsed_data
+        return str(made.token)
+
     # --- what is there -----------------------------------------------------------------------------------------------
 
     def pull(self, number: int) -> PullRequest:

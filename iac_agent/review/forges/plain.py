@@ -21,6 +21,9 @@ class Plain:
         self._pull = PullRequest(0, "", "", "open", head, base, head, base)
         self._out = out
 
+    def remote(self) -> tuple[str, str]:
+        return "", ""
+
     def pull(self, number: int) -> PullRequest:
         return self._pull
 
