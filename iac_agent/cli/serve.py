@@ -90,6 +90,8 @@ class _Serving:
         bots = self._bots()
         server = Server(self.jobs, {self.forge: self._reader(bots)}, {self.forge: self.secret}, self.data / "pages", self.stop.is_set)
         web = uvicorn.Server(uvicorn.Config(server.app, host=self.host, port=self.port, log_level="warning", lifespan="off"))
+        for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises what stopped it again, for us
+            signal.signal(number, lambda *_: self.stop.set())
         children = threading.Thread(target=self._watch, daemon=True)
         children.start()
         click.echo(f"Listening on {self.host}:{self.port} for {', '.join(self.repositories)}.", err=True)

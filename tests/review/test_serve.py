@@ -44,8 +44,8 @@ class Serving:
     def start(self) -> None:
         told = ["--forge", "github", "--repository", self.stage.forge.full_name, "--data", str(self.data), "--url", self.url]
         command = [sys.executable, "-m", "iac_agent.cli.main", "serve", *told, "--port", str(self.port), "--workers", str(self.workers)]
-        log = (self.stage.folder / "serve.log").open("a")
-        self.process = subprocess.Popen(command, env=self.stage.environment, stdout=log, stderr=log, text=True, start_new_session=True)
+        with (self.stage.folder / "serve.log").open("a") as log:
+            self.process = subprocess.Popen(command, env=self.stage.environment, stdout=log, stderr=log, text=True, start_new_session=True)
         until(lambda: self.get("/healthz")[0] == 200)
 
     def get(self, path: str) -> tuple[int, str]:
