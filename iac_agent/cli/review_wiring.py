@@ -173,7 +173,13 @@ def forge(name: str, told: Mapping[str, str]) -> Forge:
         from iac_agent.review.forges.github import GitHub
 
         return GitHub.from_environment(told, repository(name, told))
-    raise UsageError(f"there is no forge {name}")
+    if name == "gitlab":
+        from iac_agent.review.forges.gitlab import GitLab
+
+        return GitLab.from_environment(told, repository(name, told))
+    from iac_agent.review.forges.azure_devops import AzureDevOps
+
+    return AzureDevOps.from_environment(told, repository(name, told))
 
 
 def naming(forge: str, name: str, told: Mapping[str, str]) -> dict[str, str]:

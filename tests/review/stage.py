@@ -14,7 +14,8 @@ from pathlib import Path
 from iac_agent.cli import review_wiring
 from iac_agent.gym.daemon import Gym
 from iac_agent.gym.forges import Heard, serving
-from iac_agent.gym.forges.github import GitHubForge, Pull
+from iac_agent.gym.forges.github import GitHubForge
+from iac_agent.gym.forges.hosted import Pull
 from iac_agent.review.bot import Bot
 from iac_agent.terraform.binary import find
 from tests.conftest import ROOT

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from iac_agent.gym.forges.github import Pull, post
+from iac_agent.gym.forges.github import post
+from iac_agent.gym.forges.hosted import Pull
 from iac_agent.store.jobs import Job, Jobs
 from tests.review.stage import SECRET, Stage
 from tests.review.test_bot import machine, size

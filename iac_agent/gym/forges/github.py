@@ -10,78 +10,36 @@ import base64
 import gzip
 import hashlib
 import hmac
-import itertools
 import json
 import subprocess
 import urllib.request
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
 
-from iac_agent.gym.forges import Heard, Listener
 from iac_agent.gym.forges import github_shapes as shapes
-from iac_agent.gym.forges.github_shapes import Json
+from iac_agent.gym.forges.hosted import Answer, Hosted, Json, Pull, Work
 
 _COMMENT, _SUMMARY, _ANNOTATIONS = 65_536, 65_535, 50
-_NOT_EMULATED = 501
-
-
-class Answer(Exception):
-    """An answer that is no success."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status, self.message = status, message
 
 
 @dataclass
-class Pull:
-    """A pull request; its head is what its branch points to."""
+class GitHubForge(Hosted):
+    """One repository on GitHub."""
 
-    number: int
-    title: str
-    author: str
-    branch: str
-    base: str = "main"
-    body: str = ""
-    state: str = "open"
-    merged: bool = False
-    fork: str = ""
-
-
-@dataclass
-class GitHubForge:
-    """One repository. `repository` is a bare git repository, `tokens` say who signs in with what, `roles` who may do what."""
-
-    repository: Path
-    full_name: str = "octo/platform"
-    tokens: dict[str, str] = field(default_factory=lambda: {"token-of-the-bot": "iacagent[bot]"})
-    roles: dict[str, str] = field(default_factory=dict)
-    listener: Listener | None = None
-    api: str = ""
-    hook: tuple[str, str] | None = None
-    pulls: dict[int, Pull] = field(default_factory=dict)
-    comments: dict[int, tuple[int, str, str]] = field(default_factory=dict)
     checks: dict[int, Json] = field(default_factory=dict)
     reviews: dict[int, tuple[int, str, str, str, str]] = field(default_factory=dict)
     suggestions: list[Json] = field(default_factory=list)
     sarifs: list[Json] = field(default_factory=list)
     reactions: list[tuple[int, str]] = field(default_factory=list)
-    _ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1000))
 
     # --- what people do ------------------------------------------------------------------------------------------------
 
     def open_pull(self, branch: str, title: str, author: str, *, fork: str = "", base: str = "main") -> Pull:
         """Somebody opens a pull request; the webhook is told."""
-        made = Pull(max(self.pulls, default=0) + 1, title, author, branch, base, fork=fork)
-        self.pulls[made.number] = made
+        made = self.added(branch, title, author, base, fork=fork)
         self.deliver("pull_request", self.pull_event(made, "opened"))
         return made
 
@@ -95,8 +53,7 @@ class GitHubForge:
 
     def say(self, pull: Pull, login: str, text: str) -> int:
         """Somebody comments; the id of the comment."""
-        identity = next(self._ids)
-        self.comments[identity] = (pull.number, login, text)
+        identity = self.commented(pull, login, text)
         self.deliver("issue_comment", self.comment_event(identity))
         return identity
 
@@ -131,14 +88,6 @@ class GitHubForge:
         url, secret = self.hook
         return post(url, kind, json.dumps(payload).encode(), secret)
 
-    # --- git -----------------------------------------------------------------------------------------------------------
-
-    def git(self, *arguments: str) -> str:
-        return subprocess.run(["git", *arguments], cwd=self.repository, check=True, capture_output=True, text=True).stdout.strip()
-
-    def tip(self, branch: str) -> str:
-        return self.git("rev-parse", f"refs/heads/{branch}")
-
     def head(self, pull: Pull) -> str:
         """The head of a pull request, which git can fetch as refs/pull/N/head."""
         found = self.tip(pull.branch)
@@ -163,16 +112,12 @@ class GitHubForge:
     def comment(self, identity: int) -> Json:
         return shapes.comment(self.api, self.full_name, self.comments[identity][0], identity, *self.comments[identity][1:])
 
-    def said(self, number: int, login: str = "iacagent[bot]") -> list[str]:
-        """The comments of somebody on a pull request, the oldest first."""
-        return [text for n, who, text in self.comments.values() if n == number and who == login]
-
     # --- the API -------------------------------------------------------------------------------------------------------
 
     @property
     def app(self) -> Starlette:
         repo = f"/repos/{self.full_name}"
-        routes: list[tuple[str, str, Callable[[str, Json, Any], Any]]] = [
+        routes: list[tuple[str, str, Work]] = [
             ("GET", "/user", lambda who, _, __: self._viewer(who)),
             ("GET", repo, lambda _, __, ___: self._whole_repository()),
             ("GET", f"{repo}/pulls", self._list_pulls),
@@ -192,30 +137,10 @@ class GitHubForge:
             ("PATCH", f"{repo}/check-runs/{{id:int}}", self._update_check),
             ("POST", f"{repo}/code-scanning/sarifs", self._sarif),
         ]
-        listed = [Route(path, self._endpoint(work), methods=[method]) for method, path, work in routes]
-        return Starlette(
-            routes=[*listed, Route("/{rest:path}", self._endpoint(_unknown), methods=["GET", "POST", "PATCH", "PUT", "DELETE"])]
-        )
+        return self.application(routes)
 
-    def _endpoint(self, work: Callable[[str, Json, Any], Any]) -> Callable[[Request], Any]:
-        async def answer(request: Request) -> JSONResponse:
-            raw = await request.body()
-            body = json.loads(raw) if raw else None
-            try:
-                who = self.tokens.get(request.headers.get("authorization", "").split(" ")[-1])
-                if who is None:
-                    raise Answer(401, "Bad credentials")
-                found = work(who, {**request.query_params, **request.path_params}, body)
-                status, content = found if isinstance(found, tuple) else (200, found)
-            except Answer as refusal:
-                status, content = refusal.status, {"message": refusal.message, "documentation_url": "https://docs.github.com/rest"}
-            except KeyError as missing:
-                status, content = 404, {"message": "Not Found", "documentation_url": "https://docs.github.com/rest", "status": str(missing)}
-            if self.listener is not None:
-                self.listener(Heard(request.method, request.url.path, dict(request.query_params), body, status, content))
-            return JSONResponse(content, status)
-
-        return answer
+    def refusal(self, status: int, message: str) -> Json:
+        return {"message": message, "documentation_url": "https://docs.github.com/rest"}
 
     def _viewer(self, who: str) -> Json:
         if who.endswith("[bot]"):
@@ -238,8 +163,7 @@ class GitHubForge:
         self.tip(body["head"])
         if any(p.branch == body["head"] and p.state == "open" for p in self.pulls.values()):
             raise Answer(422, "A pull request already exists for this branch.")
-        made = Pull(max(self.pulls, default=0) + 1, body["title"], who, body["head"], body["base"], body.get("body", ""))
-        self.pulls[made.number] = made
+        made = self.added(body["head"], body["title"], who, body["base"], body.get("body", ""))
         return 201, self.pull(made)
 
     def _update_pull(self, _: str, at: Json, body: Json) -> Json:
@@ -256,21 +180,12 @@ class GitHubForge:
         pull = self._pull(at)
         for one in body.get("comments", ()):
             lines = range(one.get("start_line", one["line"]), one["line"] + 1)
-            if not set(lines) <= self._added(pull, one["path"]):
+            if not set(lines) <= self.shown_lines(pull, one["path"]):
                 raise Answer(422, "Unprocessable Entity: line must be part of the diff")
             self.suggestions.append({"number": pull.number, **one})
         identity = next(self._ids)
         self.reviews[identity] = (pull.number, who, "COMMENTED", body.get("commit_id", self.head(pull)), body.get("body") or "")
         return shapes.review(self.api, self.full_name, pull.number, identity, *self.reviews[identity][1:])
-
-    def _added(self, pull: Pull, path: str) -> set[int]:
-        """The lines of a file that the diff of a pull request shows: those that are new, with three lines around."""
-        told = self.git("diff", f"refs/heads/{pull.base}...{self.head(pull)}", "--unified=3", "--", path)
-        found: set[int] = set()
-        for line in (x for x in told.splitlines() if x.startswith("@@ ")):
-            start, _, count = line.split("+", 1)[1].split(" ")[0].partition(",")
-            found |= set(range(int(start), int(start) + int(count or 1)))
-        return found
 
     def _ref(self, _: str, at: Json, __: Any) -> Json:
         try:
@@ -293,11 +208,8 @@ class GitHubForge:
         return [self.comment(i) for i in found[(page - 1) * size : page * size]]
 
     def _create_comment(self, who: str, at: Json, body: Json) -> tuple[int, Json]:
-        self._pull(at)
         _require_short(body["body"], _COMMENT, "body")
-        identity = next(self._ids)
-        self.comments[identity] = (int(at["number"]), who, body["body"])
-        return 201, self.comment(identity)
+        return 201, self.comment(self.commented(self._pull(at), who, body["body"]))
 
     def _update_comment(self, who: str, at: Json, body: Json) -> Json:
         number, author, _ = self.comments[at["id"]]
@@ -365,7 +277,3 @@ def post(url: str, kind: str, raw: bytes, secret: str, delivery: str = "") -> in
 def _require_short(text: str, most: int, what: str) -> None:
     if len(text) > most:
         raise Answer(422, f"Validation Failed: {what} is too long (maximum is {most} characters)")
-
-
-def _unknown(_: str, at: Json, __: Any) -> Any:
-    raise Answer(_NOT_EMULATED, f"/{at.get('rest', '')} is not emulated")

@@ -6,9 +6,9 @@ Source: https://github.com/github/rest-api-description
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
-Json = dict[str, Any]
+from iac_agent.gym.forges.hosted import Json
+
 MOMENT = "2026-11-28T12:00:00Z"
 _USER_URLS = {
     "followers_url": "followers", "following_url": "following{/other_user}", "gists_url": "gists{/gist_id}",
