@@ -107,6 +107,7 @@ class _Run:
             if not self.given.number:
                 raise UsageError("which pull request is meant?", hint="Pass --pull-request N, or --event FILE.")
             done = bot.review(forge.pull(self.given.number))
+        forge.close()
         click.echo(done, err=True)
         return self.found
 

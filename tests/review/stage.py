@@ -10,13 +10,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from iac_agent.cli import review_wiring
 from iac_agent.gym.daemon import Gym
 from iac_agent.gym.forges import Heard, serving
+from iac_agent.gym.forges.azure_devops import AzureDevOpsForge
 from iac_agent.gym.forges.github import GitHubForge
+from iac_agent.gym.forges.gitlab import GitLabForge
 from iac_agent.gym.forges.hosted import Pull
 from iac_agent.review.bot import Bot
+from iac_agent.review.forges import Forge
 from iac_agent.terraform.binary import find
 from tests.conftest import ROOT
 from tests.review.repositories import git
@@ -24,6 +28,7 @@ from tests.review.repositories import git
 PLATFORM = ROOT / "examples" / "platform"
 SECRET = "a secret of the webhook"
 PLAN_KEY = "a secret of at least thirty-two characters"
+FORGES: dict[str, Any] = {"github": GitHubForge, "gitlab": GitLabForge, "azure-devops": AzureDevOpsForge}
 ROLES = {"ann": "write", "ben": "write", "cat": "admin", "eve": "read"}
 
 
@@ -33,10 +38,12 @@ class Stage:
 
     folder: Path
     gym: Gym
-    forge: GitHubForge
+    forge: Any
     work: Path
+    kind: str = "github"
     heard: list[Heard] = field(default_factory=list)
     extra: dict[str, str] = field(default_factory=dict)
+    lines: list[Forge] = field(default_factory=list)
 
     @property
     def home(self) -> Path:
@@ -45,12 +52,26 @@ class Stage:
     @property
     def environment(self) -> dict[str, str]:
         told = {
-            "GITHUB_API_URL": self.forge.api,
-            "GITHUB_REPOSITORY": self.forge.full_name,
-            "GITHUB_TOKEN": "token-of-the-bot",
-            "GITHUB_WEBHOOK_SECRET": SECRET,
-            "IACAGENT_PLAN_KEY": PLAN_KEY,
-        }
+            "github": {
+                "GITHUB_API_URL": self.forge.api,
+                "GITHUB_REPOSITORY": self.forge.full_name,
+                "GITHUB_TOKEN": "token-of-the-bot",
+                "GITHUB_WEBHOOK_SECRET": SECRET,
+            },
+            "gitlab": {
+                "CI_SERVER_URL": self.forge.api,
+                "CI_PROJECT_PATH": self.forge.full_name,
+                "GITLAB_TOKEN": "token-of-the-bot",
+                "GITLAB_WEBHOOK_SECRET": SECRET,
+            },
+            "azure-devops": {
+                "SYSTEM_COLLECTIONURI": f"{self.forge.api}/",
+                "SYSTEM_TEAMPROJECT": "octo",
+                "BUILD_REPOSITORY_NAME": "platform",
+                "AZURE_DEVOPS_TOKEN": "token-of-the-bot",
+                "AZURE_DEVOPS_WEBHOOK_SECRET": SECRET,
+            },
+        }[self.kind] | {"IACAGENT_PLAN_KEY": PLAN_KEY}
         return {**os.environ, **self.gym.environment(5), **told, **self.extra}
 
     def terraform(self, place: str, *arguments: str, check: bool = True) -> str:
@@ -96,7 +117,8 @@ class Stage:
     def bot(self) -> Bot:
         """The bot in this process, with a copy of the repository of its own."""
         told = self.environment
-        forge = review_wiring.forge("github", told)
+        forge = review_wiring.forge(self.kind, told)
+        self.lines.append(forge)
         return review_wiring.bot(forge, review_wiring.mirror(self.home / "repository.git", forge), told, self.home, self.home / "plans")
 
     def review(self, pull: Pull) -> str:
@@ -109,10 +131,11 @@ class Stage:
         """Somebody comments; what the bot answers."""
         identity = self.forge.say(pull, login, text)
         bot = self.bot()
-        event = bot.forge.event("issue_comment", self.forge.comment_event(identity))
+        told = self.forge.note_event(identity) if self.kind == "gitlab" else self.forge.comment_event(identity)
+        event = bot.forge.event(told.get("eventType", "issue_comment"), told)
         assert event is not None
         bot.handle(event)
-        return next((t for t in self.forge.said(pull.number) if t.startswith(f"<!-- iacagent:answer {identity} -->")), "")
+        return next((t for t in self.forge.said(pull.number) if t.startswith(f"<!-- iacagent:answer {event.comment} -->")), "")
 
     def iacagent(self, *arguments: str, cwd: Path | None = None, **extra: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "iac_agent.cli.main", *arguments]
@@ -120,7 +143,7 @@ class Stage:
 
 
 @contextmanager
-def raised(folder: Path, gym: Gym, *, apply: bool = True) -> Iterator[Stage]:
+def raised(folder: Path, gym: Gym, kind: str = "github") -> Iterator[Stage]:
     """The stage, with its root modules applied."""
     bare, work = folder / "platform.git", folder / "work"
     shutil.copytree(PLATFORM, work, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*", ".iacagent"))
@@ -129,14 +152,15 @@ def raised(folder: Path, gym: Gym, *, apply: bool = True) -> Iterator[Stage]:
     git(work, "commit", "--quiet", "-m", "The platform")
     git(folder, "clone", "--quiet", "--bare", str(work), str(bare))
     git(work, "remote", "add", "origin", str(bare))
-    forge = GitHubForge(bare, roles=dict(ROLES))
-    stage = Stage(folder, gym, forge, work)
+    forge = FORGES[kind](bare, roles=dict(ROLES))
+    stage = Stage(folder, gym, forge, work, kind)
     forge.listener = stage.heard.append
     with serving(forge.app) as address:
         forge.api = address
-        if apply:
-            apply_all(stage)
+        apply_all(stage)
         yield stage
+        for line in stage.lines:
+            line.close()
 
 
 def apply_all(stage: Stage) -> None:

@@ -94,3 +94,6 @@ class Forge(Protocol):
 
     def event(self, kind: str, payload: Any) -> Event | None:
         """What a delivery says; None for what is nothing to the bot."""
+
+    def close(self) -> None:
+        """Hang up."""

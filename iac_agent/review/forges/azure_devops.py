@@ -191,6 +191,9 @@ class AzureDevOps:
         self.comment(number, "<!-- iacagent:withdrawn -->", f"<!-- iacagent:withdrawn -->\n{why}\n")
         self._ask("PATCH", f"{self._base}/pullrequests/{number}", {"status": "abandoned"})
 
+    def close(self) -> None:
+        self._client.close()
+
     # --- what is heard -------------------------------------------------------------------------------------------------
 
     def event(self, kind: str, payload: Any) -> Event | None:

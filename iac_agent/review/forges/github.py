@@ -230,6 +230,9 @@ class GitHub:
         with _translated(f"pull request {number}"):
             self._rest.pulls.update(self.owner, self.repo, number, state="closed")
 
+    def close(self) -> None:
+        """The client opens a line for each request."""
+
     # --- what is heard -------------------------------------------------------------------------------------------------
 
     def event(self, kind: str, payload: Any) -> Event | None:

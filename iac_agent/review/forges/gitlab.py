@@ -155,6 +155,9 @@ class GitLab:
         with _translated(f"merge request {number}"):
             self._project.mergerequests.update(number, {"state_event": "close"})
 
+    def close(self) -> None:
+        self._client.session.close()
+
     # --- what is heard -------------------------------------------------------------------------------------------------
 
     def event(self, kind: str, payload: Any) -> Event | None:

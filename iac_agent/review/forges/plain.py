@@ -57,5 +57,8 @@ class Plain:
     def withdraw(self, number: int, why: str) -> None:
         """There is nothing to close."""
 
+    def close(self) -> None:
+        """There is no line."""
+
     def event(self, kind: str, payload: Any) -> Event | None:
         return None
