@@ -7,7 +7,8 @@ applied, proven, recorded. A run that was cut off is finished, not begun again.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -118,17 +119,25 @@ class Applier:
         if not rules.apply:
             raise Refused("comments may not apply here", hint="Set review.apply in the configuration of the base.")
         chosen = _chosen(kept, wanted.roots)
-        ready = [self._ready(checkouts, pull, k, wanted) for k in chosen]
-        self._require_unmoved(source, pull, ready, rules)
-        _require_approved(approvers, rules.approvals, pull)
-        _require_named(ready, wanted)
-        applied: list[Applied] = []
+        ready: list[_Ready] = []
+        try:
+            ready += (self._ready(checkouts, pull, k, wanted) for k in chosen)
+            self._require_unmoved(source, pull, ready, rules)
+            _require_approved(approvers, rules.approvals, pull)
+            _require_named(ready, wanted)
+            return list(self._all(ready, lambda target: done(pull.number, target)))
+        finally:
+            if all(journal.unfinished(one.session.home) is None for one in ready):
+                shutil.rmtree(checkouts.folder, ignore_errors=True)
+
+    def _all(self, ready: Sequence[_Ready], done: Callable[[Target], None]) -> Iterator[Applied]:
+        """Apply one after the other, until one fails."""
         for one in ready:
-            applied.append(self._applied(one))
-            if applied[-1].problem:
-                break
-            done(pull.number, one.kept.binding.target)
-        return applied
+            applied = self._applied(one)
+            yield applied
+            if applied.problem:
+                return
+            done(one.kept.binding.target)
 
     def _ready(self, checkouts: Checkouts, pull: PullRequest, kept: Kept, wanted: Applying) -> _Ready:
         binding = kept.binding
@@ -139,7 +148,7 @@ class Applier:
         document: dict[str, Any] = {}
         session = self.session(top, checkouts.at(pull.base), binding.target, Named(wanted), document)
         session.terraform.init(backend=tuple(str(session.directory / b) for b in binding.backend))
-        file = self.folder / f"{pull.number}-{binding.digest[:16]}.saved"
+        file = checkouts.folder / f"{binding.digest[:16]}.saved"
         journal.replace_file(file, kept.saved)
         file.chmod(0o600)
         one = _Ready(kept, session, document, file)
@@ -175,8 +184,6 @@ class Applier:
                 saved.apply(agent, one.file)
         except IacAgentError as problem:
             return Applied(one.name, tuple(one.document.get("proofs", ())), f"{problem.message} {problem.hint}".strip())
-        finally:
-            one.file.unlink(missing_ok=True)
         addresses = (one.document.get("approved") or {}).get("addresses", ())
         return Applied(one.name, tuple(one.document.get("proofs", ())), addresses=tuple(addresses))
 

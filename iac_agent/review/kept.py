@@ -24,7 +24,7 @@ from iac_agent.agent.journal import replace_file
 from iac_agent.errors import PlanChanged, UsageError
 from iac_agent.review.touched import Target
 
-KEY = "IACAGENT_PLAN_KEY"
+KEY = "IACAGENT_KEEP_KEY"
 _LEAST = 32
 
 

@@ -6,11 +6,13 @@ Terraform or Azure know is unknown in it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from iac_agent.azure.lenses import all_lenses
 from iac_agent.azure.lenses.planning import replacements
+from iac_agent.azure.schemas import BlockSchema, provider_schema
 from iac_agent.hcl.configuration import Configuration
 from iac_agent.hcl.scope import Instance
 from iac_agent.hcl.value import Value
@@ -23,7 +25,8 @@ Values = dict[str, Any]
 def plan(before: Configuration | None, after: Configuration | None, major: int) -> Plan:
     """A plan from what was written to what is; None is nothing."""
     old, new = _instances(before), _instances(after)
-    changes = [_change(a, old.get(a), new.get(a), major) for a in dict.fromkeys((*new, *old))]
+    marking = _Marking(major, frozenset(s for c in (before, after) if c is not None for s in _secrets(c)))
+    changes = [_change(a, old.get(a), new.get(a), marking) for a in dict.fromkeys((*new, *old))]
     return Plan(resource_changes=changes)
 
 
@@ -31,7 +34,55 @@ def _instances(configuration: Configuration | None) -> dict[str, Instance]:
     return {i.address: i for i in configuration.instances} if configuration is not None else {}
 
 
-def _change(address: str, old: Instance | None, new: Instance | None, major: int) -> ResourceChange:
+def _secrets(configuration: Configuration) -> Iterator[str]:
+    """The values of variables that are declared sensitive: whatever holds one is sensitive too."""
+    for scope in configuration.scopes:
+        for local, blocks in scope.module.index.items():
+            flag = blocks[0].attributes.get("sensitive") if local.startswith("variable.") else None
+            if flag is not None and blocks[0].document.text(flag.value).strip() == "true":
+                yield from _texts(scope.variable(local.removeprefix("variable.")).plain())
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+    elif isinstance(value, str | int | float) and not isinstance(value, bool) and str(value):
+        yield str(value)
+
+
+@dataclass(frozen=True)
+class _Marking:
+    """Marks what is sensitive: by the provider's schema, and by the secrets that are known."""
+
+    major: int
+    secrets: frozenset[str]
+
+    def of(self, kind: str, values: Values | None) -> Any:
+        schema = provider_schema(self.major).resources.get(kind)
+        return {n: m for n, v in (values or {}).items() if (m := self._marked(v, schema, n))}
+
+    def _marked(self, value: Any, schema: BlockSchema | None, name: str) -> Any:
+        declared = schema.attributes.get(name) if schema is not None else None
+        if declared is not None and declared.sensitive:
+            return True
+        inner = schema.blocks.get(name) if schema is not None else None
+        if isinstance(value, Mapping):
+            return {k: m for k, v in value.items() if (m := self._marked(v, inner, k))}
+        if isinstance(value, list):
+            marks = [self._element(v, inner, name) for v in value]
+            return marks if any(marks) else []
+        return not isinstance(value, bool) and any(s in str(value) for s in self.secrets)
+
+    def _element(self, value: Any, inner: BlockSchema | None, name: str) -> Any:
+        if isinstance(value, Mapping):
+            return {k: m for k, v in value.items() if (m := self._marked(v, inner, k))}
+        return self._marked(value, None, name)
+
+
+def _change(address: str, old: Instance | None, new: Instance | None, marking: _Marking) -> ResourceChange:
     some = new or old
     assert some is not None
     before, known_before = _values(old) if old else (None, {})
@@ -44,9 +95,10 @@ def _change(address: str, old: Instance | None, new: Instance | None, major: int
     elif (before, known_before) == (after, unknown):
         actions = ["no-op"]
     else:
-        replaced = _replacing(some.type, before, after, major)
+        replaced = _replacing(some.type, before, after, marking.major)
         actions = ["delete", "create"] if replaced else ["update"]
-    change = Change(actions=actions, before=before, after=after, after_unknown=unknown, replace_paths=replaced)
+    sensitive = {"before_sensitive": marking.of(some.type, before), "after_sensitive": marking.of(some.type, after)}
+    change = Change(actions=actions, before=before, after=after, after_unknown=unknown, replace_paths=replaced, **sensitive)
     name = some.block.labels[1]
     return ResourceChange(address=address, type=some.type, name=name, index=some.index, change=change)
 

@@ -27,7 +27,7 @@ from tests.review.repositories import git
 
 PLATFORM = ROOT / "examples" / "platform"
 SECRET = "a secret of the webhook"
-PLAN_KEY = "a secret of at least thirty-two characters"
+KEEP_KEY = "a secret of at least thirty-two characters"
 FORGES: dict[str, Any] = {"github": GitHubForge, "gitlab": GitLabForge, "azure-devops": AzureDevOpsForge}
 ROLES = {"ann": "write", "ben": "write", "cat": "admin", "eve": "read"}
 
@@ -71,7 +71,7 @@ class Stage:
                 "AZURE_DEVOPS_TOKEN": "token-of-the-bot",
                 "AZURE_DEVOPS_WEBHOOK_SECRET": SECRET,
             },
-        }[self.kind] | {"IACAGENT_PLAN_KEY": PLAN_KEY}
+        }[self.kind] | {"IACAGENT_KEEP_KEY": KEEP_KEY}
         return {**os.environ, **self.gym.environment(5), **told, **self.extra}
 
     def terraform(self, place: str, *arguments: str, check: bool = True) -> str:
