@@ -72,7 +72,9 @@ def headline(review: Review) -> str:
     where = "no root module is touched" if not count else f"{count} root module{'s' if count > 1 else ''}"
     total = Counter(r.action for root in review.roots for r in root.rows)
     told = ", ".join(f"{total[a]:,} {_WORDS[a]}" for a in _WORDS if total[a])
-    return f"{where}{f', {told}' if told else ', no changes' if count else ''}; {_SAID[review.outcome] if count else '✓ nothing to plan'}"
+    if count and not told and not any(r.problem for r in review.roots):
+        told = "no changes"
+    return f"{where}{f', {told}' if told else ''}; {_SAID[review.outcome] if count else '✓ nothing to plan'}"
 
 
 def _rendered(review: Review, detail: Detail, link: str, commands: bool, marker: str) -> str:

@@ -152,4 +152,5 @@ def _is_root(top: Path, directory: Path, folder: Folder, called: Iterable[Path])
     if directory in called:
         return False
     signed = "provider" in {b.type for b in folder.constructs} or any(is_loaded(f.name) for f in directory.iterdir())
-    return signed or ("modules" not in directory.relative_to(top).parts[:-1] and not kinds.isdisjoint(_MAKES))
+    makes = bool(folder.unread) or not kinds.isdisjoint(_MAKES)  # what cannot be read may make anything
+    return signed or (makes and "modules" not in directory.relative_to(top).parts[:-1])

@@ -56,6 +56,7 @@ TABLE: list[tuple[str, Callable[[Path], None], set[str]]] = [
     ("JSON syntax", w("live/data/main.tf.json", '{"module": {"s": {"source": "../../modules/storage"}}}'), {"live/data"}),
     ("a second JSON file", w("live/web/x.tf.json", "{}"), {"live/web"}),
     ("a broken file", w("live/web/broken.tf", "resource {{{\n"), {"live/web"}),
+    ("its only file is broken", w("live/net/main.tf", "resource {{{\n"), {"live/net"}),
     ("a file of OpenTofu, which the gate will refuse", w("live/web/x.tofu", "locals {}\n"), {"live/web"}),
     ("windows line ends", w("live/net/main.tf", FILES["live/net/main.tf"].replace("\n", "\r\n")), {"live/net"}),
     ("a name in another script", w("live/net/größe.tf", "locals {}\n"), {"live/net"}),
