@@ -69,6 +69,10 @@ def detect(options: Globals, /, form: str, out: Path | None, detailed_exitcode: 
 @click.option("--target", "targets", multiple=True, metavar="ADDR", help="Only this address, block or module.")
 @click.option("--types", "types", multiple=True, metavar="TYPE", help="Only resources of this azurerm type.")
 @click.option("--branch", default="", metavar="NAME", help="Commit the edits to this git branch instead of writing them here.")
+@click.option(
+    "--pr", "pull_request", is_flag=True, help="Open, update or close the pull request with what is adopted, on a branch of its own."
+)
+@click.option("--into", default="", metavar="BRANCH", help="The branch that the pull request goes into; else the one that is checked out.")
 @click.option("--notify", is_flag=True, help="Tell whom drift.notify names of findings that are new, and what was done.")
 @terraform_inputs
 @approvals
@@ -79,6 +83,7 @@ def reconcile(options: Globals, /, **flags: Any) -> int:
     Exit codes: 0 nothing drifts any more; 2 drift is left; 1 something failed; 3 refused, or approval missing.
 
     For example: iacagent drift reconcile --strategy adopt --auto-approve
+    Or, with the pull request on the forge whose pipeline runs this: iacagent drift reconcile --pr
     """
 
     def work() -> int:

@@ -6,12 +6,13 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import yaml
 
 from iac_agent.agent import journal, lock
+from iac_agent.agent.git import Git
 from iac_agent.cli import config, drift_report, wiring
 from iac_agent.cli.changes import agent_for
 from iac_agent.cli.drift_page import ask
@@ -22,10 +23,14 @@ from iac_agent.drift.rules import Action
 from iac_agent.drift.scan import Report
 from iac_agent.errors import ModelFailed, Refused, UsageError
 from iac_agent.hcl import datafile
+from iac_agent.hcl.module import repository_of
 from iac_agent.planner.model.advice import Advice, Advisor
 from iac_agent.reconcile.decide import Decision, choices, decide, possible
 from iac_agent.reconcile.prove import Prover, Settled
 from iac_agent.reconcile.reconcile import Reconciler
+
+if TYPE_CHECKING:
+    from iac_agent.review.proposing import Proposing
 
 
 def reconcile(options: Globals, flags: Mapping[str, Any]) -> int:
@@ -34,6 +39,10 @@ def reconcile(options: Globals, flags: Mapping[str, Any]) -> int:
     drifts = Drifts(options, sys.stderr.isatty() and not options.as_json, flags)
     agent = agent_for(options, True, **flags)
     wanted = Wanted(flags["targets"], flags["types"])
+    proposing = _proposing(options, drifts, flags) if flags["pull_request"] else None
+    if proposing is not None:
+        proposing.begin()
+        flags = {**flags, "branch": proposing.branch, "strategies": flags["strategies"] or ("adopt",)}
     with lock.held(agent.session.home, "drift reconcile", flags["lock_timeout"]):
         left = journal.unfinished(agent.session.home)
         if left is not None:
@@ -47,9 +56,38 @@ def reconcile(options: Globals, flags: Mapping[str, Any]) -> int:
         most = max(0, drifts.settings.drift.max_reverts - spent)
         settled = Reconciler(agent, prover, drifts.findings.end, most, flags["branch"]).run(decisions)
     _tell(options, report, settled)
+    if proposing is not None:
+        click.echo(f"{proposing.branch}: {proposing.publish(settled, complete=report.complete)}", err=True)
+        proposing.forge.close()
     if flags["notify"]:
         drifts.tell(report, settled)
     return _code(report, settled)
+
+
+def _proposing(options: Globals, drifts: Drifts, flags: Mapping[str, Any]) -> Proposing:
+    """Where the pull request goes. Raises UsageError outside of a pipeline, of a repository, or of a branch."""
+    from iac_agent.cli import review_wiring
+    from iac_agent.review.proposing import Proposing
+
+    if flags["branch"]:
+        raise UsageError("--pr names its branch itself", hint="Leave --branch out.")
+    told = drifts.terraform.environment
+    name = review_wiring.detected(told)
+    if name == "none":
+        raise UsageError("which forge is meant?", hint="--pr is for pipelines of GitHub, GitLab and Azure DevOps.")
+    top = repository_of(drifts.terraform.directory)
+    if top is None:
+        raise UsageError(f"{drifts.terraform.directory} is in no git repository")
+    git = Git(top)
+    into = flags["into"] or git.told("symbolic-ref", "--quiet", "--short", "HEAD", accept=(0, 1))
+    if not into:
+        raise UsageError("no branch is checked out", hint="Pass --into BRANCH.")
+    place = drifts.terraform.directory.relative_to(top.resolve()).as_posix()
+    workspace = "" if drifts.given.workspace == "default" else f"-{drifts.given.workspace}"
+    forge = review_wiring.forge(name, told)
+    return Proposing(
+        forge, review_wiring.mirror(top, forge, git.told("remote", "get-url", "origin", accept=(0, 1, 2, 128))), place + workspace, into
+    )
 
 
 def _code(report: Report, settled: list[Settled]) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,7 +156,7 @@ class _Run:
         from iac_agent.cli import review_wiring
         from iac_agent.review.forges.plain import Plain
 
-        name = _detected(self.told) if self.given.forge == "auto" else self.given.forge
+        name = review_wiring.detected(self.told) if self.given.forge == "auto" else self.given.forge
         if name != "none" and (self.given.number or self.given.event_file):
             return review_wiring.forge(name, self.told)
         base, head = self._revisions()
@@ -186,12 +185,3 @@ def _default_branch(git: Any) -> str:
         if name and git.told("rev-parse", "--verify", "--quiet", name, accept=(0, 1)):
             return name
     raise UsageError("what does it go into?", hint="Pass --base REV.")
-
-
-def _detected(told: Mapping[str, str]) -> str:
-    """The forge whose pipeline runs this."""
-    if told.get("GITHUB_ACTIONS"):
-        return "github"
-    if told.get("GITLAB_CI"):
-        return "gitlab"
-    return "azure-devops" if told.get("TF_BUILD") else "none"

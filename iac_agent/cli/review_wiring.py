@@ -167,6 +167,15 @@ def repository(forge: str, told: Mapping[str, str]) -> str:
     return told[name]
 
 
+def detected(told: Mapping[str, str]) -> str:
+    """The forge whose pipeline runs this; `none` outside of one."""
+    if told.get("GITHUB_ACTIONS"):
+        return "github"
+    if told.get("GITLAB_CI"):
+        return "gitlab"
+    return "azure-devops" if told.get("TF_BUILD") else "none"
+
+
 def forge(name: str, told: Mapping[str, str]) -> Forge:
     """A forge by its name, signed in by the environment. Raises UsageError."""
     if name == "github":

@@ -43,10 +43,36 @@ class Source:
             if not self.has(commit):
                 raise GitFailed(f"commit {commit[:12]} is not at {remote} any more", hint="It was pushed over; a new event will come.")
 
-    def push(self, branch: str, commit: str) -> None:
-        """Bring a branch of ours to a commit, over whatever of ours stood there."""
+    def pull(self, branch: str) -> None:
+        """Have a branch of ours as it is at the remote, where it is there; what is here and not there is left behind."""
         remote, header = self.remote()
-        Git(self.directory).told("push", "--quiet", "--force", remote, f"{commit}:refs/heads/{branch}", extra=_signed(header))
+        git = Git(self.directory)
+        there = git.told("ls-remote", "--heads", remote, f"refs/heads/{branch}", extra=_signed(header)) if remote else ""
+        if there:
+            git.told("fetch", "--quiet", "--no-tags", "--force", remote, f"+refs/heads/{branch}:refs/heads/{branch}", extra=_signed(header))
+        elif git.told("rev-parse", "--verify", "--quiet", f"refs/heads/{branch}", accept=(0, 1)):
+            git.told("branch", "--quiet", "-D", branch)
+
+    def push(self, branch: str, commit: str) -> None:
+        """Bring a branch of ours to a commit. Raises GitFailed when somebody pushed to it since it was pulled."""
+        remote, header = self.remote()
+        git = Git(self.directory)
+        there = git.told("ls-remote", "--heads", remote, f"refs/heads/{branch}", extra=_signed(header)).split("\t")[0]
+        if there == commit:
+            return
+        if there and not self.has(there):
+            raise GitFailed(f"somebody pushed to {branch} meanwhile", hint="Run it again: what they pushed is looked at then.")
+        lease = f"--force-with-lease=refs/heads/{branch}:{there}"
+        git.told("push", "--quiet", lease, remote, f"{commit}:refs/heads/{branch}", extra=_signed(header))
+
+    def drop(self, branch: str) -> None:
+        """Take a branch of ours away, here and at the remote."""
+        remote, header = self.remote()
+        git = Git(self.directory)
+        if git.told("ls-remote", "--heads", remote, f"refs/heads/{branch}", extra=_signed(header)):
+            git.told("push", "--quiet", remote, f":refs/heads/{branch}", extra=_signed(header))
+        if git.told("rev-parse", "--verify", "--quiet", f"refs/heads/{branch}", accept=(0, 1)):
+            git.told("branch", "--quiet", "-D", branch)
 
     def has(self, commit: str) -> bool:
         return bool(Git(self.directory).told("rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}", accept=(0, 1, 128)))
