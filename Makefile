@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The suite and the demos start the command hundreds of times: without cached bytecode each compiles the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo demo-drift demo-monitor demo-guard tools test check fmt bench clean
+.PHONY: help demo demo-drift demo-monitor demo-guard demo-review tools test check fmt bench clean
 .DEFAULT_GOAL := help
 
 help: ## Show this help
@@ -31,6 +31,9 @@ demo-monitor: $(READY) ## Ask what runs: CPU, health, a failed boot, who stopped
 
 demo-guard: $(READY) ## What no model talks round: an opening, a policy in plain words, a budget, a tampered audit
 	@$(BIN)/python examples/demo_guard.py
+
+demo-review: $(READY) ## A pull request, reviewed by the bot; exactly the reviewed plan is applied; one that moved is refused
+	@$(BIN)/python examples/demo_review.py
 
 tools: ## Install what the tests and demos use where it is there: az in .tools/az, Chromium, PostgreSQL
 	@bash .ci/tools

@@ -61,7 +61,8 @@ class Bot:
         if self.forge.pull(pull.number).head != pull.head:
             return "it got new commits meanwhile: this review is not shown"
         link = self.page(pull.number, review)
-        body = comment.render(review, limit=self.forge.limit, link=link)
+        kept = self.plans is not None and bool(self.plans.of(pull.number))
+        body = comment.render(review, limit=self.forge.limit, link=link, kept=kept)
         self.forge.comment(pull.number, comment.MARKER, body)
         self.forge.publish(pull, review, body, link)
         return f"reviewed {pull.head[:12]} on {pull.base[:12]}: {review.outcome}"

@@ -11,11 +11,13 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from iac_agent.drift.wording import cause_text, difference_text
 from iac_agent.guard import redact
+from iac_agent.guard.check import Finding
 from iac_agent.guard.policy import Ruling
 from iac_agent.hcl.address import without_keys
 from iac_agent.review.report import Review, Reviewed, Row
@@ -54,16 +56,16 @@ _LADDER = (
 )  # fmt: skip
 
 
-def render(review: Review, *, limit: int = 0, link: str = "", commands: bool = True, marker: str = MARKER) -> str:
-    """The comment, at most `limit` bytes in UTF-8 (0: all of it). `link` leads to the whole review."""
-    whole = _rendered(review, WHOLE, link, commands, marker)
+def render(review: Review, *, limit: int = 0, link: str = "", commands: bool = True, kept: bool = False) -> str:
+    """The comment, at most `limit` bytes in UTF-8 (0: all of it). `link` leads to the whole review; `kept`: an apply takes this plan."""
+    whole = _rendered(review, WHOLE, link, commands, kept)
     if not limit or len(whole.encode()) <= limit:
         return whole
     for detail in _LADDER:
-        text = _rendered(review, detail, link, commands, marker)
+        text = _rendered(review, detail, link, commands, kept)
         if len(text.encode()) <= limit:
             return text
-    return f"{marker}\n## iacagent: {headline(review)}\n\nIt does not fit here{f': [the whole review]({link})' if link else ''}.\n"
+    return f"{MARKER}\n## iacagent: {headline(review)}\n\nIt does not fit here{f': [the whole review]({link})' if link else ''}.\n"
 
 
 def headline(review: Review) -> str:
@@ -77,10 +79,10 @@ def headline(review: Review) -> str:
     return f"{where}{f', {told}' if told else ''}; {_SAID[review.outcome] if count else '✓ nothing to plan'}"
 
 
-def _rendered(review: Review, detail: Detail, link: str, commands: bool, marker: str) -> str:
+def _rendered(review: Review, detail: Detail, link: str, commands: bool, kept: bool) -> str:
     whole = f" ([the whole review]({link}))" if link else ""
     said = _template().render(
-        review=review, detail=detail, link=link, whole=whole, marker=marker, commands=commands, headline=headline(review),
+        review=review, detail=detail, link=link, whole=whole, marker=MARKER, commands=commands, kept=kept, headline=headline(review),
         words=_WORDS, outcomes=_OUTCOMES,
     )  # fmt: skip
     return re.sub(r"\n{3,}", "\n\n", said).rstrip() + "\n"
@@ -93,9 +95,37 @@ def _template():  # type: ignore[no-untyped-def]
     )
     environment.filters |= {
         "code": code, "plain": plain, "block": block, "cell": cell, "counted": counted, "cost": _cost, "verdict": _verdict,
+        "alike": alike, "beyond": beyond,
         "by_type": by_type, "difference": difference_text, "cause": cause_text, "number": lambda n: f"{n:,}",
     }  # fmt: skip
     return environment.get_template("comment.md.j2")
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Rows, or findings, of which all is the same but the address: the first, and all the addresses."""
+
+    first: Any
+    addresses: tuple[str, ...]
+
+
+def alike(listed: Sequence[Row] | Sequence[Finding]) -> list[Alike]:
+    """What is alike as one, in the order of the first of each: instances of a block that change in one way, or break one rule in one way."""
+    found: dict[Any, list[Any]] = {}
+    for one in listed:
+        if isinstance(one, Row):
+            impacts = tuple((i.kind, i.what, i.dependents) for i in one.impacts)
+            key: Any = (without_keys(one.address), one.action, one.where, one.attributes, one.reason, impacts)
+        else:
+            key = (one.rule, one.outcome, one.where, one.attribute, one.value, one.excepted, one.detail, one.title, one.why, one.fix)
+        found.setdefault(key, []).append(one)
+    return [Alike(held[0], tuple(h.address for h in held)) for held in found.values()]
+
+
+def beyond(rows: Sequence[Row], shown: Sequence[Alike]) -> list[Row]:
+    """The rows that none of these groups shows."""
+    held = {a for group in shown for a in group.addresses}
+    return [r for r in rows if r.address not in held]
 
 
 def code(text: object) -> str:

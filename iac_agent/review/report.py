@@ -5,6 +5,7 @@ Nothing in it is sensitive: values are masked before they get here, so that what
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,13 +48,14 @@ class Row:
         return self.action in DANGEROUS
 
     @property
-    def rank(self) -> tuple[int, str]:
-        """The order of danger: what destroys, what replaces, what forgets, what interrupts, then the rest."""
+    def rank(self) -> tuple[int, list[str]]:
+        """The order of danger: what destroys, what replaces, what forgets, what interrupts, then the rest; by address as people count."""
         kinds = {i.kind for i in self.impacts}
         order = ["delete", "replace", "forget", "interrupted", "update", "create", "import", "move"]
         what = "interrupted" if self.action == "update" and kinds & {"interrupted", "lost", "address"} else self.action
         lost = 0 if "lost" in kinds else 1
-        return order.index(what) * 2 + lost if what in order else 99, self.address
+        natural = [part.zfill(12) if part.isdigit() else part for part in re.split(r"(\d+)", self.address)]
+        return order.index(what) * 2 + lost if what in order else 99, natural
 
     def as_json(self) -> dict[str, Any]:
         return {**vars(self), "attributes": [vars(a) for a in self.attributes], "impacts": [i.as_json() for i in self.impacts]}

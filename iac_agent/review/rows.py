@@ -19,8 +19,21 @@ from iac_agent.review.report import Attribute, Row
 from iac_agent.terraform.models import ResourceChange
 
 _AFTER_APPLY = "(known after apply)"
-_EMPTY = frozenset(map(value_text, (None, "", False, [], {})))
+_EMPTY = frozenset(map(value_text, (None, "", False, 0, [], {})))
 Steps = tuple[str | int, ...]
+# https://developer.hashicorp.com/terraform/internals/json-format#change-representation, action_reason
+_REASONS = {
+    "delete_because_no_resource_config": "it is not in the configuration any more",
+    "delete_because_no_module": "its module is not called any more",
+    "delete_because_each_key": "its key is not in for_each any more",
+    "delete_because_count_index": "its index is beyond count",
+    "delete_because_wrong_repetition": "count or for_each came or went",
+    "delete_because_no_move_target": "what it was moved to is not in the configuration",
+    "replace_because_tainted": "its creation failed before, so it is tainted",
+    "replace_because_cannot_update": "",
+    "replace_by_triggers": "replace_triggered_by",
+    "replace_by_request": "-replace asks for it",
+}
 
 
 def rows(
@@ -40,7 +53,7 @@ def _row(change: ResourceChange, impacts: tuple[Impact, ...], written: str, base
     paths = () if change.action in ("create", "delete") else change.change.changed_paths
     attributes = (_attribute(change, p, forced, waiting=baseline is not None and _same(change, baseline, p)) for p in paths)
     forcing_first = tuple(sorted((a for a in attributes if not _is_noise(a)), key=lambda a: (a.waiting, not a.forces)))
-    action, reason = str(change.action), change.action_reason.replace("_", " ")
+    action, reason = str(change.action), _REASONS.get(change.action_reason, change.action_reason.replace("_", " "))
     if action == "no-op":
         action = "import" if change.change.importing else "move"
         reason = f"from {change.previous_address}" if change.previous_address else reason
