@@ -35,7 +35,7 @@ demo-guard: $(READY) ## What no model talks round: an opening, a policy in plain
 demo-review: $(READY) ## A pull request, reviewed by the bot; exactly the reviewed plan is applied; one that moved is refused
 	@$(BIN)/python examples/demo_review.py
 
-tools: ## Install what the tests and demos use where it is there: az in .tools/az, Chromium, PostgreSQL
+tools: ## Install what the tests and demos use where it is there: az, Chromium, PostgreSQL, GitHub's API description
 	@bash .ci/tools
 
 test: $(READY) ## Run the whole suite (two processes)
@@ -57,6 +57,7 @@ bench: $(READY) ## Measure, each figure beside its budget
 	@$(BIN)/python -m tests.bench_drift
 	@$(BIN)/python -m tests.bench_monitor
 	@$(BIN)/python -m tests.bench_guard
+	@$(BIN)/python -m tests.bench_review
 	@$(BIN)/iacagent bench run || [ $$? = 2 ]
 
 clean: ## Remove the environment and what was built

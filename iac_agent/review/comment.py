@@ -110,7 +110,7 @@ class Alike:
 
 
 def alike(listed: Sequence[Row] | Sequence[Finding]) -> list[Alike]:
-    """What is alike as one, in the order of the first of each: instances of a block that change in one way, or break one rule in one way."""
+    """What is alike as one, in the order of the first of each: instances of a block that change in one way, or break a rule so."""
     found: dict[Any, list[Any]] = {}
     for one in listed:
         if isinstance(one, Row):

@@ -20,7 +20,7 @@ from referencing.jsonschema import DRAFT7
 from iac_agent.gym.forges import Heard
 from tests.conftest import ROOT
 
-OCTOKIT = ROOT / ".tools" / "octokit" / "node_modules" / "@octokit"
+OCTOKIT = ROOT / ".tools" / "octokit"
 
 
 def _file(name: str) -> Any:
