@@ -18,7 +18,7 @@ from tree_sitter import Node
 
 from iac_agent.errors import HclError
 from iac_agent.hcl.document import Block, Document, key_name, unwrap
-from iac_agent.hcl.module import RootModule, is_ignored
+from iac_agent.hcl.module import RootModule, called_from, is_ignored
 
 # How many labels stand behind the type of a block; in JSON they are the keys above its body.
 _LABELS = {
@@ -87,14 +87,14 @@ def reached(root: RootModule) -> dict[Path, Folder]:
             continue
         folder = found[directory] = folder_of(root, directory)
         sources = (b.arguments.get("source") for b in folder.blocks if b.type == "module")
-        waiting += [(directory / s).resolve() for s in sources if isinstance(s, str) and s.startswith(("./", "../"))]
+        waiting += [c for s in sources if isinstance(s, str) and (c := called_from(directory, s))]
     return found
 
 
 def folder_of(root: RootModule, directory: Path) -> Folder:
     """What Terraform would read in a directory."""
     found = Folder(directory)
-    names = {p.name for p in directory.iterdir()} | {p.name for p in root.overrides if p.parent == directory}
+    names = {p.name for p in directory.iterdir() if not p.is_dir()} | {p.name for p in root.overrides if p.parent == directory}
     for name in sorted(n for n in names if not is_ignored(n)):
         file, shown = directory / name, str(root.shown(directory / name))
         if name.endswith((".tofu", ".tofu.json")):

@@ -21,7 +21,7 @@ from iac_agent.guard.constructs import OPAQUE, Construct, Folder, Plain, as_mapp
 from iac_agent.guard.policy import Ruling, Severity
 from iac_agent.guard.reads import Reads
 from iac_agent.hcl.configuration import Configuration
-from iac_agent.hcl.module import RootModule
+from iac_agent.hcl.module import RootModule, called_from
 
 TRUSTED = (
     "hashicorp/azurerm",
@@ -229,7 +229,7 @@ def _scan_module(block: Construct, directory: Path, scan_: _Scan) -> None:
     if any(fnmatch.fnmatchcase(source, pattern) for pattern in scan_.rules.modules):
         return
     if source.startswith(("./", "../")) and not _ARCHIVE.search(source):
-        _scan_local(source, (directory / source).resolve(), block, scan_)
+        _scan_local(source, called_from(directory, source), block, scan_)
         return
     registry = _REGISTRY.match(source)
     official = registry is not None and registry["namespace"].lower() in _NAMESPACES
@@ -237,8 +237,10 @@ def _scan_module(block: Construct, directory: Path, scan_: _Scan) -> None:
         scan_.add(_MODULE, f"module source {source}{' without a version' if official else ''}", block.where, source)
 
 
-def _scan_local(source: str, target: Path, block: Construct, scan_: _Scan) -> None:
-    if not scan_.root.may_call(target):
+def _scan_local(source: str, target: Path | None, block: Construct, scan_: _Scan) -> None:
+    if target is None:
+        scan_.add(_UNREAD, f"module source {source[:120]}, which is no path", block.where)
+    elif not scan_.root.may_call(target):
         scan_.add(_MODULE, f"module source {source}, which is outside of the repository", block.where, source)
     elif not target.is_dir():
         scan_.add(_UNREAD, f"module source {source}, which is not there", block.where)

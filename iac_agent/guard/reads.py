@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -42,7 +43,8 @@ _EXPANDED = re.compile(r'pathexpand\("([^"$]*)"\)')
 @dataclass(frozen=True)
 class Read:
     """A path that is read: by which function or argument, where that is written, the path as far as it is `known`, and the folder of the
-    module that reads it. The pattern of fileset() is a read of its own, behind that of its folder.
+    module that reads it. `listed`: what is not known of it is the name of a file that fileset() found. The pattern of fileset() is a read
+    of its own, behind that of its folder.
     """
 
     what: str
@@ -50,6 +52,7 @@ class Read:
     path: str
     known: bool
     folder: Path
+    listed: bool = False
 
     @property
     def told(self) -> str:
@@ -66,7 +69,7 @@ class Reads:
 
     def outside(self, allowed: tuple[str, ...]) -> list[Read]:
         """The reads of files that are not of the repository and not allowed, or of which that cannot be told."""
-        outside = (r for r in self.every() if not r.known or not self._is_allowed(r, allowed))
+        outside = (r for r in self.every() if not r.listed and not (r.known and self._is_allowed(r, allowed)))
         return list({(r.where, r.path): r for r in outside}.values())
 
     def every(self) -> Iterator[Read]:
@@ -75,13 +78,32 @@ class Reads:
             for document in (*folder.documents, *self._templates(folder)):
                 for what, node in _calls(document):
                     where = f"{document.path}:{node.start_point[0] + 1}"
-                    for path, known in self._paths(scope, document, node):
-                        yield Read(what, where, path, known, folder.directory)
+                    for path, known, listed in self._paths(scope, document, node):
+                        read = Read(what, where, path, known, folder.directory, listed)
+                        yield read
+                        if what == "templatefile" and known:
+                            yield from self._in_template(read)
+
+    def _in_template(self, template: Read) -> Iterator[Read]:
+        """What a template reads itself: functions work in it, but for templatefile()."""
+        try:
+            file = self.file(template)
+            text = self._root.read(file).decode("utf-8") if file.is_file() and self._root.holds(file) else ""
+        except (HclError, UnicodeDecodeError, OSError, ValueError, RuntimeError):
+            return
+        if "file" not in text:
+            return
+        shown = str(self._root.shown(file))
+        document = _as_document(shown, text)
+        for what, node in _calls(document):
+            for path, known, listed in self._paths(None, document, node):
+                yield Read(what, shown, path, known, template.folder, listed)
 
     def file(self, read: Read) -> Path:
-        """The file that a known path names, links not followed."""
+        """The file that a known path names, cleaned, links not followed. Raises RuntimeError for the home of somebody unknown."""
         path = _HERE.sub(lambda m: str(read.folder if m[1] == "module" else self._root.directory), read.path)
-        return self._root.directory / Path(path).expanduser() if path.startswith("~") else self._root.directory / path
+        home = Path(path).expanduser() if path == "~" or path.startswith("~/") else Path(path)
+        return Path(os.path.normpath(self._root.directory / home))
 
     def _places(self) -> Iterator[tuple[Scope | None, Folder]]:
         """Every folder with each scope that it is evaluated in; None for one that is called from JSON or installed."""
@@ -107,25 +129,28 @@ class Reads:
                     if isinstance(said, str):
                         yield _as_document(block.where, f"${{file({json.dumps(said)})}}")
 
-    def _paths(self, scope: Scope | None, document: Document, node: Node) -> Iterator[tuple[str, bool]]:
-        """What the argument comes to, for each instance of a block that repeats; its text and False where that is not known."""
+    def _paths(self, scope: Scope | None, document: Document, node: Node) -> Iterator[tuple[str, bool, bool]]:
+        """What the argument comes to, for each instance of a block that repeats, and True; its text and False where that is not known.
+
+        The last says whether what is not known is the name of a file that fileset() found.
+        """
         text = document.text(unwrap(node))
         if expanded := _EXPANDED.fullmatch(text):
-            yield expanded[1], True
+            yield expanded[1], True, False
             return
         plain = text[1:-1] if text.startswith('"') else ""
         if plain and "\\" not in plain and "${" not in _HERE.sub("", plain) and "%{" not in plain:
-            yield plain, True
+            yield plain, True, False
             return
         if scope is None:
-            yield text.strip('"'), False
+            yield text.strip('"'), False, False
             return
         for frame in self._frames(scope, document, node, text):
             value = evaluate(frame, node, ())
             if isinstance(value.data, str):
-                yield value.data, True
-            elif not _is_listed(document, node):
-                yield text.strip('"'), False
+                yield value.data, True, False
+            else:
+                yield text.strip('"'), False, _is_listed(document, node)
 
     def _frames(self, scope: Scope, document: Document, node: Node, text: str) -> list[Frame]:
         frames = [scope.frame(document, "")]
@@ -142,7 +167,10 @@ class Reads:
             return True
         if "\0" in path or not path:
             return False
-        return self._root.holds(self.file(read))
+        try:
+            return self._root.holds(self.file(read))
+        except (OSError, ValueError, RuntimeError):  # no name that a file system takes, or links in a circle
+            return False
 
 
 def _as_document(shown: str, text: str) -> Document:

@@ -20,18 +20,23 @@ SUFFIXES = (".yaml", ".yml", ".json")
 
 def compose(shown: str, raw: bytes) -> tuple[str, yaml.Node | None]:
     """The text without its byte order mark, and its node tree. Raises HclSyntaxError."""
-    text = raw.decode("utf-8-sig")
     try:
+        text = raw.decode("utf-8-sig")
         return text, yaml.compose(text.replace("\t", " ") if shown.endswith(".json") else text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as problem:
         mark = getattr(problem, "problem_mark", None)
         raise HclSyntaxError(shown, mark.line + 1 if mark else 1, f"this is not valid: {getattr(problem, 'problem', problem)}") from problem
+    except (UnicodeDecodeError, RecursionError) as problem:
+        raise HclSyntaxError(shown, 1, f"this cannot be read: {problem}") from problem
 
 
 def read(shown: str, raw: bytes, address: str) -> Value:
     """The whole file as a value whose parts know their places. `address` is what edits of it name."""
     text, node = compose(shown, raw)
-    return _value(node, text, shown, address, ()) if node is not None else Value(None)
+    try:
+        return _value(node, text, shown, address, ()) if node is not None else Value(None)
+    except RecursionError as problem:
+        raise HclSyntaxError(shown, 1, "this goes too deep, or refers to itself") from problem
 
 
 def _value(node: yaml.Node, text: str, shown: str, address: str, path: tuple[Step, ...]) -> Value:
@@ -52,7 +57,10 @@ def _key(node: yaml.Node) -> str:
 
 
 def _scalar(node: yaml.Node) -> Any:
-    data = yaml.SafeLoader("").construct_object(node)
+    try:
+        data = yaml.SafeLoader("").construct_object(node)
+    except (yaml.YAMLError, ValueError, KeyError, AttributeError):  # what PyYAML takes for a date or a number, and is none
+        data = None if node.value is None else str(node.value)
     return data if isinstance(data, str | int | float | bool) or data is None else str(node.value)
 
 

@@ -204,7 +204,7 @@ COMPUTING: dict[str, Callable[..., Any]] = {
     "cidrhost": lambda prefix, number: str(ipaddress.ip_network(prefix)[int(number)]),
     "jsonencode": lambda data: json.dumps(data, separators=(",", ":")),
     "basename": lambda path: path.rsplit("/", 1)[-1],
-    "dirname": lambda path: path.rpartition("/")[0],
+    "dirname": lambda path: path.rpartition("/")[0] or ("/" if path.startswith("/") else "."),
     "regex": lambda pattern, source: re.search(pattern, source)[0],  # type: ignore[index]
 }
 

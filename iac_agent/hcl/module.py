@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -53,8 +54,10 @@ class Module:
         return {f"local.{n}": b.document.text(a.value) for b in blocks for n, a in b.attributes.items()}
 
     def variable(self, name: str) -> Block | None:
-        """The declaration of a variable; None when there is none."""
-        return next(iter(self.index.get(f"variable.{name}", [])), None)
+        """The declaration of a variable, that of an override file where it gives another default; None when there is none."""
+        declared = self.index.get(f"variable.{name}", [])
+        overriding = [b for b in declared if is_override(b) and "default" in b.attributes]
+        return next(iter([*overriding[-1:], *declared]), None)
 
     @property
     def prefix(self) -> str:
@@ -355,6 +358,19 @@ def repository_of(directory: Path) -> Path | None:
     return next((p for p in (directory, *directory.parents) if (p / ".git").exists()), None)
 
 
+def called_from(directory: Path, source: str) -> Path | None:
+    """The folder of a module in the repository, as Terraform finds it: the path is cleaned first, then links are followed.
+
+    None for a source that is no local path, or none that a file system takes.
+    """
+    if not source.startswith(("./", "../")):
+        return None
+    try:
+        return Path(os.path.normpath(directory / source)).resolve()
+    except (OSError, ValueError, RuntimeError):  # too long, a null byte, links in a circle
+        return None
+
+
 def is_ignored(name: str) -> bool:
     """Terraform's rule for files that it does not read: hidden ones, and those of editors."""
     return name.startswith(".") or name.endswith("~") or (name.startswith("#") and name.endswith("#"))
@@ -372,7 +388,7 @@ def _local_source(block: Block, directory: Path) -> Path | None:
     if block.type != "module" or "source" not in block.attributes:
         return None
     text = key_name(block.document.text(unwrap(block.attributes["source"].value)))
-    return (directory / text).resolve() if text.startswith(("./", "../")) else None
+    return called_from(directory, text)
 
 
 def json_has(content: Mapping[str, object], local: str) -> bool:

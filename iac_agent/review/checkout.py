@@ -91,5 +91,7 @@ class Checkouts:
 
     def changed(self, before: str, after: str) -> list[str]:
         """The names of the files that differ between two commits; a renamed one under both names."""
-        told = Git(self.repository).run("diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", before, after)
+        told = Git(self.repository).run(
+            "diff", "--name-only", "--no-renames", "--no-ext-diff", "--ignore-submodules=none", "-z", before, after
+        )
         return [n for n in told.stdout.decode("utf-8", "surrogateescape").split("\0") if n]

@@ -90,7 +90,7 @@ class Reviewer:
         change = touched(before, after, changed)
         work = _Work(self, checkouts, revisions, before, after, checkouts.changed(revisions.fork, revisions.base))
         with ThreadPoolExecutor(_PLANS_AT_ONCE) as pool:
-            found = list(pool.map(work.planned if trusted else work.static, change.touched))
+            found = list(pool.map(lambda one: work.safely(work.planned if trusted else work.static, one), change.touched))
         rules = tuple(n for n in changed if n.rpartition("/")[2] in tampering.RULES_FILES)
         return Review(revisions, tuple(found), change.unread, rules, static=not trusted)
 
@@ -116,6 +116,13 @@ class _Work:
     before: Repository
     after: Repository
     others: list[str]
+
+    def safely(self, review: Callable[[Touched], Reviewed], one: Touched) -> Reviewed:
+        """A review of one target that cannot be read, told as such: it does not take the others along."""
+        try:
+            return review(one)
+        except (OSError, ValueError, RuntimeError) as problem:
+            return Reviewed(one, problem=_scrubbed(f"it cannot be read: {type(problem).__name__}: {problem}", (), self.checkouts))
 
     # --- with Terraform ----------------------------------------------------------------------------------------------
 

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from iac_agent.guard.constructs import Folder, folder_of
 from iac_agent.hcl.configuration import Given
-from iac_agent.hcl.module import RootModule
+from iac_agent.hcl.document import Document
+from iac_agent.hcl.module import RootModule, called_from
 from iac_agent.review import dependencies
 from iac_agent.review.dependencies import Dependencies, is_configuration, is_loaded
 
 _SKIPPED = {".git", ".terraform", ".iacagent", "node_modules"}
 _OWN = ("backend", "cloud")
-_MAKES = ("resource", "data", "module", "output", "provider", "ephemeral")
+_MAKES = ("resource", "data", "module", "output", "provider", "ephemeral", "removed", "check", "import", "moved")
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,11 @@ class Repository:
     top: Path
     patterns: Sequence[Pattern] = ()
     _known: dict[Target, Dependencies] = field(default_factory=dict)
+    _parsed: dict[Path, Document] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.top = self.top.resolve()
-        self.places = root_modules(self.top)
+        self.places = root_modules(self.top, self._parsed)
         self.targets = list(dict.fromkeys(t for p in self.places for t in self._targets(p)))
 
     def _targets(self, place: str) -> Iterator[Target]:
@@ -96,8 +98,13 @@ class Repository:
         """What the target depends on in this revision."""
         if target not in self._known:
             given = target.given(self.top / target.place)
-            self._known[target] = dependencies.of(self.top, target.place, given, (*target.var_files, *target.backend))
+            self._known[target] = dependencies.of(self.top, target.place, given, (*target.var_files, *target.backend), self._parsed)
         return self._known[target]
+
+    def holds(self, place: str) -> bool:
+        """Whether there is configuration at a place, whatever it is."""
+        directory = self.top / place
+        return directory.is_dir() and any(is_configuration(f.name) for f in directory.iterdir())
 
 
 def touched(before: Repository, after: Repository, changed: Collection[str]) -> Change:
@@ -105,10 +112,10 @@ def touched(before: Repository, after: Repository, changed: Collection[str]) -> 
     found = []
     read: set[str] = set()
     for target in dict.fromkeys((*after.targets, *before.targets)):
-        known = [r.reads(target) for r in (before, after) if target in r.targets]
-        by = tuple(sorted(n for n in changed if any(k.on(n) for k in known)))
+        held = [r for r in (before, after) if r.holds(target.place)]
+        by = tuple(sorted(n for n in changed if any(r.reads(target).on(n) for r in held)))
         if by:
-            found.append(Touched(target, by, gone=target not in after.targets, new=target not in before.targets))
+            found.append(Touched(target, by, gone=after not in held, new=before not in held))
             read |= set(by)
     found.sort(key=lambda t: (t.target.place, t.target.workspace))
     unread = sorted(n for n in set(changed) - read if _is_terraform(n))
@@ -120,29 +127,41 @@ def _is_terraform(name: str) -> bool:
     return is_configuration(file) or is_loaded(file) or file.endswith((".tfvars", ".tfvars.json"))
 
 
-def root_modules(top: Path) -> list[str]:
+def root_modules(top: Path, parsed: dict[Path, Document] | None = None) -> list[str]:
     """The places of the root modules in a repository: folders of configuration that have a backend, and those that no other folder calls.
 
     What stands below a folder named `modules` is one only with a sign of it: a provider's configuration, a lock file, variable files.
     """
-    folders = {d: folder_of(RootModule(d), d) for d in _configured(top)}
+    parsed = parsed if parsed is not None else {}
+    folders = {d: folder_of(RootModule(d, {}, parsed), d) for d in _configured(top)}
     called = {c for d, f in folders.items() for c in _calls(d, f)}
     found = [d for d, f in folders.items() if _is_root(top, d, f, called)]
-    return [d.relative_to(top).as_posix() for d in found]
+    linked = [link for link, target in _linked(top) if target in found]
+    return sorted(d.relative_to(top).as_posix() for d in (*found, *linked))
+
+
+def _linked(top: Path) -> Iterator[tuple[Path, Path]]:
+    """Links to folders, with what they lead to: a root module may be planned where it is linked, too."""
+    for folder, inner, _ in os.walk(top):
+        inner[:] = [d for d in inner if d not in _SKIPPED]
+        for link in (Path(folder) / d for d in inner):
+            if link.is_symlink():
+                yield link, Path(os.path.realpath(link))
 
 
 def _configured(top: Path) -> Iterator[Path]:
     for folder, inner, files in os.walk(top):
         inner[:] = sorted(d for d in inner if d not in _SKIPPED)
-        if any(is_configuration(f) for f in files):
+        if any(is_configuration(f) for f in files if not (Path(folder) / f).is_dir()):
             yield Path(folder)
 
 
 def _calls(directory: Path, folder: Folder) -> Iterator[Path]:
     for block in folder.blocks:
         source = block.arguments.get("source") if block.type == "module" else None
-        if isinstance(source, str) and source.startswith(("./", "../")):
-            yield (directory / source).resolve()
+        target = called_from(directory, source) if isinstance(source, str) else None
+        if target is not None:
+            yield target
 
 
 def _is_root(top: Path, directory: Path, folder: Folder, called: Iterable[Path]) -> bool:

@@ -16,6 +16,7 @@ PATTERNS = (Pattern("live/jobs", ("dev", "prod"), ("env/{workspace}.tfvars",), (
 JOBS = {"live/jobs (dev)", "live/jobs (prod)"}
 ALL_VM = {"live/web"} | JOBS
 NONE: set[str] = set()
+ODD = ("[z-a].txt", "[]", "*a" * 9 + "b")
 
 
 def both(*steps: Callable[[Path], None]) -> Callable[[Path], None]:
@@ -156,7 +157,59 @@ TABLE: list[tuple[str, Callable[[Path], None], set[str]]] = [
     ("nothing", lambda top: None, NONE),
     ("everything", both(a("modules/vm/main.tf"), a("modules/storage/main.tf"), a("modules/net/main.tf"), a("live/plain/main.tf")),
      {"live/web", "live/data", "live/net", "live/plain"} | JOBS),
+    # what an examiner found
+    ("a hidden .auto.tfvars, which Terraform loads", w("live/web/.secret.auto.tfvars", 'size = "x"\n'), {"live/web"}),
+    ("a state that is committed", w("live/plain/terraform.tfstate", "{}"), {"live/plain"}),
+    ("the last resource goes, and the root module stays", w("live/plain/main.tf", "# nothing\n"), {"live/plain"}),
+    ("links in a circle", ln("live/net/loop.tf", "loop.tf"), {"live/net"}),
+    ("names that no file system takes", w(
+        "live/net/more.tf", 'locals {\n  a = file("' + "x" * 300 + '")\n  b = file("a\\u0000b")\n  c = file("~nobody/x")\n}\n'
+    ), {"live/net"}),
+    ("patterns that are none", w(
+        "live/net/more.tf", "".join(f'locals {{\n  a{n} = fileset(".", "{p}")\n}}\n' for n, p in enumerate(ODD))
+    ), {"live/net"}),
+    ("yaml that is no yaml", w("live/web/config.yaml", "d: 2024-02-30\nop: =\na: &a [*a]\n"), {"live/web"}),
+    ("a folder that is named as a file", w("live/net/x.tf/readme", "x"), NONE),
+    ("a folder with nothing but checks", w("live/checks/main.tf", 'check "x" {\n}\n'), {"live/checks"}),
     ("only the mode of a file", lambda top: (top / "live/web/main.tf").chmod(0o755), {"live/web"}),
+]  # fmt: skip
+
+
+def reading(*lines: str) -> Callable[[Path], None]:
+    """More of live/net, with these locals."""
+    return w("live/net/more.tf", "".join(f"locals {{\n  l{n} = {line}\n}}\n" for n, line in enumerate(lines)))
+
+
+VARIABLE = 'variable "{0}" {{\n  type    = string\n  default = "{1}"\n}}\n'
+# What an examiner found: what is there first, and then the change.
+EXAMINED: list[tuple[str, Callable[[Path], None], Callable[[Path], None], set[str]]] = [
+    ("a path that nothing is known of may be any file", reading('file(terraform_data.x.id == "" ? "../../x.txt" : "../../y.txt")'),
+     w("x.txt", "x"), {"live/net"}),
+    ("a path through join()", reading('file(join("/", ["../../shared", terraform_data.x.id]))'), w("shared/new.txt", "x"), {"live/net"}),
+    ("a template that reads another file", w("live/web/templates/init.tftpl", '${file("live/../inc.txt")}\n'), w("live/web/inc.txt", "x"),
+     {"live/web"}),
+    ("a pattern that leads out of its folder", reading('fileset("a", "../b/*.txt")'), w("live/net/b/x.txt", "x"), {"live/net"}),
+    ("a pattern with a point", reading('fileset("b", "./*.txt")'), w("live/net/b/x.txt", "x"), {"live/net"}),
+    ("two stars that are no part of their own", reading('fileset("b", "**.txt")'), w("live/net/b/c/x.txt", "x"), NONE),
+    ("a link in a folder whose files are found", both(reading('fileset("b", "**")'), ln("live/net/b/l", "../../../shared/x")),
+     w("shared/x/y.txt", "x"), {"live/net"}),
+    ("a link on the way of a link", both(ln("l1", "shared"), ln("live/net/common.tf", "../../l1/common.tf")),
+     ln("l1", "other"), {"live/net"}),
+    ("two dots behind a link are cleaned first", both(
+        ln("live/net/link", "../../shared/deep"), w("live/net/more.tf", 'module "o" {\n  source = "./link/../other"\n}\n'),
+        w("live/net/other/main.tf", "locals {}\n"),
+    ), w("live/net/other/main.tf", "locals {\n}\n"), {"live/net"}),
+    ("the variable of an override file", both(
+        w("live/net/x_override.tf", VARIABLE.format("p", "../../shared/b.txt")),
+        w("live/net/more.tf", VARIABLE.format("p", "a.txt") + "locals {\n  t = file(var.p)\n}\n"),
+    ), w("shared/b.txt", "x"), {"live/net"}),
+    ("names of files from one folder, files from another", reading('{ for f in fileset("names", "*") : f => file("contents/${f}") }'),
+     w("live/net/contents/x", "x"), {"live/net"}),
+    ("a root module that is linked", ln("live/linked", "plain"), a("live/plain/main.tf"), {"live/plain", "live/linked"}),
+    ("a program that runs as it is planned", w(
+        "live/net/more.tf", 'data "external" "x" {\n  program = ["python3", "${path.module}/x.py"]\n}\n'
+    ), w("live/net/x.py", "print()"), {"live/net"}),
+    ("dirname", reading('file("${dirname("x.txt")}/b.txt")'), w("live/net/b.txt", "x"), {"live/net"}),
 ]  # fmt: skip
 
 
@@ -184,6 +237,25 @@ def test_root_modules_that_a_change_touches(repository: tuple[Path, str, Reposit
         if found != expected:
             wrong.append(f"{what}: found {sorted(found)}, expected {sorted(expected)}")
     figure("changes whose root modules are all found, and no others", len(TABLE) - len(wrong), len(TABLE))
+    assert not wrong, "\n".join(wrong)
+
+
+def test_what_an_examiner_found(repository: tuple[Path, str, Repository], tmp_path: Path, figure: Figure) -> None:
+    top, first, _ = repository
+    wrong = []
+    for number, (what, setup, change, expected) in enumerate(EXAMINED):
+        git(top, "checkout", "--quiet", "--force", "--detach", first)
+        git(top, "clean", "-fdxq")
+        setup(top)
+        base = commit(top)
+        change(top)
+        head = commit(top)
+        checkouts = Checkouts(top, tmp_path / str(number))
+        before, after = (Repository(checkouts.at(c), PATTERNS) for c in (base, head))
+        found = {t.target.name for t in touched(before, after, checkouts.changed(base, head)).touched}
+        if found != expected:
+            wrong.append(f"{what}: found {sorted(found)}, expected {sorted(expected)}")
+    figure("changes whose root modules are all found, and no others", len(EXAMINED) - len(wrong), len(EXAMINED))
     assert not wrong, "\n".join(wrong)
 
 
