@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -23,6 +24,7 @@ from iac_agent.gym.bench.environment import Environment
 from iac_agent.gym.bench.tasks import Prompt
 from iac_agent.gym.daemon import Gym
 from iac_agent.terraform.binary import find
+from tests.zygote import Zygote
 
 ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "fixtures"
@@ -65,6 +67,12 @@ class Ran:
         return json.loads(self.out)
 
 
+@functools.cache
+def zygote() -> Zygote:
+    """What forks the commands of this test process."""
+    return Zygote()
+
+
 @dataclass
 class Sandbox:
     """A root module directory. Commands run as processes of their own, with the environment of the gym."""
@@ -90,9 +98,7 @@ class Sandbox:
         return [sys.executable, "-m", "iac_agent.cli.main", *arguments]
 
     def iacagent(self, *arguments: str, stdin: str | None = None) -> Ran:
-        done = subprocess.run(
-            self.command(*arguments), cwd=self.directory, env=self.environment, input=stdin, text=True, capture_output=True, timeout=240
-        )
+        done = zygote().run(list(arguments), self.directory, self.environment, stdin)
         return Ran(done.returncode, done.stdout, done.stderr)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from iac_agent.gym.forges.hosted import Pull
 from iac_agent.review.bot import Bot
 from iac_agent.review.forges import Forge
 from iac_agent.terraform.binary import find
-from tests.conftest import ROOT
+from tests.conftest import ROOT, zygote
 from tests.review.repositories import git
 
 PLATFORM = ROOT / "examples" / "platform"
@@ -138,8 +137,7 @@ class Stage:
         return next((t for t in self.forge.said(pull.number) if t.startswith(f"<!-- iacagent:answer {event.comment} -->")), "")
 
     def iacagent(self, *arguments: str, cwd: Path | None = None, **extra: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "iac_agent.cli.main", *arguments]
-        return subprocess.run(command, cwd=cwd or self.work, env={**self.environment, **extra}, capture_output=True, text=True, timeout=240)
+        return zygote().run(list(arguments), cwd or self.work, {**self.environment, **extra})
 
 
 @contextmanager
