@@ -30,7 +30,7 @@ def finish(agent: Agent, run: Run) -> list[Proof]:
     Raises FilesChanged when the user's files moved on, Refused when the plan now wants more than was approved.
     """
     session = agent.session
-    _wait_for(run, session.reporter.note)
+    wait_for(run, session.reporter.note)
     _mend_state(agent)
     run.write()
     for _ in range(_ATTEMPTS):
@@ -86,7 +86,7 @@ def _brief(item: Item) -> str:
     return f"{item.action} {item.address}"
 
 
-def _wait_for(run: Run, note: object) -> None:
+def wait_for(run: Run, note: object) -> None:
     """A Terraform that outlived the agent finishes by itself; its output is in the run's log."""
     if run.status != "applying" or not run.pid or not _is_terraform(run.pid):
         return

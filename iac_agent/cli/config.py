@@ -205,6 +205,9 @@ class ReviewSettings(BaseModel):
         default_factory=list, description="Variables of the environment that plans may see, beside those of Terraform and Azure."
     )
     drift: bool = Field(True, description="Look for drift in what a change touches.")
+    branches: list[str] = Field(
+        default_factory=list, description="Patterns of branches beside the default one whose rules hold, and into which comments may apply."
+    )
     apply: bool = Field(False, description="Let comments apply the reviewed plan.")
     approvals: int = Field(1, ge=0, le=9, description="How many people must have approved the reviewed commit before it is applied.")
     hours: float = Field(24.0, gt=0, le=24 * 31, description="How long a reviewed plan may be applied.")

@@ -95,6 +95,8 @@ class _Run:
 
     def run(self) -> Review | None:
         """Review, or answer; the review, where there was one."""
+        from iac_agent.cli.serve import tell
+
         forge = self._forge()
         bot = self._bot(forge)
         if self.given.event_file is not None:
@@ -107,7 +109,7 @@ class _Run:
                 raise UsageError("which pull request is meant?", hint="Pass --pull-request N, or --event FILE.")
             done = bot.review(forge.pull(self.given.number))
         forge.close()
-        click.echo(done, err=True)
+        tell(done)
         return self.found
 
     def _event(self, forge: Forge) -> Event | None:
@@ -120,12 +122,13 @@ class _Run:
 
     def _bot(self, forge: Forge) -> Bot:
         from iac_agent.cli import review_wiring
+        from iac_agent.cli.serve import tell
 
         home = self.top / ".git" / "iacagent"
         plans = self.given.keep.resolve() if self.given.keep else None
         made = review_wiring.bot(forge, review_wiring.checkout(self.top, forge), self.told, home, plans, self.options.config)
         made.page = self._page
-        made.tell = lambda text: click.echo(text, err=True)
+        made.tell = tell
         return made
 
     def _page(self, number: int, found: Review) -> str:

@@ -28,12 +28,14 @@ from iac_agent.review.touched import Pattern, Target
 
 # What Terraform, its backends and the network need. Everything else, a forge's token before all, is kept from what is planned.
 _SEEN = (
-    "TF_", "ARM_", "AZURE_", "AWS_", "PG", "LC_", "XDG_", "SSL_", "IACAGENT_GYM_", "IDENTITY_", "MSI_", "ACTIONS_ID_TOKEN_REQUEST_",
+    "TF_", "ARM_", "AWS_", "PG", "LC_", "XDG_", "SSL_", "IACAGENT_GYM_", "IDENTITY_", "MSI_", "ACTIONS_ID_TOKEN_REQUEST_",
 )  # fmt: skip
 _SEEN_BY_NAME = frozenset(
     str.split(
         "PATH HOME USER LOGNAME LANG TMPDIR TEMP TMP SYSTEMROOT REQUESTS_CA_BUNDLE CURL_CA_BUNDLE HTTP_PROXY HTTPS_PROXY NO_PROXY "
-        "http_proxy https_proxy no_proxy SSH_AUTH_SOCK GIT_SSH_COMMAND IACAGENT_TERRAFORM PYTHONPATH"
+        "http_proxy https_proxy no_proxy SSH_AUTH_SOCK GIT_SSH_COMMAND IACAGENT_TERRAFORM PYTHONPATH AZURE_CLIENT_ID "
+        "AZURE_TENANT_ID AZURE_CLIENT_SECRET AZURE_CLIENT_CERTIFICATE_PATH AZURE_CLIENT_CERTIFICATE_PASSWORD AZURE_FEDERATED_TOKEN_FILE "
+        "AZURE_AUTHORITY_HOST AZURE_SUBSCRIPTION_ID AZURE_CONFIG_DIR AZURE_CORE_INSTANCE_DISCOVERY"
     )
 )
 _WAIT_SECONDS = 1800
@@ -65,14 +67,14 @@ class Wiring:
         listed = self.settings(top).review.root_modules
         return tuple(Pattern(r.path, tuple(r.workspaces) or ("",), tuple(r.var_files), tuple(r.backend)) for r in listed)
 
-    def rules(self, top: Path) -> BotRules:
-        """What comments may do."""
-        review = self.settings(top).review
-        return BotRules(review.apply, review.approvals, review.hours)
+    def rules(self, top: Path, place: str = ".") -> BotRules:
+        """What comments may do at a place."""
+        review = self.settings(top, place).review
+        return BotRules(review.apply, review.approvals, review.hours, tuple(review.branches))
 
-    def __call__(self, top: Path, rules_top: Path, target: Target) -> Setup:
-        """What a target is reviewed with."""
-        directory, settings = top / target.place, self.settings(rules_top, target.place)
+    def __call__(self, top: Path, rules_top: Path, target: Target, place: str) -> Setup:
+        """What a target is reviewed with, by the rules of a place."""
+        directory, settings = top / target.place, self.settings(rules_top, place)
         seen = self._seen(settings, target, PLAN)
         request = wiring.Request(var_files=target.given(directory).files, lock=False)
         terraform, major = wiring.terraform(directory, settings, request, seen)
@@ -85,7 +87,7 @@ class Wiring:
             options = Globals(directory, self._given, False, False)
             return Drifts(options, False, {"var_files": request.var_files}, seen).detect(Wanted(no_unmanaged=True))
 
-        return Setup(terraform, rules.guard(settings.guard, _ruled(rules_top, target.place)), major, drift)
+        return Setup(terraform, rules.guard(settings.guard, _ruled(rules_top, place)), major, drift)
 
     def session(self, top: Path, rules_top: Path, target: Target, approver: Named, document: dict[str, Any]) -> Session:
         """What a kept plan is applied with."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _SECRETS = {"github": "GITHUB_WEBHOOK_SECRET", "gitlab": "GITLAB_WEBHOOK_SECRET", "azure-devops": "AZURE_DEVOPS_WEBHOOK_SECRET"}
 _LEAST = 16
 _GRACE_SECONDS = 900
+_CONNECTIONS = 200  # at once; past it, 503
 
 
 @click.command()
@@ -48,6 +49,13 @@ def serve(worker: bool, **flags: Any) -> int:
     """
     serving = _Serving(dict(os.environ), **flags)
     return serving.work() if worker else serving.run()
+
+
+def tell(text: str) -> None:
+    """A line for the log: one, whatever is in it."""
+    from iac_agent.guard import redact
+
+    click.echo(" ".join(redact.printable(text).split()), err=True)
 
 
 class _Serving:
@@ -89,7 +97,9 @@ class _Serving:
 
         bots = self._bots()
         server = Server(self.jobs, {self.forge: self._reader(bots)}, {self.forge: self.secret}, self.data / "pages", self.stop.is_set)
-        web = uvicorn.Server(uvicorn.Config(server.app, host=self.host, port=self.port, log_level="warning", lifespan="off"))
+        web = uvicorn.Server(
+            uvicorn.Config(server.app, host=self.host, port=self.port, log_level="warning", lifespan="off", limit_concurrency=_CONNECTIONS)
+        )
         for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises what stopped it again, for us
             signal.signal(number, lambda *_: self.stop.set())
         children = threading.Thread(target=self._watch, daemon=True)
@@ -136,7 +146,7 @@ class _Serving:
             self.jobs,
             self._bots(),
             lambda: self.stop.is_set() or os.getppid() != parent,
-            lambda text: click.echo(text, err=True),
+            tell,
         )
         return 0
 
@@ -153,6 +163,7 @@ class _Serving:
         source = review_wiring.mirror(home / "repository.git", forge, self.remote.format(repository=name))
         made = review_wiring.bot(forge, source, told, home, home / "plans" if told.get(KEY) else None)
         made.page = lambda number, review: self._page(name, number, review)
+        made.tell = tell
         return made
 
     def _page(self, name: str, number: int, review: Review) -> str:

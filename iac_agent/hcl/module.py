@@ -119,10 +119,11 @@ class RootModule:
         return directory.resolve().is_relative_to(place)
 
     def holds(self, path: Path) -> bool:
-        """Whether a file, links followed, is inside the repository or one of the modules that are our own."""
+        """Whether a file, links followed, is inside the repository (what git keeps there is not) or one of the modules that are our own."""
         real = path.resolve()
         own = (m.directory for m in self.modules if self.may_call(m.directory))
-        return any(real.is_relative_to(place) for place in (self.repository, *own))
+        inside = (place for place in (self.repository, *own) if real.is_relative_to(place))
+        return any(".git" not in real.relative_to(place).parts for place in inside)
 
     def shown(self, path: Path) -> Path:
         """The path as messages show it: relative to the root module where that is shorter."""

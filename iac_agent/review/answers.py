@@ -87,12 +87,16 @@ def applied(found: Sequence[Applied]) -> str:
 
 def undo(found: Sequence[Reviewed]) -> str:
     """What going back to the base would do."""
-    if not any(r.rows for r in found):
+    if not any(r.rows or r.problem for r in found):
         return "**Nothing to undo**: what is applied is as the base says.\n"
-    lines = ["**Undo**: this plan goes back to the base. `/iacagent apply` applies it.", ""]
+    lines = ["**Undo**: this plan goes back to the base. `/iacagent apply --undo` applies it.", ""]
     for r in found:
         lines.append(f"**{code(r.name)}**: {counted(r)}{f'; ⛔ {plain(r.problem)}' if r.problem else ''}")
-        lines += [f"- {row.action} {code(row.address)}" for row in r.rows[:100]]
+        for row in r.rows[:100]:
+            lines.append(f"- {row.action} {code(row.address)}")
+            lines += [f"  - {code(a.path)}: {code(a.before)} → {code(a.after)}" for a in row.attributes]
+        if r.waiting:
+            lines.append(f"- beside that, without this pull request: {', '.join(code(w.address) for w in r.waiting[:20])}")
         named = [a for addresses in r.needs.values() for a in addresses]
         if named:
             lines.append(f"- must be named: {', '.join(map(code, named))}")
@@ -102,8 +106,8 @@ def undo(found: Sequence[Reviewed]) -> str:
 def fixed(rule: str, found: Sequence[Fix]) -> str:
     """Which fixes there are, as suggestions or as a patch."""
     if not found:
-        return f"**{rule}** is not broken by this pull request.\n"
-    lines = [f"**{rule}**: {sum(bool(f.patch) for f in found)} of {len(found)} can be fixed by an edit", ""]
+        return f"{code(rule)} is not broken by this pull request.\n"
+    lines = [f"{code(rule)}: {sum(bool(f.patch) for f in found)} of {len(found)} can be fixed by an edit", ""]
     for one in found:
         if not one.patch:
             lines.append(f"- {code(one.address)}: {plain(one.why)}")

@@ -1,11 +1,12 @@
 """Applying what was reviewed: exactly the kept plan, by a person with the right, and only while nothing moved since.
 
 Everything is asked before anything is applied; then each plan goes the way of every saved plan: judged by the rules of now, approved,
-applied, proven, recorded. A run that was cut off is finished, not begun again.
+applied, proven, recorded. A run that was cut off is proven or given up, never begun again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,7 @@ from typing import Any
 from iac_agent.agent import journal, lock, saved
 from iac_agent.agent.git import Git
 from iac_agent.agent.loop import Agent, Session
+from iac_agent.agent.resume import wait_for
 from iac_agent.errors import ApprovalMissing, IacAgentError, PlanChanged, Refused
 from iac_agent.guard.verdict import Verdict, flags
 from iac_agent.review.checkout import Checkouts
@@ -30,19 +32,29 @@ _COMMITS_TOLD = 5
 
 @dataclass(frozen=True)
 class BotRules:
-    """What the base lets comments do: apply at all, after how many approvals, and for how many hours a review holds."""
+    """What the base lets comments do: apply at all, after how many approvals, and for how many hours a review holds.
+
+    `branches` are patterns of those beside the default one whose rules count.
+    """
 
     apply: bool = False
     approvals: int = 1
     hours: float = 24.0
+    branches: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Present:
+    """How a pull request is at this moment, and who approved its head."""
+
+    pull: PullRequest
+    approvers: frozenset[str]
 
 
 @dataclass(frozen=True)
 class Applying:
-    """Who asks for what: root modules by name (none: all that are kept), and the addresses named for what needs it."""
+    """What is asked for: root modules by name (none: all that are kept), and the addresses named for what needs it."""
 
-    by: str
-    why: str
     roots: tuple[str, ...] = ()
     replace: frozenset[str] = frozenset()
     destroy: frozenset[str] = frozenset()
@@ -79,13 +91,14 @@ class Named:
 
 @dataclass
 class _Ready:
-    """One kept plan that may be applied: its session, and the file of the saved plan."""
+    """One kept plan that may be applied: its session, the file of the saved plan, and the rules of its place. `done`: it was applied."""
 
     kept: Kept
     session: Session
     document: dict[str, Any]
     file: Path
-    state: str = "fresh"
+    rules: BotRules
+    done: bool = False
 
     @property
     def name(self) -> str:
@@ -94,98 +107,114 @@ class _Ready:
 
 @dataclass
 class Applier:
-    """`session` sets up a target: its checkout, the checkout whose rules hold, the approver, and where its document is written;
-    `folder` is where checkouts stand while they are applied, also over the death of the process.
+    """`session` sets up a target: its checkout, the checkout whose rules hold, the approver, and where its document is written.
+
+    `rules` reads what a checkout lets comments do at a place; `folder` is where checkouts stand while they are applied.
     """
 
     session: Callable[[Path, Path, Target, Named, dict[str, Any]], Session]
-    rules: Callable[[Path], BotRules]
+    rules: Callable[[Path, str], BotRules]
     place: Callable[[Target], str]
     folder: Path
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
-    def apply(
-        self,
-        source: Source,
-        pull: PullRequest,
-        kept: Sequence[Kept],
-        wanted: Applying,
-        approvers: frozenset[str],
-        done: Callable[[int, Target | None], None],
-    ) -> list[Applied]:
-        """Apply the kept plans of a pull request. `done` forgets one that was applied. Raises Refused, with everything that moved."""
-        checkouts = Checkouts(source.directory, self.folder / str(pull.number))
-        rules = self.rules(checkouts.at(pull.base))
-        if not rules.apply:
-            raise Refused("comments may not apply here", hint="Set review.apply in the configuration of the base.")
-        chosen = _chosen(kept, wanted.roots)
-        ready: list[_Ready] = []
+    def apply(self, source: Source, kept: Sequence[Kept], wanted: Applying, present: Callable[[], Present]) -> list[Applied]:
+        """Apply the kept plans of a pull request, which `present` reads anew.
+
+        Raises Refused before anything is applied, with everything that moved or is missing.
+        """
+        chosen, seen = _chosen(kept, wanted.roots), present()
+        checkouts = Checkouts(source.directory, self.folder / str(seen.pull.number))
         try:
-            ready += (self._ready(checkouts, pull, k, wanted) for k in chosen)
-            self._require_unmoved(source, pull, ready, rules)
-            _require_approved(approvers, rules.approvals, pull)
+            ready = [self._ready(checkouts, k, wanted) for k in chosen]
+            self._require_allowed(source, ready, seen)
             _require_named(ready, wanted)
-            return list(self._all(ready, lambda target: done(pull.number, target)))
+            return list(self._all(source, ready, present))
         finally:
-            if all(journal.unfinished(one.session.home) is None for one in ready):
-                shutil.rmtree(checkouts.folder, ignore_errors=True)
+            shutil.rmtree(checkouts.folder, ignore_errors=True)
 
-    def _all(self, ready: Sequence[_Ready], done: Callable[[Target], None]) -> Iterator[Applied]:
-        """Apply one after the other, until one fails."""
+    def _all(self, source: Source, ready: Sequence[_Ready], present: Callable[[], Present]) -> Iterator[Applied]:
+        """Apply one after the other, each only if nothing moved meanwhile; what comes behind one that fails is not tried."""
+        failed = ""
         for one in ready:
-            applied = self._applied(one)
+            if failed:
+                yield Applied(one.name, problem=f"it was not tried, because {failed} failed")
+                continue
+            applied = self._applied(source, one, present)
+            failed = one.name if applied.problem else ""
             yield applied
-            if applied.problem:
-                return
-            done(one.kept.binding.target)
 
-    def _ready(self, checkouts: Checkouts, pull: PullRequest, kept: Kept, wanted: Applying) -> _Ready:
+    def _ready(self, checkouts: Checkouts, kept: Kept, wanted: Applying) -> _Ready:
         binding = kept.binding
-        if binding.undo:
-            top = checkouts.at(binding.base)
-        else:
-            top = checkouts.merged(checkouts.revisions(binding.base, binding.head))
+        base_top = checkouts.at(binding.base)
+        top = base_top if binding.undo else checkouts.merged(checkouts.revisions(binding.base, binding.head))
         document: dict[str, Any] = {}
-        session = self.session(top, checkouts.at(pull.base), binding.target, Named(wanted), document)
+        session = self.session(top, base_top, binding.target, Named(wanted), document)
         session.terraform.init(backend=tuple(str(session.directory / b) for b in binding.backend))
-        file = checkouts.folder / f"{binding.digest[:16]}.saved"
+        file = checkouts.folder / f"{binding.digest}.saved"
         journal.replace_file(file, kept.saved)
         file.chmod(0o600)
-        one = _Ready(kept, session, document, file)
-        one.state = _state_of(one)
+        one = _Ready(kept, session, document, file, self.rules(base_top, binding.place))
+        with lock.held(session.home, f"look at {one.name}", "10m"):
+            _settle(session)
+        one.done = _was_applied(one)
         return one
 
-    def _require_unmoved(self, source: Source, pull: PullRequest, ready: Sequence[_Ready], rules: BotRules) -> None:
+    def _require_allowed(self, source: Source, ready: Sequence[_Ready], seen: Present) -> None:
+        """Raise Refused unless every plan that is not applied yet may be, as things are now."""
         told: dict[str, list[str]] = {}
-        for one in ready:
-            if one.state != "fresh":
-                continue
-            serial = _serial(one.session.terraform.pull())
-            for what in moved(one.kept.binding, Now(pull.head, pull.base, serial, self.now()), rules.hours):
+        for one in (r for r in ready if not r.done):
+            if not one.rules.apply:
+                raise Refused(f"comments may not apply {one.name}", hint="Set review.apply in the configuration of the base.")
+            if seen.pull.state != "open":
+                raise Refused(f"pull request {seen.pull.number} is {seen.pull.state}")
+            now = Now(seen.pull.head, seen.pull.base, _serial(one.session.terraform.pull()), self.now())
+            for what in moved(one.kept.binding, now, one.rules.hours):
                 told.setdefault(what, []).append(one.name)
         if told:
             listed = "; ".join(f"{what} ({', '.join(names)})" for what, names in told.items())
-            commits = _commits(source, ready[0].kept.binding, pull)
+            commits = _commits(source, ready[0].kept.binding, seen.pull)
             raise PlanChanged(f"the reviewed plan is not applied: {listed}{commits}", hint="Plan again: /iacagent plan")
+        for one in (r for r in ready if not r.done):
+            _require_approved(seen, one.rules.approvals)
 
-    @staticmethod
-    def _applied(one: _Ready) -> Applied:
-        """Apply one plan, or finish what was begun. What goes wrong is told in the answer: others may have been applied already."""
-        if one.state == "finished":
+    def _applied(self, source: Source, one: _Ready, present: Callable[[], Present]) -> Applied:
+        """Apply one plan. What goes wrong is told in the answer: others may have been applied already."""
+        if one.done:
             return Applied(one.name, again=True)
-        agent = Agent(one.session)
         try:
-            if one.state == "unfinished":
-                with lock.held(one.session.home, f"apply {one.name}", "10m"):
-                    left = journal.unfinished(one.session.home)
-                    if left is not None:
-                        agent.finish(left)
-            else:
-                saved.apply(agent, one.file)
+            self._require_allowed(source, [one], present())
+            saved.apply(Agent(one.session), one.file)
         except IacAgentError as problem:
+            with lock.held(one.session.home, f"close {one.name}", "10m"):
+                _settle(one.session)
             return Applied(one.name, tuple(one.document.get("proofs", ())), f"{problem.message} {problem.hint}".strip())
         addresses = (one.document.get("approved") or {}).get("addresses", ())
         return Applied(one.name, tuple(one.document.get("proofs", ())), addresses=tuple(addresses))
+
+
+def _settle(session: Session) -> None:
+    """Close a run that was cut off or failed, by what is true: it is proven when nothing is left to do, and given up otherwise.
+
+    Nothing is applied that was not reviewed: what is left takes a new plan.
+    """
+    left = journal.unfinished(session.home)
+    if left is None:
+        return
+    wait_for(left, session.reporter.note)
+    if left.status in ("applying", "applied"):
+        with contextlib.suppress(IacAgentError):
+            Agent(session).prove(left, [])
+            return
+    left.save(status="abandoned", pid=0)
+    journal.clean(session.home)
+
+
+def _was_applied(one: _Ready) -> bool:
+    """Whether the audit says that this very plan was applied and proven."""
+    records = list(one.session.audit.records())
+    runs = {r.run for r in records if r.kind == "approval" and r.body.get("plan_digest") == one.kept.binding.digest}
+    return any(r.kind == "verified" and r.run in runs for r in records)
 
 
 def _chosen(kept: Sequence[Kept], roots: Sequence[str]) -> list[Kept]:
@@ -199,31 +228,18 @@ def _chosen(kept: Sequence[Kept], roots: Sequence[str]) -> list[Kept]:
     return [k for k in kept if not roots or k.binding.target.name in roots or k.binding.place in roots]
 
 
-def _state_of(one: _Ready) -> str:
-    """Whether this very plan was applied and proven already (`finished`), was begun (`unfinished`), or neither. Raises Refused for a run of
-    somebody else that is unfinished.
-    """
-    left = journal.unfinished(one.session.home)
-    digest = one.kept.binding.digest
-    if left is not None:
-        if left.verdict.get("plan_digest") != digest:
-            raise Refused(f"{one.name}: run {left.id} ({left.request!r}) is unfinished", hint="Comment /iacagent apply where it was begun.")
-        return "unfinished"
-    records = list(one.session.audit.records())
-    runs = {r.run for r in records if r.kind == "approval" and r.body.get("plan_digest") == digest}
-    return "finished" if any(r.kind == "verified" and r.run in runs for r in records) else "fresh"
-
-
-def _require_approved(approvers: frozenset[str], needed: int, pull: PullRequest) -> None:
-    lacking = needed - len(approvers)
+def _require_approved(seen: Present, needed: int) -> None:
+    lacking = needed - len(seen.approvers)
     if lacking > 0:
-        who = f", approved by {', '.join(sorted(approvers))}" if approvers else ""
-        raise ApprovalMissing(f"{lacking} more approval(s) of {pull.head[:12]} are needed by people who may push{who}", [])
+        who = f", approved by {', '.join(sorted(seen.approvers))}" if seen.approvers else ""
+        raise ApprovalMissing(
+            f"{lacking} more approval(s) of {seen.pull.head[:12]} are needed, by people who may push and did not write it{who}", []
+        )
 
 
 def _require_named(ready: Sequence[_Ready], wanted: Applying) -> None:
     """Raise Refused where a plan also does what would be done without the pull request, ApprovalMissing for what must be named."""
-    for one in (r for r in ready if r.state == "fresh"):
+    for one in (r for r in ready if not r.done):
         beside = one.kept.binding.beside
         if beside and not wanted.include_unrelated:
             raise Refused(

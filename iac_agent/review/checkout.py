@@ -6,6 +6,7 @@ Sources: https://git-scm.com/docs/git-merge-tree, https://git-scm.com/docs/git-c
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,7 +63,7 @@ class Checkouts:
         """The top of a checkout of a commit."""
         if revision not in self._made:
             self.folder.mkdir(parents=True, exist_ok=True)
-            place = self.folder / revision[:12]
+            place = self.folder / revision
             git = Git(self.repository)
             if (place / ".git" / "complete").is_file():  # of a process that died
                 self._made[revision] = place
@@ -70,9 +71,14 @@ class Checkouts:
             shutil.rmtree(place, ignore_errors=True)
             git.told(*_QUIET, "clone", "--quiet", "--shared", "--no-checkout", str(self.repository.resolve()), str(place))
             Git(place).told(*_QUIET, "checkout", "--quiet", "--detach", revision)
+            _unlink(place)
             (place / ".git" / "complete").touch()
             self._made[revision] = place
         return self._made[revision]
+
+    def unlinked(self, revision_top: Path) -> list[str]:
+        """The links that were taken out of a checkout because they lead out of it, or nowhere."""
+        return (revision_top / ".git" / "unlinked").read_text("utf-8", "replace").split("\0")[:-1]
 
     def tops(self) -> list[Path]:
         """The tops of all checkouts, as they are named and as they really are."""
@@ -95,3 +101,24 @@ class Checkouts:
             "diff", "--name-only", "--no-renames", "--no-ext-diff", "--ignore-submodules=none", "-z", before, after
         )
         return [n for n in told.stdout.decode("utf-8", "surrogateescape").split("\0") if n]
+
+
+def _unlink(top: Path) -> None:
+    """Take links out of a checkout that lead out of it, or nowhere: what is read of it must be in git."""
+    taken = []
+    for folder, inner, files in os.walk(top):
+        inner[:] = [d for d in inner if d != ".git"]
+        for name in (*inner, *files):
+            link = Path(folder) / name
+            if link.is_symlink() and not _stays(link, top.resolve()):
+                link.unlink()
+                taken.append(link.relative_to(top).as_posix())
+    (top / ".git" / "unlinked").write_text("".join(f"{name}\0" for name in taken), "utf-8", "replace")
+
+
+def _stays(link: Path, top: Path) -> bool:
+    try:
+        found = link.resolve(strict=True)
+    except (OSError, RuntimeError):
+        return False
+    return found.is_relative_to(top) and ".git" not in found.relative_to(top).parts

@@ -18,7 +18,7 @@ def _flag(name: str) -> click.Option:
 
 
 _COMMANDS = {
-    "plan": click.Command("plan"),
+    "plan": click.Command("plan", add_help_option=False),
     "apply": click.Command(
         "apply",
         params=[
@@ -27,12 +27,16 @@ _COMMANDS = {
             _flag("--allow-destroy"),
             _flag("--allow-unknown"),
             click.Option(["--include-unrelated"], is_flag=True),
+            click.Option(["--undo"], is_flag=True),
         ],
+        add_help_option=False,
     ),
-    "explain": click.Command("explain", params=[click.Argument(["address"])]),
-    "fix": click.Command("fix", params=[click.Argument(["rule"]), click.Argument(["address"], required=False, default="")]),
-    "drift": click.Command("drift"),
-    "undo": click.Command("undo"),
+    "explain": click.Command("explain", params=[click.Argument(["address"])], add_help_option=False),
+    "fix": click.Command(
+        "fix", params=[click.Argument(["rule"]), click.Argument(["address"], required=False, default="")], add_help_option=False
+    ),
+    "drift": click.Command("drift", add_help_option=False),
+    "undo": click.Command("undo", add_help_option=False),
 }
 
 
@@ -44,21 +48,27 @@ class Command:
     given: dict[str, Any] = field(default_factory=dict)
 
 
-def parse(text: str) -> Command | None:
-    """The command of a comment; None when it is none. Raises UsageError for one that is not understood."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    if not first.startswith(PREFIX) or first[len(PREFIX) :][:1] not in ("", " ", "\t"):
-        return None
+def line(text: str) -> str:
+    """The line of a comment that can be a command: its first."""
+    return next((one.strip("\r\n") for one in text.splitlines() if one.strip()), "")
+
+
+def is_command(text: str) -> bool:
+    """Whether a comment is one, understood or not."""
+    first = line(text)
+    return first.startswith(PREFIX) and first[len(PREFIX) :][:1] in ("", " ", "\t")
+
+
+def parse(text: str) -> Command:
+    """The command of a comment that is one. Raises UsageError for one that is not understood."""
     try:
-        words = shlex.split(first[len(PREFIX) :])
+        words = shlex.split(line(text)[len(PREFIX) :])
     except ValueError as problem:
         raise UsageError(f"the command is not understood: {problem}") from problem
     known = _COMMANDS.get(words[0]) if words else None
     if known is None:
         raise UsageError(f"there is no command {words[0]!r}" if words else "there is no command", hint=f"There are {', '.join(_COMMANDS)}.")
     try:
-        return Command(words[0], dict(known.make_context(words[0], words[1:], resilient_parsing=False).params))
+        return Command(words[0], dict(known.make_context(words[0], words[1:]).params))
     except click.ClickException as problem:
         raise UsageError(f"{words[0]}: {problem.format_message()}") from problem
-    except click.exceptions.Exit as leaving:
-        raise UsageError(f"{words[0]} has no --help here", hint="See docs/review.md.") from leaving

@@ -141,8 +141,8 @@ def code(text: object) -> str:
 def plain(text: object) -> str:
     """Text as text: what Markdown and HTML would act on is escaped, and nobody is mentioned."""
     said = " ".join(redact.printable(str(text)).split())
-    said = re.sub(r"([\\`*\[\]<>|#~])", r"\\\1", said)
-    return re.sub(r"(?<![\w`])@(?=\w)", "@\N{ZERO WIDTH NON-JOINER}", said)
+    said = re.sub(r"([\\`*\[\]<>|#~])", r"\\\1", said.replace("&", "&amp;"))
+    return re.sub(r"@(?=\w)|://|(?<=www)\.", lambda m: f"{m[0]}\N{ZERO WIDTH NON-JOINER}", said)
 
 
 def block(text: object, most: int) -> str:

@@ -48,16 +48,18 @@ class Fix:
     suggestion: Suggestion | None = None
 
 
-def fixes(reviewer: Reviewer, checkouts: Checkouts, pull: PullRequest, rule: str, address: str = "") -> list[Fix]:
-    """The fixes of what a pull request breaks of a rule, on one address or on all."""
+def fixes(reviewer: Reviewer, checkouts: Checkouts, pull: PullRequest, rule: str, rules: str, address: str = "") -> list[Fix]:
+    """The fixes of what a pull request breaks of a rule, on one address or on all; by the rules of the commit `rules`."""
     revisions = checkouts.revisions(pull.base, pull.head)
     top, base_top = checkouts.at(revisions.head), checkouts.at(revisions.base)
-    patterns = reviewer.patterns(base_top)
+    rules_top = checkouts.at(rules)
+    patterns = reviewer.patterns(rules_top)
     change = touched(Repository(base_top, patterns), Repository(top, patterns), checkouts.changed(revisions.fork, revisions.head))
     lines = _added(checkouts.repository, revisions.fork, revisions.head)
     found: list[Fix] = []
     for one in (t for t in change.touched if not t.gone):
-        found += _Fixer(reviewer.wire(top, base_top, one.target), one, top, lines).fixes(rule, address)
+        setup = reviewer.wire(top, rules_top, one.target, one.was or one.target.place)
+        found += _Fixer(setup, one, top, lines).fixes(rule, address)
     return found
 
 

@@ -80,24 +80,25 @@ class Plans:
     def keep(self, binding: Binding, saved: bytes) -> Path:
         """Keep a plan in place of the one that was kept for the same target."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = self._file(binding.number, binding.target)
+        file = self._file(binding)
         head = json.dumps(asdict(binding)).encode()
         replace_file(file, self._cipher.encrypt(head + b"\n" + saved))
         os.chmod(file, 0o600)
         return file
 
-    def of(self, number: int) -> list[Kept]:
-        """The plans of a pull request. Raises PlanChanged for one that was altered, or kept with another key."""
-        found = (self._opened(f, number) for f in self.folder.glob(f"{number}-*.plan"))
+    def of(self, number: int, *, undo: bool = False) -> list[Kept]:
+        """The plans of a pull request; with `undo` those that go back. Raises PlanChanged for one that was altered, or has another key."""
+        found = (self._opened(f, number) for f in self.folder.glob(f"{number}-{_kind(undo)}-*.plan"))
         return sorted(found, key=lambda k: k.binding.target.name)
 
-    def drop(self, number: int, target: Target | None = None) -> None:
-        """Forget the plan of a target, or all of a pull request."""
-        for file in self.folder.glob(f"{number}-*.plan") if target is None else (self._file(number, target),):
+    def drop(self, number: int, binding: Binding | None = None) -> None:
+        """Forget one plan, or all of a pull request."""
+        for file in self.folder.glob(f"{number}-*.plan") if binding is None else (self._file(binding),):
             file.unlink(missing_ok=True)
 
-    def _file(self, number: int, target: Target) -> Path:
-        return self.folder / f"{number}-{hashlib.sha256(target.name.encode()).hexdigest()[:12]}.plan"
+    def _file(self, binding: Binding) -> Path:
+        name = hashlib.sha256(binding.target.name.encode()).hexdigest()[:16]
+        return self.folder / f"{binding.number}-{_kind(binding.undo)}-{name}.plan"
 
     def _opened(self, file: Path, number: int) -> Kept:
         try:
@@ -107,9 +108,13 @@ class Plans:
             raise PlanChanged(
                 "the kept plan cannot be opened: it was altered, or kept with another key", hint="Plan again: /iacagent plan"
             ) from problem
-        if (binding.repository, binding.number) != (self.repository, number) or file != self._file(number, binding.target):
+        if (binding.repository, binding.number) != (self.repository, number) or file != self._file(binding):
             raise PlanChanged("the kept plan is for another pull request", hint="Plan again: /iacagent plan")
         return Kept(binding, saved)
+
+
+def _kind(undo: bool) -> str:
+    return "undo" if undo else "plan"
 
 
 @dataclass(frozen=True)

@@ -62,48 +62,52 @@ class Planned:
 @dataclass
 class Reviewer:
     """Reviews changes of one repository. `patterns` tells which root modules the configuration names in a checkout; `wire` sets up a
-    target: its checkout, and that of the base whose rules hold.
+    target: its checkout, and the checkout and the place in it whose rules hold.
 
     `keep` is told each plan that may be applied later, while its files are there; `alone` holds others off a target while it is planned.
     """
 
     repository: Path
     patterns: Callable[[Path], Sequence[Pattern]]
-    wire: Callable[[Path, Path, Target], Setup]
+    wire: Callable[[Path, Path, Target, str], Setup]
     keep: Callable[[Reviewed, Verdict, Path], None] = lambda *_: None
     tell: Callable[[str], None] = lambda _: None
     alone: Callable[[Target], AbstractContextManager[object]] = lambda _: nullcontext()
     _judging: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _installing: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def review(self, base: str, head: str, folder: Path, *, trusted: bool = True) -> Review:
-        """Review `head` against `base`, both commits of the repository, with checkouts below `folder`. Where it is not `trusted` nothing of
-        it is run. Raises UsageError for revisions that are not there, GitFailed.
+    def review(self, base: str, head: str, folder: Path, *, rules: str = "", trusted: bool = True) -> Review:
+        """Review `head` against `base`, both commits of the repository, with checkouts below `folder`, by the rules of the base or of the
+        commit `rules`. Where it is not `trusted` nothing of it is run. Raises UsageError for revisions that are not there, GitFailed.
         """
         checkouts = Checkouts(self.repository, folder)
         revisions = checkouts.revisions(base, head)
         after_top, base_top = checkouts.merged(revisions), checkouts.at(revisions.base)
-        patterns = self.patterns(base_top)
+        rules_top = checkouts.at(rules or revisions.base)
+        patterns = self.patterns(rules_top)
         before, after = Repository(base_top, patterns), Repository(after_top, patterns)
         since = revisions.fork if revisions.conflicts else revisions.base
         changed = checkouts.changed(since, Git(after_top).told("rev-parse", "HEAD"))
         change = touched(before, after, changed)
-        work = _Work(self, checkouts, revisions, before, after, checkouts.changed(revisions.fork, revisions.base))
+        work = _Work(self, checkouts, revisions, before, after, rules_top, checkouts.changed(revisions.fork, revisions.base))
         with ThreadPoolExecutor(_PLANS_AT_ONCE) as pool:
             found = list(pool.map(lambda one: work.safely(work.planned if trusted else work.static, one), change.touched))
-        rules = tuple(n for n in changed if n.rpartition("/")[2] in tampering.RULES_FILES)
-        return Review(revisions, tuple(found), change.unread, rules, static=not trusted)
+        edited = tuple(n for n in changed if n.rpartition("/")[2] in tampering.RULES_FILES)
+        return Review(revisions, tuple(found), change.unread, edited, static=not trusted)
 
-    def back(self, base: str, head: str, folder: Path, keep: Callable[[Target, Verdict, Path, int | None], None]) -> list[Reviewed]:
+    def back(
+        self, base: str, head: str, folder: Path, keep: Callable[[Target, Verdict, Path, int | None], None], *, rules: str = ""
+    ) -> list[Reviewed]:
         """Plan the base again in every root module that a change touches: what it would take to go back. `keep` is told each plan."""
         checkouts = Checkouts(self.repository, folder)
         revisions = checkouts.revisions(base, head)
-        top = checkouts.at(revisions.base)
-        patterns = self.patterns(top)
-        before = Repository(top, patterns)
-        change = touched(before, Repository(checkouts.at(revisions.head), patterns), checkouts.changed(revisions.fork, revisions.head))
-        work = _Work(self, checkouts, revisions, before, before, [])
-        return [work.back(t, keep) for t in change.touched if not t.new]
+        before_top, after_top = checkouts.at(revisions.base), checkouts.merged(revisions)
+        rules_top = checkouts.at(rules or revisions.base)
+        patterns = self.patterns(rules_top)
+        before, after = Repository(before_top, patterns), Repository(after_top, patterns)
+        change = touched(before, after, checkouts.changed(revisions.base, Git(after_top).told("rev-parse", "HEAD")))
+        work = _Work(self, checkouts, revisions, before, after, rules_top, [])
+        return [work.safely(lambda one: work.back(one, keep), t) for t in change.touched]
 
 
 @dataclass
@@ -115,14 +119,21 @@ class _Work:
     revisions: Revisions
     before: Repository
     after: Repository
+    rules_top: Path
     others: list[str]
 
     def safely(self, review: Callable[[Touched], Reviewed], one: Touched) -> Reviewed:
         """A review of one target that cannot be read, told as such: it does not take the others along."""
         try:
             return review(one)
-        except (OSError, ValueError, RuntimeError) as problem:
+        except IacAgentError as problem:
+            return Reviewed(one, problem=_scrubbed(f"{problem.message} {problem.hint}".strip(), (), self.checkouts))
+        except (OSError, ValueError, RuntimeError, MemoryError) as problem:
             return Reviewed(one, problem=_scrubbed(f"it cannot be read: {type(problem).__name__}: {problem}", (), self.checkouts))
+
+    def _setup(self, top: Path, one: Touched, target: Target) -> Setup:
+        """A target in a checkout, by the rules of the place that the base knows it by."""
+        return self.by.wire(top, self.rules_top, target, one.was or one.target.place)
 
     # --- with Terraform ----------------------------------------------------------------------------------------------
 
@@ -136,7 +147,7 @@ class _Work:
         if one.gone:
             return self._gone(one)
         place = one.target.place
-        setup = self.by.wire(self.after.top, self.before.top, one.target)
+        setup = self._setup(self.after.top, one, one.target)
         found = replace(self._gated(one, setup), behind=self._behind(one))
         if found.refused:
             return found
@@ -156,7 +167,7 @@ class _Work:
         drift, drift_unknown = self._drift(one, known)
         reviewed = replace(
             found,
-            rows=self._rows(made.plan, verdict.intended, verdict, places, baseline),
+            rows=self._rows(made.plan, verdict.intended, verdict, places, baseline, moves=True),
             waiting=self._rows(made.plan, verdict.unrelated, verdict, places),
             findings=(*found.findings, *(_placed(f, places) for f in verdict.findings)),
             undone=undone,
@@ -177,29 +188,42 @@ class _Work:
 
     def back(self, one: Touched, keep: Callable[[Target, Verdict, Path, int | None], None]) -> Reviewed:
         """Plan one target as the base has it, for going back to it."""
-        setup = self.by.wire(self.before.top, self.before.top, one.target)
+        if one.new:
+            return Reviewed(one, problem="it is not in the base: going back would take it away. Destroy it by a change of its own.")
+        target = one.before
+        setup = self._setup(self.before.top, one, target)
         root = RootModule(setup.terraform.directory)
         setup.guard.require(root)
-        made = self._plan(setup, one.target, self.before.top)
-        verdict = judge(made.plan, None, digest=made.plan.digest(), file_hash=sha256(made.file.read_bytes()))
-        verdict = self._assessed(setup, verdict, made.plan, root, one.target)
+        made = self._plan(setup, target, self.before.top)
+        there = None
+        if not one.gone:
+            forward = self._setup(self.after.top, one, one.target)
+            forward.guard.require(RootModule(forward.terraform.directory))
+            there = self._plan(forward, one.target, self.after.top).plan
+        verdict = judge(made.plan, there, digest=made.plan.digest(), file_hash=sha256(made.file.read_bytes()))
+        verdict = self._assessed(setup, verdict, made.plan, root, target)
         places = Places(self.before.top, root)
-        found = Reviewed(one, self._rows(made.plan, verdict.intended, verdict, places), verdict.findings, digest=verdict.digest)
+        rows = self._rows(made.plan, verdict.intended, verdict, places, there, moves=True)
+        waiting = self._rows(made.plan, verdict.unrelated, verdict, places)
+        found = Reviewed(one, rows, verdict.findings, waiting, digest=verdict.digest)
         if found.outcome != "refused" and verdict.items:
-            keep(one.target, verdict, made.file, serial_in(made.file))
+            keep(target, verdict, made.file, serial_in(made.file))
         return found
 
     def _gated(self, one: Touched, setup: Setup) -> Reviewed:
         """What the static gate says, and what was swapped that a reviewer should look at."""
         root = RootModule(self.after.top / one.target.place)
         places = Places(self.after.top, root)
-        outside = _links_outside(self.after, one.target)
+        reads = self.after.reads(one.target)
+        outside = next((n for n in self.checkouts.unlinked(self.after.top) if reads.on(n)), "")
         if outside:
-            return Reviewed(one, problem=f"{outside} is a link that leaves the repository", refused=True)
+            return Reviewed(
+                one, problem=f"{redact.printable(outside)} is a link that leaves the repository, or leads nowhere", refused=True
+            )
         try:
             found = [_placed(f, places) for f in setup.guard.gated(root)]
             if not found and not one.new:
-                swapped = tampering.pinned(RootModule(self.before.top / one.target.place), root)
+                swapped = tampering.pinned(RootModule(self.before.top / one.before.place), root)
                 found = [_placed(replace(f, outcome=Ruling.WARN, fix="Look at it well."), places) for f in swapped]
         except IacAgentError as problem:
             return Reviewed(one, problem=_scrubbed(problem.message, (), self.checkouts))
@@ -221,22 +245,22 @@ class _Work:
         return Planned(setup.terraform.show_plan(file), file)
 
     def _baseline(self, one: Touched) -> Plan:
-        setup = self.by.wire(self.before.top, self.before.top, one.target)
+        setup = self._setup(self.before.top, one, one.before)
         setup.guard.require(RootModule(setup.terraform.directory))
-        return self._plan(setup, one.target, self.before.top).plan
+        return self._plan(setup, one.before, self.before.top).plan
 
     def _behind(self, one: Touched) -> tuple[str, ...]:
         """The files that others changed on the base since the branch left it, and that this target reads."""
-        if one.target not in self.before.targets:
+        if not self.before.holds(one.before.place):
             return ()
-        return tuple(n for n in self.others if self.before.reads(one.target).on(n))
+        return tuple(n for n in self.others if self.before.reads(one.before).on(n))
 
     def _undone(self, one: Touched, merged: Plan) -> tuple[Row, ...]:
         """What the branch alone, applied as it is, would do beside: it takes back what others merged meanwhile."""
         top = self.checkouts.at(self.revisions.head)
         if not (top / one.target.place).is_dir():
             return ()
-        setup = self.by.wire(top, self.before.top, one.target)
+        setup = self._setup(top, one, one.target)
         root = RootModule(setup.terraform.directory)
         setup.guard.require(root)
         alone = self._plan(setup, one.target, top).plan
@@ -244,19 +268,23 @@ class _Work:
         return self._rows(alone, beside, None, Places(top, root))
 
     @staticmethod
-    def _rows(plan: Plan, items: Iterable[Item], verdict: Verdict | None, places: Places, baseline: Plan | None = None) -> tuple[Row, ...]:
+    def _rows(
+        plan: Plan, items: Iterable[Item], verdict: Verdict | None, places: Places, baseline: Plan | None = None, *, moves: bool = False
+    ) -> tuple[Row, ...]:
+        """The rows of these items; with `moves` also what only gets another address, or is taken over."""
         wanted = {i.address for i in items}
         changes = [c for c in plan.changes if c.address in wanted]
-        extra = [*plan.moves, *plan.imports] if verdict is not None and items is verdict.intended else []
-        changes += [c for c in extra if c.address not in {d.address for d in plan.changes}]
-        return rows(changes, verdict.impacts if verdict else (), places.of, baseline.changes if baseline else ())
+        if moves:
+            known = {c.address for c in (*plan.changes, *((*baseline.moves, *baseline.imports) if baseline else ()))}
+            changes += [c for c in (*plan.moves, *plan.imports) if c.address not in known]
+        return rows(changes, verdict.impacts if verdict else (), places, baseline.changes if baseline else ())
 
     def _drift(self, one: Touched, known: Iterable[str]) -> tuple[tuple[Drifted, ...], str]:
         """What drifts in it already, by the state of the base; why that is not known."""
         if one.new:
             return (), ""
         try:
-            report = self.by.wire(self.before.top, self.before.top, one.target).drift()
+            report = self._setup(self.before.top, one, one.before).drift()
         except IacAgentError as problem:
             return (), _scrubbed(problem.message, known, self.checkouts)
         gaps = [*report.gaps, *(f"{f.subject}: {f.reason}" for f in report.findings if f not in report.drifted)]
@@ -268,15 +296,15 @@ class _Work:
         """Judge one target by its configuration alone: nothing of it is run, and nothing is asked of Azure."""
         if one.gone:
             return replace(self._gone(one), static=True)
-        setup = self.by.wire(self.after.top, self.before.top, one.target)
+        setup = self._setup(self.after.top, one, one.target)
         found = replace(self._gated(one, setup), behind=self._behind(one), static=True)
         if found.problem or found.refused:
             return found
-        root, old = RootModule(self.after.top / one.target.place), RootModule(self.before.top / one.target.place)
+        root, old = RootModule(self.after.top / one.target.place), RootModule(self.before.top / one.before.place)
         given = one.target.given(root.directory)
         try:
             configuration = Configuration(root, given)
-            prior = None if one.new else Configuration(old, one.target.given(old.directory))
+            prior = None if one.new else Configuration(old, one.before.given(old.directory))
             plan = static.plan(prior, configuration, setup.major)
             verdict = self._assessed(setup, judge(plan, None), plan, root, one.target)
         except IacAgentError as problem:
@@ -291,16 +319,6 @@ def _placed(finding: Finding, places: Places) -> Finding:
     where = places.named(finding.where)
     address = where if finding.address == finding.where else finding.address
     return replace(finding, where=where, address=address, detail=redact.text(finding.detail))
-
-
-def _links_outside(repository: Repository, target: Target) -> str:
-    """A linked file of its configuration that leads out of the checkout: it would be read into the review."""
-    reads = repository.reads(target)
-    for folder in sorted(reads.modules):
-        for file in sorted((repository.top / folder).glob("*")) if not folder.startswith("..") else ():
-            if file.is_symlink() and not file.resolve().is_relative_to(repository.top):
-                return f"{folder}/{file.name}".lstrip("/")
-    return ""
 
 
 def _lend(repository: Path, top: Path, place: str) -> None:

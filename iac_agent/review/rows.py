@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,27 +38,28 @@ _REASONS = {
 
 
 def rows(
-    changes: Iterable[ResourceChange], impacts: Iterable[Impact], written: Callable[[str], str], baseline: Iterable[ResourceChange] = ()
+    changes: Iterable[ResourceChange], impacts: Iterable[Impact], places: Places, baseline: Iterable[ResourceChange] = ()
 ) -> tuple[Row, ...]:
-    """The rows of these changes. `written` tells where an address is written; `baseline` is what would be changed without them."""
+    """The rows of these changes. `places` tells where an address is written; `baseline` is what would be changed without them."""
     before = {c.address: c for c in baseline}
     held: dict[str, list[Impact]] = {}
     for impact in impacts:
         held.setdefault(impact.address, []).append(impact)
-    found = (_row(c, tuple(held.get(c.address, ())), written(c.address), before.get(c.address)) for c in changes)
+    found = (_row(c, tuple(held.get(c.address, ())), places, before.get(c.address)) for c in changes)
     return tuple(sorted(found, key=lambda r: r.rank))
 
 
-def _row(change: ResourceChange, impacts: tuple[Impact, ...], written: str, baseline: ResourceChange | None) -> Row:
+def _row(change: ResourceChange, impacts: tuple[Impact, ...], places: Places, baseline: ResourceChange | None) -> Row:
     forced = {dotted(p) for p in change.change.replace_paths}
     paths = () if change.action in ("create", "delete") else change.change.changed_paths
-    attributes = (_attribute(change, p, forced, waiting=baseline is not None and _same(change, baseline, p)) for p in paths)
+    attributes = [_attribute(change, p, forced, waiting=baseline is not None and _same(change, baseline, p)) for p in paths]
+    attributes = [replace(a, before=places.clean(a.before), after=places.clean(a.after)) for a in attributes]
     forcing_first = tuple(sorted((a for a in attributes if not _is_noise(a)), key=lambda a: (a.waiting, not a.forces)))
     action, reason = str(change.action), _REASONS.get(change.action_reason, change.action_reason.replace("_", " "))
     if action == "no-op":
         action = "import" if change.change.importing else "move"
         reason = f"from {change.previous_address}" if change.previous_address else reason
-    return Row(change.address, action, written, forcing_first, reason, impacts)
+    return Row(change.address, action, places.of(change.address), forcing_first, reason, impacts)
 
 
 def _is_noise(attribute: Attribute) -> bool:
@@ -124,6 +126,10 @@ class Places:
 
     def __init__(self, top: Path, root: RootModule) -> None:
         self._top, self._root = top.resolve(), root
+
+    def clean(self, text: str) -> str:
+        """A text without the path of the checkout."""
+        return text.replace(f"{self._top}/", "").replace(str(self._top), ".")
 
     def of(self, address: str) -> str:
         """`file:line` of an address; empty where it is not written, as when it goes."""

@@ -7,20 +7,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from anyio import to_thread
+from anyio import move_on_after, to_thread
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from iac_agent.review import webhooks
+from iac_agent.guard import redact
+from iac_agent.review import commands, webhooks
 from iac_agent.review.forges import Event
 from iac_agent.store.jobs import Jobs
 
+_BODY_SECONDS = 30
 # Tells the repository and the event of a delivery; None for what is nothing to the bot.
 Reader = Callable[[str, dict[str, Any]], tuple[str, Event] | None]
 
@@ -63,11 +65,12 @@ class Server:
             return self._counted("unreadable", 400)
         try:
             found = self.readers[forge](delivery.kind, delivery.payload)
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
             return self._counted("unreadable", 400)
-        if found is None:
+        if found is None or (found[1].kind == "commented" and not commands.is_command(found[1].text)):
             return self._counted("ignored", 200)
         repository, event = found
+        event = replace(event, text=redact.text(commands.line(event.text)))
         body = {"repository": repository, "event": asdict(event)}
         new = await to_thread.run_sync(self.jobs.add, delivery.key, f"{forge}:{repository}#{event.number}", body)
         return self._counted("queued" if new else "known", 202 if new else 200)
@@ -106,11 +109,16 @@ class Server:
 
 
 async def _body(request: Request) -> bytes | None:
-    """The body; None for one that is larger than any forge sends."""
+    """The body; None for one that is larger than any forge sends, or that does not come to its end in time."""
+    announced = request.headers.get("content-length", "0")
+    if not announced.isdigit() or int(announced) > webhooks.LARGEST:
+        return None
     parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > webhooks.LARGEST:
-            return None
-        parts.append(part)
-    return b"".join(parts)
+    with move_on_after(_BODY_SECONDS):
+        async for part in request.stream():
+            size += len(part)
+            if size > webhooks.LARGEST:
+                return None
+            parts.append(part)
+        return b"".join(parts)
+    return None

@@ -15,7 +15,7 @@ from iac_agent.azure.lenses.planning import replacements
 from iac_agent.azure.schemas import BlockSchema, provider_schema
 from iac_agent.hcl.configuration import Configuration
 from iac_agent.hcl.scope import Instance
-from iac_agent.hcl.value import Value
+from iac_agent.hcl.value import Key, Value
 from iac_agent.terraform.models import Change, Plan, ResourceChange
 
 _META = frozenset({"for_each", "count", "provider", "lifecycle", "depends_on", "provisioner", "connection"})
@@ -25,7 +25,8 @@ Values = dict[str, Any]
 def plan(before: Configuration | None, after: Configuration | None, major: int) -> Plan:
     """A plan from what was written to what is; None is nothing."""
     old, new = _instances(before), _instances(after)
-    marking = _Marking(major, frozenset(s for c in (before, after) if c is not None for s in _secrets(c)))
+    held = [v for c in (before, after) if c is not None for v in _secrets(c)]
+    marking = _Marking(major, frozenset(s for v in held for s in _texts(v.plain())), frozenset(k for v in held for k in v.all_deps()))
     changes = [_change(a, old.get(a), new.get(a), marking) for a in dict.fromkeys((*new, *old))]
     return Plan(resource_changes=changes)
 
@@ -34,13 +35,13 @@ def _instances(configuration: Configuration | None) -> dict[str, Instance]:
     return {i.address: i for i in configuration.instances} if configuration is not None else {}
 
 
-def _secrets(configuration: Configuration) -> Iterator[str]:
-    """The values of variables that are declared sensitive: whatever holds one is sensitive too."""
+def _secrets(configuration: Configuration) -> Iterator[Value]:
+    """The values of variables that are declared sensitive: whatever holds one, or is made from one, is sensitive too."""
     for scope in configuration.scopes:
         for local, blocks in scope.module.index.items():
             flag = blocks[0].attributes.get("sensitive") if local.startswith("variable.") else None
             if flag is not None and blocks[0].document.text(flag.value).strip() == "true":
-                yield from _texts(scope.variable(local.removeprefix("variable.")).plain())
+                yield scope.variable(local.removeprefix("variable."))
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -55,14 +56,18 @@ def _texts(value: Any) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class _Marking:
-    """Marks what is sensitive: by the provider's schema, and by the secrets that are known."""
+    """Marks what is sensitive: by the provider's schema, by the secrets that are known, and by the places where those are written."""
 
     major: int
     secrets: frozenset[str]
+    places: frozenset[Key]
 
-    def of(self, kind: str, values: Values | None) -> Any:
-        schema = provider_schema(self.major).resources.get(kind)
-        return {n: m for n, v in (values or {}).items() if (m := self._marked(v, schema, n))}
+    def of(self, instance: Instance | None, values: Values | None) -> Any:
+        if instance is None or values is None:
+            return {}
+        schema = provider_schema(self.major).resources.get(instance.type)
+        made = {n for n in values if (v := instance.body.get(n)) is not None and not self.places.isdisjoint(v.all_deps())}
+        return {n: True if n in made else m for n, v in values.items() if (m := self._marked(v, schema, n)) or n in made}
 
     def _marked(self, value: Any, schema: BlockSchema | None, name: str) -> Any:
         declared = schema.attributes.get(name) if schema is not None else None
@@ -97,7 +102,7 @@ def _change(address: str, old: Instance | None, new: Instance | None, marking: _
     else:
         replaced = _replacing(some.type, before, after, marking.major)
         actions = ["delete", "create"] if replaced else ["update"]
-    sensitive = {"before_sensitive": marking.of(some.type, before), "after_sensitive": marking.of(some.type, after)}
+    sensitive = {"before_sensitive": marking.of(old, before), "after_sensitive": marking.of(new, after)}
     change = Change(actions=actions, before=before, after=after, after_unknown=unknown, replace_paths=replaced, **sensitive)
     name = some.block.labels[1]
     return ResourceChange(address=address, type=some.type, name=name, index=some.index, change=change)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from iac_agent.guard.constructs import Folder, folder_of
@@ -53,12 +53,21 @@ class Target:
 
 @dataclass(frozen=True)
 class Touched:
-    """A target that a change touches, and by which files; `gone` when its root module is not there any more, `new` when it was not."""
+    """A target that a change touches, and by which files; `gone` when its root module is not there any more, `new` when it was not.
+
+    `was` is the place that it was moved from: its backend tells that it is the same.
+    """
 
     target: Target
     by: tuple[str, ...]
     gone: bool = False
     new: bool = False
+    was: str = ""
+
+    @property
+    def before(self) -> Target:
+        """The target as the base knows it."""
+        return replace(self.target, place=self.was) if self.was else self.target
 
 
 @dataclass(frozen=True)
@@ -106,6 +115,12 @@ class Repository:
         directory = self.top / place
         return directory.is_dir() and any(is_configuration(f.name) for f in directory.iterdir())
 
+    def backend(self, place: str) -> str:
+        """What a root module says about its backend; empty where that does not tell it from others."""
+        directory = self.top / place
+        folder = folder_of(RootModule(directory, {}, self._parsed), directory)
+        return "".join(f"{b.labels} {b.arguments}" for b in folder.blocks if b.type in _OWN and b.arguments)
+
 
 def touched(before: Repository, after: Repository, changed: Collection[str]) -> Change:
     """The targets that these changed files touch, in the order of their places. A renamed file is two: its old and its new name."""
@@ -113,13 +128,32 @@ def touched(before: Repository, after: Repository, changed: Collection[str]) -> 
     read: set[str] = set()
     for target in dict.fromkeys((*after.targets, *before.targets)):
         held = [r for r in (before, after) if r.holds(target.place)]
-        by = tuple(sorted(n for n in changed if any(r.reads(target).on(n) for r in held)))
+        by = {n for n in changed if any(r.reads(target).on(n) for r in held)}
         if by:
-            found.append(Touched(target, by, gone=after not in held, new=before not in held))
-            read |= set(by)
-    found.sort(key=lambda t: (t.target.place, t.target.workspace))
-    unread = sorted(n for n in set(changed) - read if _is_terraform(n))
+            found.append(Touched(target, tuple(sorted(map(_told, by))), gone=after not in held, new=before not in held))
+            read |= by
+    found = sorted(_joined(found, before, after), key=lambda t: (t.target.place, t.target.workspace))
+    unread = sorted(_told(n) for n in set(changed) - read if _is_terraform(n))
     return Change(tuple(found), tuple(unread))
+
+
+def _joined(found: Sequence[Touched], before: Repository, after: Repository) -> Iterator[Touched]:
+    """What goes and what is new with the same backend is one root module that moved."""
+    gone = {(before.backend(t.target.place), t.target.workspace): t for t in found if t.gone}
+    moved = {
+        t.target: gone[key] for t in found if t.new and (key := (after.backend(t.target.place), t.target.workspace))[0] and key in gone
+    }
+    for one in found:
+        if one.target in moved:
+            by = tuple(sorted({*one.by, *moved[one.target].by}))
+            yield replace(one, new=False, was=moved[one.target].target.place, by=by)
+        elif one not in moved.values():
+            yield one
+
+
+def _told(name: str) -> str:
+    """A name of a file that can be written, whatever bytes it has."""
+    return name.encode("utf-8", "replace").decode()
 
 
 def _is_terraform(name: str) -> bool:

@@ -64,14 +64,17 @@ class Jobs:
         self._engine.dispose()
 
     def add(self, key: str, lane: str, body: dict[str, Any]) -> bool:
-        """Queue a job; False when this key is known already. Once it returns, the job is on disk."""
+        """Queue a job; False when this key is known already. One that failed is queued again. Once it returns, the job is on disk."""
         now = time.time()
         values = {"key": key, "lane": lane, "body": json.dumps(body), "status": "queued", "attempts": 0, "worker": "", "note": ""}
         try:
             with self._engine.begin() as connection:
                 connection.execute(insert(_JOBS).values(**values, created=now, changed=now))
         except IntegrityError:
-            return False
+            with self._engine.begin() as connection:
+                failed = (_JOBS.c.key == key, _JOBS.c.status == "failed")
+                again = connection.execute(update(_JOBS).where(*failed).values(status="queued", attempts=0, note="", changed=now))
+            return bool(again.rowcount)
         return True
 
     @contextmanager

@@ -312,9 +312,11 @@ def test_undo_plans_the_base_again_and_apply_applies_that(stage: Stage) -> None:
     assert machine(stage, "live/jobs")["size"] == "Standard_B2ms"
 
     undo = stage.command(pull, "ann", "/iacagent undo")
-    answer = stage.command(pull, "ann", "/iacagent apply")
+    plain = stage.command(pull, "ann", "/iacagent apply")
+    answer = stage.command(pull, "ann", "/iacagent apply --undo")
 
     assert "**Undo**" in undo
+    assert "no reviewed plan is kept" in plain
     assert "**Applied**: `live/jobs`" in answer
     assert machine(stage, "live/jobs")["size"] == "Standard_D2s_v5"
     assert "**Nothing to undo**" in stage.command(pull, "ann", "/iacagent undo")

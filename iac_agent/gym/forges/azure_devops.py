@@ -80,6 +80,7 @@ class AzureDevOpsForge(Hosted):
             "name": self.name,
             "project": {"id": "project-1", "name": self.project},
             "remoteUrl": f"file://{self.repository}",
+            "defaultBranch": "refs/heads/main",
         }
 
     def _request(self, pull: Pull) -> Json:

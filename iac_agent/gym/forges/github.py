@@ -124,6 +124,7 @@ class GitHubForge(Hosted):
             ("POST", f"{repo}/pulls", self._create_pull),
             ("GET", f"{repo}/pulls/{{number:int}}", lambda _, at, __: self.pull(self._pull(at))),
             ("PATCH", f"{repo}/pulls/{{number:int}}", self._update_pull),
+            ("GET", f"{repo}/pulls/{{number:int}}/commits", self._list_commits),
             ("GET", f"{repo}/pulls/{{number:int}}/reviews", self._list_reviews),
             ("POST", f"{repo}/pulls/{{number:int}}/reviews", self._create_review),
             ("GET", f"{repo}/git/ref/{{ref:path}}", self._ref),
@@ -170,6 +171,12 @@ class GitHubForge(Hosted):
         pull = self._pull(at)
         pull.title, pull.body, pull.state = body.get("title", pull.title), body.get("body", pull.body), body.get("state", pull.state)
         return self.pull(pull)
+
+    def _list_commits(self, _: str, at: Json, __: Any) -> list[Json]:
+        pull = self._pull(at)
+        told = self.git("log", "--format=%H %an", f"refs/heads/{pull.base}..{self.head(pull)}").splitlines()
+        page, size = int(at.get("page", 1)), int(at.get("per_page", 30))
+        return [shapes.commit(self.api, self.full_name, *line.split(" ", 1)) for line in told[::-1][(page - 1) * size : page * size]]
 
     def _list_reviews(self, _: str, at: Json, __: Any) -> list[Json]:
         page, size = int(at.get("page", 1)), int(at.get("per_page", 30))

@@ -151,6 +151,22 @@ def check_run(api: str, full_name: str, identity: int, told: Json) -> Json:
     }  # fmt: skip
 
 
+def commit(api: str, full_name: str, sha: str, name: str) -> Json:
+    """A commit; its author is the user of that name."""
+    url = f"{api}/repos/{full_name}/commits/{sha}"
+    person = {"name": name, "email": f"{name}@example.com", "date": MOMENT}
+    git = f"{api}/repos/{full_name}/git"
+    told = {
+        "url": f"{git}/commits/{sha}", "author": person, "committer": person, "message": "x", "comment_count": 0,
+        "tree": {"sha": sha, "url": f"{git}/trees/{sha}"},
+    }  # fmt: skip
+    who = user(api, name)
+    return {
+        "sha": sha, "node_id": f"C_{sha[:8]}", "url": url, "html_url": url, "comments_url": f"{url}/comments", "commit": told,
+        "author": who, "committer": who, "parents": [],
+    }  # fmt: skip
+
+
 def collaborator(api: str, login: str, permission: str) -> Json:
     """What a person may do in a repository."""
     role = "read" if permission == "none" else permission

@@ -13,8 +13,8 @@ State = Literal["open", "closed", "merged"]
 
 @dataclass(frozen=True)
 class PullRequest:
-    """A pull request as it is now. `head` and `base` are commits; `base` is the tip of the branch it goes into. `fork`: its branch is in
-    another repository.
+    """A pull request as it is now. `head`, `base` and `default` are commits: the last two the tips of the branch it goes into, and of the
+    default branch. `fork`: its branch is in another repository. `pushers` are people whose commits it holds, as far as that is known.
     """
 
     number: int
@@ -25,7 +25,10 @@ class PullRequest:
     base: str
     head_branch: str
     base_branch: str
+    default: str = ""
+    default_branch: str = ""
     fork: bool = False
+    pushers: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -82,11 +83,15 @@ class AzureDevOps:
     def pull(self, number: int) -> PullRequest:
         found = self._ask("GET", f"{self._base}/pullrequests/{number}")
         branch, into = (found[n].removeprefix("refs/heads/") for n in ("sourceRefName", "targetRefName"))
-        refs = self._ask("GET", f"{self._base}/refs", filter=f"heads/{into}")["value"]
-        tip = next((r["objectId"] for r in refs if r["name"] == f"refs/heads/{into}"), "")
+        main = str(self._ask("GET", self._base).get("defaultBranch", "")).removeprefix("refs/heads/")
+        tip, default = (self._tip(b) for b in (into, main))
         state = _STATES.get(found["status"], "closed")
         author, head = found["createdBy"]["uniqueName"], found["lastMergeSourceCommit"]["commitId"]
-        return PullRequest(number, found["title"], author, state, head, tip, branch, into, bool(found.get("forkSource")))
+        return PullRequest(number, found["title"], author, state, head, tip, branch, into, default, main, bool(found.get("forkSource")))
+
+    def _tip(self, branch: str) -> str:
+        refs = self._ask("GET", f"{self._base}/refs", filter=f"heads/{branch}")["value"]
+        return next((str(r["objectId"]) for r in refs if r["name"] == f"refs/heads/{branch}"), "")
 
     def may_write(self, user: str) -> bool:
         found = self._ask("GET", f"{self._identities}/_apis/identities", searchFilter="General", filterValue=user)["value"]
@@ -107,11 +112,11 @@ class AzureDevOps:
 
     def approvers(self, pull: PullRequest) -> frozenset[str]:
         pushes = self._ask("GET", f"{self._base}/pullrequests/{pull.number}/iterations")["value"]
-        last = max((p["createdDate"] for p in pushes), default="")
+        last = max((datetime.fromisoformat(p["createdDate"]) for p in pushes), default=datetime.min.replace(tzinfo=UTC))
         votes: dict[str, str] = {}
         for thread in self._threads(pull.number):
             told = {k: v.get("$value") for k, v in (thread.get("properties") or {}).items() if isinstance(v, dict)}
-            if told.get("CodeReviewThreadType") == "VoteUpdate" and thread["publishedDate"] > last:
+            if told.get("CodeReviewThreadType") == "VoteUpdate" and datetime.fromisoformat(thread["publishedDate"]) > last:
                 who = thread["identities"][told["CodeReviewVotedByIdentity"]]["uniqueName"]
                 votes[who] = str(told.get("CodeReviewVoteResult"))
         approved = {w for w, v in votes.items() if v == _APPROVED and w != pull.author}
@@ -120,7 +125,7 @@ class AzureDevOps:
     def _threads(self, number: int) -> list[Json]:
         """The threads of a pull request, in the order of their time."""
         found = self._ask("GET", f"{self._base}/pullrequests/{number}/threads")["value"]
-        return sorted(found, key=lambda t: str(t["publishedDate"]))
+        return sorted(found, key=lambda t: datetime.fromisoformat(t["publishedDate"]))
 
     # --- what is said ------------------------------------------------------------------------------------------------
 
@@ -214,7 +219,7 @@ class AzureDevOps:
             if comment.get("commentType") == "system" or comment["publishedDate"] != comment["lastUpdatedDate"]:
                 return None
             identity = f"{number}-{comment['_links']['threads']['href'].rpartition('/')[2]}-{comment['id']}"
-            return Event("commented", number, comment["author"]["uniqueName"], comment.get("content", ""), identity)
+            return Event("commented", number, str(comment["author"]["uniqueName"]), str(comment.get("content", "")), identity)
         return None
 
 

@@ -87,14 +87,29 @@ class GitHub:
     def pull(self, number: int) -> PullRequest:
         with _translated(f"pull request {number}"):
             found = self._rest.pulls.get(self.owner, self.repo, number).parsed_data
-            tip = self._rest.git.get_ref(self.owner, self.repo, f"heads/{found.base.ref}").parsed_data
+            branch = found.base.repo.default_branch
+            tip, default = (self._tip(b) for b in (found.base.ref, branch))
+            pushers = self._pushers(number)
         repository = found.head.repo
         fork = repository is None or repository.full_name.lower() != f"{self.owner}/{self.repo}".lower()
         state: State = "merged" if found.merged else "open" if found.state == "open" else "closed"
         author = found.user.login if found.user else ""
-        return PullRequest(
-            number, found.title, author, state, found.head.sha, tip.object_.sha, found.head.ref, found.base.ref, fork
-        )  # fmt: skip
+        heads = (found.head.sha, tip, found.head.ref, found.base.ref, default, branch)
+        return PullRequest(number, found.title, author, state, *heads, fork=fork, pushers=pushers)
+
+    def _tip(self, branch: str) -> str:
+        return str(self._rest.git.get_ref(self.owner, self.repo, f"heads/{branch}").parsed_data.object_.sha)
+
+    def _pushers(self, number: int) -> frozenset[str]:
+        """Who wrote or committed the commits of a pull request (the API lists at most 250)."""
+        found: set[str] = set()
+        for page in _pages():
+            listed = self._rest.pulls.list_commits(self.owner, self.repo, number, per_page=_PAGE, page=page).parsed_data
+            people = (p for one in listed for p in (one.author, one.committer))
+            found |= {login for p in people if (login := getattr(p, "login", None))}
+            if len(listed) < _PAGE:
+                break
+        return frozenset(found)
 
     def may_write(self, user: str) -> bool:
         if not user:
@@ -118,7 +133,9 @@ class GitHub:
                         last[review.user.login] = review
                 if len(reviews) < _PAGE:
                     break
-        approved = {u for u, r in last.items() if r.state == "APPROVED" and r.commit_id == pull.head and u != pull.author}
+        approved = {
+            u for u, r in last.items() if r.state == "APPROVED" and r.commit_id == pull.head and u not in {pull.author, *pull.pushers}
+        }
         return frozenset(u for u in approved if self.may_write(u))
 
     # --- what is said ------------------------------------------------------------------------------------------------
@@ -130,18 +147,26 @@ class GitHub:
                 return str(self._rest.issues.create_comment(self.owner, self.repo, number, body=body).parsed_data.html_url)
             if held.body == body:
                 return str(held.html_url)
-            return str(self._rest.issues.update_comment(self.owner, self.repo, held.id, body=body).parsed_data.html_url)
+        try:
+            with _translated(f"a comment on pull request {number}"):
+                return str(self._rest.issues.update_comment(self.owner, self.repo, held.id, body=body).parsed_data.html_url)
+        except ForgeFailed as problem:
+            if problem.status != 403:  # of another bot that writes our marker
+                raise
+        with _translated(f"a comment on pull request {number}"):
+            return str(self._rest.issues.create_comment(self.owner, self.repo, number, body=body).parsed_data.html_url)
 
     def _ours(self, number: int, marker: str) -> Any:
-        """The comment of ours that begins with the marker. Whoever else writes the marker is not taken for us."""
+        """The last comment of ours that begins with the marker. Whoever else writes the marker is not taken for us."""
+        found = None
         for page in _pages():
             listed = self._rest.issues.list_comments(self.owner, self.repo, number, per_page=_PAGE, page=page).parsed_data
             for one in listed:
                 if (one.body or "").startswith(marker) and one.user and self._is_self(one.user.login, one.user.type):
-                    return one
+                    found = one
             if len(listed) < _PAGE:
-                return None
-        return None
+                break
+        return found
 
     def _is_self(self, login: str, kind: str) -> bool:
         """Whether a user is who we are signed in as; the token of an App or a workflow cannot ask, and is a bot."""
@@ -149,7 +174,9 @@ class GitHub:
             try:
                 with _translated("who we are"):
                     self._self = self._rest.users.get_authenticated().parsed_data.login
-            except ForgeFailed:
+            except ForgeFailed as problem:
+                if problem.status not in (401, 403, 404):
+                    raise
                 self._self = ""
         return login == self._self if self._self else kind == "Bot"
 
@@ -249,7 +276,8 @@ class GitHub:
             comment = payload["comment"]
             if comment["user"]["type"] != "User":
                 return None
-            return Event("commented", int(payload["issue"]["number"]), comment["user"]["login"], comment["body"], str(comment["id"]))
+            who, text, identity = (str(v) for v in (comment["user"]["login"], comment["body"], int(comment["id"])))
+            return Event("commented", int(payload["issue"]["number"]), who, text, identity)
         return None
 
 

@@ -56,11 +56,13 @@ class GitLab:
     def pull(self, number: int) -> PullRequest:
         with _translated(f"merge request {number}"):
             found = self._project.mergerequests.get(number)
-            tip = self._project.branches.get(found.target_branch).commit["id"]
+            branch = str(self._project.default_branch)
+            tip, default = (self._project.branches.get(b).commit["id"] for b in (found.target_branch, branch))
         state = _STATES.get(found.state, "closed")
         fork = found.source_project_id != found.target_project_id
         author = found.author["username"]
-        return PullRequest(number, found.title, author, state, found.sha, tip, found.source_branch, found.target_branch, fork)
+        heads = (found.sha, tip, found.source_branch, found.target_branch, default, branch)
+        return PullRequest(number, found.title, author, state, *heads, fork=fork)
 
     def may_write(self, user: str) -> bool:
         with _translated(f"the members of {self._path}"):
@@ -171,7 +173,9 @@ class GitLab:
                 return Event("opened", number)
             return Event("closed", number) if action in ("close", "merge") else None
         if payload["object_kind"] == "note" and told["noteable_type"] == "MergeRequest" and told.get("action", "create") == "create":
-            return Event("commented", int(payload["merge_request"]["iid"]), payload["user"]["username"], told["note"], str(told["id"]))
+            return Event(
+                "commented", int(payload["merge_request"]["iid"]), str(payload["user"]["username"]), str(told["note"]), str(int(told["id"]))
+            )
         return None
 
 

@@ -18,7 +18,7 @@ class Plain:
     limit = 0
 
     def __init__(self, base: str, head: str, out: Path | None = None) -> None:
-        self._pull = PullRequest(0, "", "", "open", head, base, head, base)
+        self._pull = PullRequest(0, "", "", "open", head, base, head, base, base, base)
         self._out = out
 
     def remote(self) -> tuple[str, str]:
