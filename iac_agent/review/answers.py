@@ -94,7 +94,10 @@ def undo(found: Sequence[Reviewed]) -> str:
         lines.append(f"**{code(r.name)}**: {counted(r)}{f'; ⛔ {plain(r.problem)}' if r.problem else ''}")
         for row in r.rows[:100]:
             lines.append(f"- {row.action} {code(row.address)}")
-            lines += [f"  - {code(a.path)}: {code(a.before)} → {code(a.after)}" for a in row.attributes]
+            for a in row.attributes:
+                lines.append(
+                    f"  - {code(a.path)}: {code(a.before)} → {code(a.after)}{' (without this pull request, too)' if a.waiting else ''}"
+                )
         if r.waiting:
             lines.append(f"- beside that, without this pull request: {', '.join(code(w.address) for w in r.waiting[:20])}")
         named = [a for addresses in r.needs.values() for a in addresses]

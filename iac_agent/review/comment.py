@@ -142,7 +142,7 @@ def plain(text: object) -> str:
     """Text as text: what Markdown and HTML would act on is escaped, and nobody is mentioned."""
     said = " ".join(redact.printable(str(text)).split())
     said = re.sub(r"([\\`*\[\]<>|#~])", r"\\\1", said.replace("&", "&amp;"))
-    return re.sub(r"@(?=\w)|://|(?<=www)\.", lambda m: f"{m[0]}\N{ZERO WIDTH NON-JOINER}", said)
+    return re.sub(r"(?<=@)(?=\w)|(?=://)|(?<=www)(?=\.)", "\N{ZERO WIDTH NON-JOINER}", said)
 
 
 def block(text: object, most: int) -> str:
