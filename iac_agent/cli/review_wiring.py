@@ -89,9 +89,9 @@ class Wiring:
 
         return Setup(terraform, rules.guard(settings.guard, _ruled(rules_top, place)), major, drift)
 
-    def session(self, top: Path, rules_top: Path, target: Target, approver: Named, document: dict[str, Any]) -> Session:
-        """What a kept plan is applied with."""
-        directory, settings = top / target.place, self.settings(rules_top, target.place)
+    def session(self, top: Path, rules_top: Path, place: str, target: Target, approver: Named, document: dict[str, Any]) -> Session:
+        """What a kept plan is applied with, by the rules of a place."""
+        directory, settings = top / target.place, self.settings(rules_top, place)
         wanted = approver.wanted
         consent = Consent(True, wanted.replace, wanted.destroy, wanted.unknown, wanted.include_unrelated)
         request = wiring.Request(var_files=target.given(directory).files, lock_timeout=settings.lock_timeout or "60s", consent=consent)
@@ -102,7 +102,7 @@ class Wiring:
             JsonReporter(document, directory),
             approver,
             environment=self._seen(settings, target, APPLY),
-            ruled=_ruled(rules_top, target.place),
+            ruled=_ruled(rules_top, place),
             kept=self.home(target),
         )
         return replace(made, place=self.place(target))

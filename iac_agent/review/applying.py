@@ -107,12 +107,12 @@ class _Ready:
 
 @dataclass
 class Applier:
-    """`session` sets up a target: its checkout, the checkout whose rules hold, the approver, and where its document is written.
+    """`session` sets up a target: its checkout, the checkout and the place whose rules hold, the approver, and where to write its document.
 
     `rules` reads what a checkout lets comments do at a place; `folder` is where checkouts stand while they are applied.
     """
 
-    session: Callable[[Path, Path, Target, Named, dict[str, Any]], Session]
+    session: Callable[[Path, Path, str, Target, Named, dict[str, Any]], Session]
     rules: Callable[[Path, str], BotRules]
     place: Callable[[Target], str]
     folder: Path
@@ -149,12 +149,12 @@ class Applier:
         base_top = checkouts.at(binding.base)
         top = base_top if binding.undo else checkouts.merged(checkouts.revisions(binding.base, binding.head))
         document: dict[str, Any] = {}
-        session = self.session(top, base_top, binding.target, Named(wanted), document)
+        session = self.session(top, base_top, binding.ruled, binding.target, Named(wanted), document)
         session.terraform.init(backend=tuple(str(session.directory / b) for b in binding.backend))
         file = checkouts.folder / f"{binding.digest}.saved"
         journal.replace_file(file, kept.saved)
         file.chmod(0o600)
-        one = _Ready(kept, session, document, file, self.rules(base_top, binding.place))
+        one = _Ready(kept, session, document, file, self.rules(base_top, binding.ruled))
         with lock.held(session.home, f"look at {one.name}", "10m"):
             _settle(session)
         one.done = _was_applied(one)

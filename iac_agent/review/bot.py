@@ -128,17 +128,20 @@ class Bot:
     def _keeper(self, pull: PullRequest) -> Callable[[Reviewed, Verdict, Path], None]:
         def keep(reviewed: Reviewed, verdict: Verdict, plan_file: Path) -> None:
             if self.plans is not None and reviewed.rows and reviewed.outcome not in ("refused", "failed"):
-                self._made.append(self.sealed(pull, reviewed.touched.target, verdict, plan_file, reviewed.serial))
+                one = reviewed.touched
+                self._made.append(self.sealed(pull, one.target, verdict, plan_file, reviewed.serial, ruled=one.was))
 
         return keep
 
-    def sealed(self, pull: PullRequest, target: Target, verdict: Verdict, plan: Path, serial: int | None, *, undo: bool = False) -> Kept:
-        """A plan with what it is bound to; it is kept only once it was shown."""
+    def sealed(
+        self, pull: PullRequest, target: Target, verdict: Verdict, plan: Path, serial: int | None, *, ruled: str = "", undo: bool = False
+    ) -> Kept:
+        """A plan with what it is bound to; it is kept only once it was shown. `ruled`: another place whose rules hold."""
         assert self.plans is not None
         beside = (*(i.address for i in verdict.unrelated), *verdict.entangled)
         binding = Binding(
             self.plans.repository, pull.number, target.place, target.workspace, target.var_files, target.backend, pull.head, pull.base,
-            serial, verdict.digest, pull.author, moment(), beside, undo,
+            serial, verdict.digest, pull.author, moment(), ruled or target.place, beside, undo,
         )  # fmt: skip
         out = plan.with_suffix(".saved")
         what = f"{'undo ' if undo else ''}pull request {pull.number}: {redact.text(pull.title)}"

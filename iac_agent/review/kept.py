@@ -30,8 +30,9 @@ _LEAST = 32
 
 @dataclass(frozen=True)
 class Binding:
-    """What a kept plan is for, and what it was made of. `made` is ISO 8601 in UTC. `beside` are addresses that the plan would
-    change without the pull request too; `undo`: it goes back to the base.
+    """What a kept plan is for, and what it was made of. `made` is ISO 8601 in UTC; `ruled` is the place of the base whose rules hold.
+
+    `beside` are addresses that the plan would change without the pull request too; `undo`: it goes back to the base.
     """
 
     repository: str
@@ -46,6 +47,7 @@ class Binding:
     digest: str
     author: str
     made: str
+    ruled: str
     beside: tuple[str, ...] = ()
     undo: bool = False
 

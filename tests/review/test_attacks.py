@@ -146,6 +146,8 @@ def test_a_root_module_that_moves_keeps_its_rules_and_its_drift(stage: Stage) ->
     assert "(new)" not in shown
     assert "managed by nobody" not in shown
     assert "`tags.debug`: `yes` → `(none)` (without this change, too)" in shown
+    stage.forge.approve(pull, "ben")
+    assert "comments may not apply live/work" in stage.command(pull, "ann", "/iacagent apply --include-unrelated")
 
 
 def test_the_rules_of_a_root_module_hold_for_its_apply(stage: Stage) -> None:
