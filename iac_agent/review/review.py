@@ -152,8 +152,8 @@ class _Work:
         if found.refused:
             return found
         known: set[str] = set()
+        baseline, blind = self._baseline(one)
         try:
-            baseline = self._baseline(one) if not one.new else None
             made = self._plan(setup, one.target, self.after.top)
             known = _secrets(made.plan)
             undone = self._undone(one, made.plan) if found.behind and not self.revisions.conflicts else ()
@@ -164,7 +164,7 @@ class _Work:
         root = RootModule(self.after.top / place)
         verdict = self._assessed(setup, verdict, made.plan, root, one.target)
         places = Places(self.after.top, root)
-        drift, drift_unknown = self._drift(one, known)
+        drift, drift_unknown = self._drift(one, known) if not blind else ((), blind)
         reviewed = replace(
             found,
             rows=self._rows(made.plan, verdict.intended, verdict, places, baseline, moves=True),
@@ -177,7 +177,7 @@ class _Work:
             digest=verdict.digest,
             serial=serial_in(made.file),
         )
-        if not self.revisions.conflicts:
+        if not self.revisions.conflicts and not blind:
             self.by.keep(reviewed, verdict, made.file)
         return reviewed
 
@@ -244,10 +244,17 @@ class _Work:
         setup.terraform.plan(file)
         return Planned(setup.terraform.show_plan(file), file)
 
-    def _baseline(self, one: Touched) -> Plan:
-        setup = self._setup(self.before.top, one, one.before)
-        setup.guard.require(RootModule(setup.terraform.directory))
-        return self._plan(setup, one.before, self.before.top).plan
+    def _baseline(self, one: Touched) -> tuple[Plan | None, str]:
+        """What would be done without the change; why that is not known, where the base is broken."""
+        if one.new:
+            return None, ""
+        try:
+            setup = self._setup(self.before.top, one, one.before)
+            setup.guard.require(RootModule(setup.terraform.directory))
+            return self._plan(setup, one.before, self.before.top).plan, ""
+        except IacAgentError as problem:
+            told = f"the base cannot be planned, so what would be done without this change is not told apart: {problem.message}"
+            return None, _scrubbed(told, (), self.checkouts)
 
     def _behind(self, one: Touched) -> tuple[str, ...]:
         """The files that others changed on the base since the branch left it, and that this target reads."""

@@ -360,6 +360,23 @@ def test_what_terraform_refuses_is_told_without_paths_of_this_machine(stage: Sta
     assert next(iter(stage.forge.checks.values()))["conclusion"] == "failure"
 
 
+def test_a_change_that_mends_a_broken_base_is_reviewed_and_not_applied(stage: Stage) -> None:
+    stage.switch("main")
+    stage.replace("live/jobs/main.tf", "var.size", "var.sise")
+    stage.on_main("Break it")
+    stage.branch("change")
+    stage.replace("live/jobs/main.tf", "var.sise", "var.size")
+    stage.replace("live/jobs/terraform.tfvars", "Standard_D2s_v5", "Standard_B2ms")
+    pull = stage.pull()
+
+    comment = stage.review(pull)
+    stage.forge.approve(pull, "ben")
+
+    assert "`size`: `Standard_D2s_v5` → `Standard_B2ms`" in comment
+    assert "the base cannot be planned" in comment
+    assert "no reviewed plan is kept" in stage.command(pull, "ann", "/iacagent apply")
+
+
 def test_rules_are_those_of_the_base(stage: Stage) -> None:
     stage.branch("change")
     stage.write(
