@@ -194,11 +194,41 @@ def sandbox(tmp_path: Path, gym: Gym) -> Sandbox:
     return Sandbox(folder, gym)
 
 
+Scene = Callable[[str, Callable[[Path], None]], Path]
+
+
+@pytest.fixture(scope="session")
+def _scenes() -> dict[str, Path]:
+    return {}
+
+
 @pytest.fixture
-def web_tier(sandbox: Sandbox) -> Sandbox:
+def scene(gym: Gym, _scenes: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    """Set a scene by its name (small letters): what builds it is run once, then the gym goes back to it; the folder it was built in."""
+
+    def set_scene(name: str, build: Callable[[Path], None]) -> Path:
+        if name in _scenes:
+            gym.rewind(name)
+        else:
+            folder = tmp_path_factory.mktemp(name)
+            build(folder)
+            gym.checkpoint(name)
+            _scenes[name] = folder
+        return _scenes[name]
+
+    return set_scene
+
+
+@pytest.fixture
+def web_tier(sandbox: Sandbox, scene: Scene) -> Sandbox:
     """examples/web-tier, applied."""
-    sandbox.copy(ROOT / "examples" / "web-tier")
-    sandbox.up()
+
+    def build(folder: Path) -> None:
+        made = Sandbox(folder, sandbox.gym)
+        made.copy(ROOT / "examples" / "web-tier")
+        made.up()
+
+    shutil.copytree(scene("webtier", build), sandbox.directory, symlinks=True, dirs_exist_ok=True)
     return sandbox
 
 

@@ -34,6 +34,14 @@ _SETTINGS: dict[str, tuple[type, ...]] = {
 }
 
 
+def _name(query: dict[str, str]) -> str:
+    """The name of a checkpoint: small letters, or nothing."""
+    name = query.get("name", "")
+    if name and not (name.isascii() and name.isalpha() and name.islower()):
+        raise faults.bad_request("InvalidName", "A checkpoint is named with small letters.")
+    return name
+
+
 def answer(cloud: Cloud, limits: Limits, key: bytes, method: str, path: str, body: Body, query: dict[str, str]) -> Body:
     """Answer one call. Raises NotEmulated or InvalidSetting."""
     match method, path:
@@ -51,10 +59,10 @@ def answer(cloud: Cloud, limits: Limits, key: bytes, method: str, path: str, bod
             limits.forget()
             return {}
         case "POST", "/gym/checkpoint":
-            cloud.store.checkpoint()
+            cloud.store.checkpoint(_name(query))
             return {}
         case "POST", "/gym/rewind":
-            if not cloud.store.rewind():
+            if not cloud.store.rewind(_name(query)):
                 raise faults.conflict("NoCheckpoint", "The gym has no checkpoint to go back to.")
             return {}
         case "GET", "/gym/time":

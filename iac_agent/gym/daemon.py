@@ -155,13 +155,13 @@ class Gym:
             for file in self.folder.glob("gym.db*"):
                 file.unlink()
 
-    def checkpoint(self) -> None:
-        """Remember the state, so that `rewind` goes back to it. Raises GymError when the gym is down."""
-        self._told("/gym/checkpoint")
+    def checkpoint(self, name: str = "") -> None:
+        """Remember the state, so that `rewind` goes back to it; several by `name`, small letters. Raises GymError when the gym is down."""
+        self._told("/gym/checkpoint", name)
 
-    def rewind(self) -> None:
+    def rewind(self, name: str = "") -> None:
         """Go back to the checkpoint. Raises GymError when there is none."""
-        self._told("/gym/rewind")
+        self._told("/gym/rewind", name)
 
     def counted(self) -> dict[str, int]:
         """How many calls ARM got since it is up, how many of them were writes, and how many it refused with 429. Raises GymError."""
@@ -170,8 +170,8 @@ class Gym:
             raise GymError("the gym does not answer", hint="Start it with `iacagent gym up`.")
         return {name: int(str(number)) for name, number in found.items()}
 
-    def _told(self, path: str) -> None:
-        if self._ask(f"{path}?api-version=1", self._endpoint(), method="POST") is None:
+    def _told(self, path: str, name: str) -> None:
+        if self._ask(f"{path}?api-version=1&name={name}", self._endpoint(), method="POST") is None:
             raise GymError("the gym does not answer, or has no checkpoint", hint="Start it with `iacagent gym up`.")
 
     def remove(self) -> None:

@@ -284,20 +284,22 @@ class Store:
             for held in (self._resources, self._rendered, self._refers, self._referred):
                 held.clear()
 
-    def checkpoint(self) -> None:
-        """Remember everything as it is now, in place of what was remembered before."""
+    def checkpoint(self, name: str = "") -> None:
+        """Remember everything as it is now, in place of what was remembered before by this name (letters, or nothing)."""
+        kept = f"kept{name}"
         with self._lock:
             for table in _REMEMBERED:
-                self._database.executescript(f"drop table if exists kept_{table}; create table kept_{table} as select * from {table};")
+                self._database.executescript(f"drop table if exists {kept}_{table}; create table {kept}_{table} as select * from {table};")
 
-    def rewind(self) -> bool:
+    def rewind(self, name: str = "") -> bool:
         """Go back to the checkpoint; False when there is none."""
+        kept = f"kept{name}"
         with self._lock:
-            there = self._database.execute("select 1 from sqlite_master where name = 'kept_resources'").fetchone()
+            there = self._database.execute("select 1 from sqlite_master where name = ?", (f"{kept}_resources",)).fetchone()
             if there is None:
                 return False
             for table in _REMEMBERED:
-                self._database.executescript(f"delete from {table}; insert into {table} select * from kept_{table};")
+                self._database.executescript(f"delete from {table}; insert into {table} select * from {kept}_{table};")
             self._read_resources()
             self._settings = self._read_settings()
         return True

@@ -8,14 +8,21 @@ from pathlib import Path
 import pytest
 
 from iac_agent.gym.daemon import Gym
+from tests.conftest import Scene
 from tests.review import openapi
-from tests.review.stage import Stage, raised
+from tests.review.stage import Stage, build, raised
 
 
 @pytest.fixture
-def stage(tmp_path: Path, gym: Gym) -> Iterator[Stage]:
+def built(gym: Gym, scene: Scene) -> Path:
+    """The folder in which the stage was built; the gym is as it was then."""
+    return scene("platform", lambda folder: build(folder, gym))
+
+
+@pytest.fixture
+def stage(tmp_path: Path, gym: Gym, built: Path) -> Iterator[Stage]:
     """Three root modules, applied, on a GitHub of this machine."""
-    with raised(tmp_path, gym) as made:
+    with raised(tmp_path, gym, built=built) as made:
         yield made
         if (openapi.OCTOKIT / "openapi").is_dir():
             wrong = [p for h in made.heard for p in openapi.problems(h)]

@@ -140,14 +140,29 @@ class Stage:
         return zygote().run(list(arguments), cwd or self.work, {**self.environment, **extra})
 
 
-@contextmanager
-def raised(folder: Path, gym: Gym, kind: str = "github") -> Iterator[Stage]:
-    """The stage, with its root modules applied."""
-    bare, work = folder / "platform.git", folder / "work"
+def build(folder: Path, gym: Gym) -> None:
+    """The repository below `folder`, with the storage of its states and every root module applied."""
+    work, create = folder / "work", folder / "create"
     shutil.copytree(PLATFORM, work, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*", ".iacagent"))
     git(work, "init", "--quiet", "--initial-branch=main")
     git(work, "add", "-A")
     git(work, "commit", "--quiet", "-m", "The platform")
+    shutil.copytree(ROOT / "state_backends" / "azurerm" / "create", create)
+    environment = {**os.environ, **gym.environment(5)}
+    applied = [(create, ("-var", "name=stplatformstate")), *((work / "live" / place, ()) for place in ("network", "web", "jobs"))]
+    for directory, given in applied:
+        for command in (("init",), ("apply", "-auto-approve", *given)):
+            subprocess.run([*find().command, *command, "-no-color"], cwd=directory, env=environment, check=True, capture_output=True)
+
+
+@contextmanager
+def raised(folder: Path, gym: Gym, kind: str = "github", built: Path | None = None) -> Iterator[Stage]:
+    """The stage, as it was built, or built now."""
+    if built is None:
+        build(folder, gym)
+    else:
+        shutil.copytree(built / "work", folder / "work", symlinks=True)
+    bare, work = folder / "platform.git", folder / "work"
     git(folder, "clone", "--quiet", "--bare", str(work), str(bare))
     git(work, "remote", "add", "origin", str(bare))
     forge = FORGES[kind](bare, roles=dict(ROLES))
@@ -155,18 +170,6 @@ def raised(folder: Path, gym: Gym, kind: str = "github") -> Iterator[Stage]:
     forge.listener = stage.heard.append
     with serving(forge.app) as address:
         forge.api = address
-        apply_all(stage)
         yield stage
         for line in stage.lines:
             line.close()
-
-
-def apply_all(stage: Stage) -> None:
-    """The storage of the states, then every root module."""
-    create = stage.folder / "create"
-    shutil.copytree(ROOT / "state_backends" / "azurerm" / "create", create)
-    for command in (["init"], ["apply", "-auto-approve", "-var", "name=stplatformstate"]):
-        subprocess.run([*find().command, *command, "-no-color"], cwd=create, env=stage.environment, check=True, capture_output=True)
-    for place in ("live/network", "live/web", "live/jobs"):
-        stage.terraform(place, "init")
-        stage.terraform(place, "apply", "-auto-approve")

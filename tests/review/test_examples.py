@@ -81,8 +81,8 @@ def test_the_workflow_gives_a_fork_no_credentials_and_itself_no_more_than_it_nee
     assert flow["concurrency"]["cancel-in-progress"] is False
 
 
-def test_the_gitlab_component(tmp_path: Path, gym: Gym) -> None:
-    with raised(tmp_path, gym, "gitlab") as stage:
+def test_the_gitlab_component(tmp_path: Path, gym: Gym, built: Path) -> None:
+    with raised(tmp_path, gym, "gitlab", built) as stage:
         spec, jobs = yaml.safe_load_all((EXAMPLES / "gitlab" / "review.yml").read_text())
         job = jobs["iacagent-review"]
         size(stage)
@@ -101,8 +101,8 @@ def test_the_gitlab_component(tmp_path: Path, gym: Gym) -> None:
         assert "[The whole review](https://gitlab.com/j/1)" in stage.forge.said(pull.number)[0]
 
 
-def test_the_azure_pipelines_template(tmp_path: Path, gym: Gym) -> None:
-    with raised(tmp_path, gym, "azure-devops") as stage:
+def test_the_azure_pipelines_template(tmp_path: Path, gym: Gym, built: Path) -> None:
+    with raised(tmp_path, gym, "azure-devops", built) as stage:
         steps = yaml.safe_load((EXAMPLES / "azure-devops" / "review.yml").read_text())["steps"]
         (review,) = (s for s in steps if s.get("displayName") == "Review of a fork")
         size(stage)

@@ -15,9 +15,9 @@ from tests.review.test_bot import STORE, machine, size
 
 
 @pytest.fixture(params=["gitlab", "azure-devops"])
-def staged(request: pytest.FixtureRequest, tmp_path: Path, gym: Gym) -> Iterator[Stage]:
+def staged(request: pytest.FixtureRequest, tmp_path: Path, gym: Gym, built: Path) -> Iterator[Stage]:
     """What test_bot.py plays on GitHub, on the others."""
-    with raised(tmp_path, gym, request.param) as made:
+    with raised(tmp_path, gym, request.param, built) as made:
         yield made
 
 
@@ -109,8 +109,8 @@ def test_pull_requests_of_ours(staged: Stage) -> None:
 
 
 @pytest.mark.parametrize("kind", list(FORGES))
-def test_a_wrong_token_and_no_network_are_told(kind: str, tmp_path: Path, gym: Gym) -> None:
-    with raised(tmp_path, gym, kind) as stage:
+def test_a_wrong_token_and_no_network_are_told(kind: str, tmp_path: Path, gym: Gym, built: Path) -> None:
+    with raised(tmp_path, gym, kind, built) as stage:
         told = stage.environment
         wrong = {n: "wrong" for n in ("GITHUB_TOKEN", "GITLAB_TOKEN", "AZURE_DEVOPS_TOKEN") if n in told}
         with pytest.raises(ForgeFailed, match="401"):

@@ -37,8 +37,8 @@ def nightly(stage: Stage, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(params=list(FORGES))
-def staged(request: pytest.FixtureRequest, tmp_path: Path, gym: Gym) -> Iterator[Stage]:
-    with raised(tmp_path, gym, request.param) as made:
+def staged(request: pytest.FixtureRequest, tmp_path: Path, gym: Gym, built: Path) -> Iterator[Stage]:
+    with raised(tmp_path, gym, request.param, built) as made:
         yield made
 
 
