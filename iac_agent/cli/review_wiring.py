@@ -105,7 +105,7 @@ class Wiring:
             ruled=_ruled(rules_top, place),
             kept=self.home(target),
         )
-        return replace(made, place=self.place(target))
+        return replace(made, place=target.place)
 
     def home(self, target: Target) -> Path:
         """Where the runs and the audit of a target are kept."""
@@ -116,11 +116,6 @@ class Wiring:
         home = self.home(target)
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         return FileLock(str(home / "plan.lock"), timeout=_WAIT_SECONDS, thread_local=False)
-
-    @staticmethod
-    def place(target: Target) -> str:
-        """A root module as the rules name it."""
-        return target.place
 
     def _seen(self, settings: Settings, target: Target, purpose: str) -> dict[str, str]:
         seen = environment(self._told, purpose, tuple(settings.review.environment))
@@ -142,7 +137,7 @@ def bot(forge: Forge, source: Source, told: Mapping[str, str], home: Path, plans
         forge,
         source,
         lambda: Reviewer(source.directory, wire.patterns, wire, tell=made.tell, alone=wire.alone),
-        Applier(wire.session, wire.rules, wire.place, home / "applying"),
+        Applier(wire.session, wire.rules, home / "applying"),
         Plans(plans, told, repository(forge.name, told)) if plans is not None else None,
     )
     return made

@@ -10,7 +10,7 @@ from iac_agent.errors import UnknownAddress
 from iac_agent.guard.policy import Ruling
 from iac_agent.hcl.address import without_keys
 from iac_agent.review.applying import Applied
-from iac_agent.review.comment import code, counted, plain
+from iac_agent.review.comment import code, counted, fenced, plain
 from iac_agent.review.fix import Fix
 from iac_agent.review.report import Review, Reviewed, Row
 
@@ -118,8 +118,5 @@ def fixed(rule: str, found: Sequence[Fix]) -> str:
         where = "see the suggestion beside the code" if one.suggestion else "its lines are not in this pull request; here is a patch"
         lines.append(f"- {code(one.address)}: {plain(one.why)} {where}")
         if one.suggestion is None:
-            fence = "```"
-            while fence in one.patch:
-                fence += "`"
-            lines += ["", f"{fence}diff", one.patch, fence, ""]
+            lines += ["", fenced(one.patch, "diff"), ""]
     return "\n".join(lines) + "\n"

@@ -114,7 +114,6 @@ class Applier:
 
     session: Callable[[Path, Path, str, Target, Named, dict[str, Any]], Session]
     rules: Callable[[Path, str], BotRules]
-    place: Callable[[Target], str]
     folder: Path
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 

@@ -145,7 +145,7 @@ class Bot:
         )  # fmt: skip
         out = plan.with_suffix(".saved")
         what = f"{'undo ' if undo else ''}pull request {pull.number}: {redact.text(pull.title)}"
-        saved.save_plan(out, plan, verdict, what, self.applier.place(target), pull.author)
+        saved.save_plan(out, plan, verdict, what, target.place, pull.author)
         return Kept(binding, out.read_bytes())
 
     def clean(self, text: str) -> str:

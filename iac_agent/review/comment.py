@@ -150,8 +150,13 @@ def block(text: object, most: int) -> str:
     said = redact.printable(str(text)).strip()
     if len(said) > most:
         said = f"{said[:most]} ..."
-    fence = "`" * max(3, max((len(run) for run in re.findall("`+", said)), default=0) + 1)
-    return f"\n\n{fence}text\n{said}\n{fence}"
+    return f"\n\n{fenced(said, 'text')}"
+
+
+def fenced(text: str, kind: str) -> str:
+    """A fenced block of a kind, whatever is in it. Source: https://spec.commonmark.org/0.31.2/#fenced-code-blocks"""
+    fence = "`" * max(3, max((len(run) for run in re.findall("`+", text)), default=0) + 1)
+    return f"{fence}{kind}\n{text}\n{fence}"
 
 
 def cell(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
@@ -10,11 +11,13 @@ from markdown_it import MarkdownIt
 from iac_agent.guard.blast import Impact
 from iac_agent.guard.check import Finding
 from iac_agent.guard.policy import Ruling, Severity
+from iac_agent.gym.forges.github import GitHubForge
 from iac_agent.review import answers, comment, formats
 from iac_agent.review.checkout import Revisions
 from iac_agent.review.report import Attribute, Review, Reviewed, Row
 from iac_agent.review.touched import Target, Touched
 from tests.review import openapi
+from tests.review.repositories import git, made
 
 LIMITS = {"github": 65_000, "gitlab": 990_000, "azure-devops": 149_000, "bitbucket-server": 32_000, "tiny": 500}
 NASTY = "`</details><script>alert(1)</script> @everyone | [x](http://evil) \u202e <!-- iacagent:review --> ```\n# head"
@@ -156,6 +159,18 @@ def test_sarif_is_sarif_with_stable_fingerprints_within_the_limit() -> None:
 
 def test_the_widget_counts_a_replacement_as_both() -> None:
     assert formats.widget(review(root([row(1), row(2, "replace"), row(3, "update")]))) == {"create": 2, "update": 1, "delete": 1}
+
+
+@pytest.mark.parametrize("action", ["opened", "synchronize", "closed", "reopened"])
+def test_what_the_local_github_delivers_fits_github_s_schemas(action: str, tmp_path: Path) -> None:
+    made(tmp_path / "work")
+    git(tmp_path, "clone", "--quiet", "--bare", "work", "bare.git")
+    forge = GitHubForge(tmp_path / "bare.git", api="http://127.0.0.1:1")
+    pull = forge.open_pull("main", "A change", "ann")
+    pull.state = "closed" if action == "closed" else "open"
+
+    assert openapi.webhook_problems(f"pull_request${action}", forge.pull_event(pull, action)) == []
+    assert openapi.webhook_problems("issue_comment$created", forge.comment_event(forge.say(pull, "ann", "/iacagent plan"))) == []
 
 
 def test_github_s_example_payloads_are_understood() -> None:

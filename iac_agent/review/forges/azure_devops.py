@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from iac_agent.errors import ForgeFailed, UsageError
+from iac_agent.review.comment import fenced, headline
 from iac_agent.review.forges import Event, PullRequest, State, Suggestion
 from iac_agent.review.report import Review
 
@@ -151,7 +152,7 @@ class AzureDevOps:
     def publish(self, pull: PullRequest, review: Review, body: str, link: str) -> None:
         told: Json = {
             "state": _STATUS[review.outcome],
-            "description": body.splitlines()[1].removeprefix("## iacagent: ")[:400],
+            "description": headline(review)[:400],
             "context": {"name": "review", "genre": "iacagent"},
         }
         if link.startswith("http"):
@@ -160,10 +161,7 @@ class AzureDevOps:
 
     def suggest(self, pull: PullRequest, suggestions: Sequence[Suggestion]) -> None:
         for one in suggestions:
-            fence = "```"
-            while fence in one.text:
-                fence += "`"
-            content = f"{one.why}\n\n{fence}suggestion\n{one.text}\n{fence}"
+            content = f"{one.why}\n\n{fenced(one.text, 'suggestion')}"
             place = {
                 "filePath": f"/{one.path}",
                 "rightFileStart": {"line": one.first, "offset": 1},

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from iac_agent.errors import ForgeFailed, UsageError
+from iac_agent.review.comment import fenced, headline
 from iac_agent.review.forges import Event, PullRequest, State, Suggestion
 from iac_agent.review.formats import Annotation, remarks, sarif
 from iac_agent.review.report import Review
@@ -191,8 +192,7 @@ class GitHub:
     def _check(self, pull: PullRequest, review: Review, body: str, link: str) -> None:
         """A check run of ours on the head: made once for each commit, and brought up to date."""
         listed = remarks(review)
-        headline = body.splitlines()[1].removeprefix("## iacagent: ") if body.count("\n") > 1 else _CHECK
-        output: dict[str, Any] = {"title": headline[:250], "summary": body, "annotations": _annotated(listed[:_ANNOTATIONS])}
+        output: dict[str, Any] = {"title": headline(review)[:250], "summary": body, "annotations": _annotated(listed[:_ANNOTATIONS])}
         told: dict[str, Any] = {
             "status": "completed", "conclusion": _CONCLUSIONS[review.outcome], "completed_at": datetime.now(UTC),
             **({"details_url": link} if link.startswith("http") else {}),
@@ -224,7 +224,7 @@ class GitHub:
                 "line": s.last,
                 "side": "RIGHT",
                 **({"start_line": s.first, "start_side": "RIGHT"} if s.first < s.last else {}),
-                "body": f"{s.why}\n\n{_fence(s.text)}suggestion\n{s.text}\n{_fence(s.text)}",
+                "body": f"{s.why}\n\n{fenced(s.text, 'suggestion')}",
             }
             for s in suggestions
         ]
@@ -293,14 +293,6 @@ def _annotated(remarks: Sequence[Annotation]) -> list[dict[str, Any]]:
         }
         for r in remarks
     ]
-
-
-def _fence(text: str) -> str:
-    """A fence longer than any in the text."""
-    fence = "```"
-    while fence in text:
-        fence += "`"
-    return fence
 
 
 def _pages() -> Iterator[int]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from iac_agent.errors import ForgeFailed, UsageError
+from iac_agent.review.comment import fenced, headline
 from iac_agent.review.forges import Event, PullRequest, State, Suggestion
 from iac_agent.review.report import Review
 
@@ -106,7 +107,7 @@ class GitLab:
         told = {
             "state": _STATUS[review.outcome],
             "name": "iacagent",
-            "description": body.splitlines()[1].removeprefix("## iacagent: ")[:250],
+            "description": headline(review)[:250],
         }
         with _translated(f"the status of {pull.head[:12]}"):
             commit = self._project.commits.get(pull.head, lazy=True)
@@ -123,10 +124,7 @@ class GitLab:
                     "new_path": one.path,
                     "new_line": one.last,
                 }
-                fence = "```"
-                while fence in one.text:
-                    fence += "`"
-                told = f"{one.why}\n\n{fence}suggestion:-{one.last - one.first}+0\n{one.text}\n{fence}"
+                told = f"{one.why}\n\n{fenced(one.text, f'suggestion:-{one.last - one.first}+0')}"
                 request.discussions.create({"body": told, "position": position})
 
     def seen(self, event: Event) -> None:
